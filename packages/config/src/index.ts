@@ -1,0 +1,2 @@
+export { type Config, ConfigError, ENV, loadConfig } from "./config.ts";
+export { createLogger, withoutUrls } from "./logger.ts";

@@ -1,0 +1,17 @@
+import type { ScreenText } from "../answer.ts";
+import type { Sha256, PostId } from "../ids.ts";
+import type { Engagement, Post } from "../post.ts";
+import type { Transcript } from "../transcript.ts";
+
+/** What stages read of what earlier stages stored. Writing goes through the stage's `records`. */
+export interface ArtifactReader {
+  findPost(postId: PostId): Promise<{ post: Post; engagement: Engagement } | null>;
+  findTranscript(mediaSha256: Sha256, recipe: string): Promise<Transcript | null>;
+  findScreenText(imagesHash: Sha256, recipe: string): Promise<ScreenText | null>;
+}
+
+/** Follows a short link to the post that it stands for. */
+export interface LinkResolver {
+  /** Throws SkipError `gone` for a dead code, UnrecoverableError `not_a_post` when it leads elsewhere. */
+  resolve(shortUrl: string, options: { signal: AbortSignal }): Promise<{ awemeId: string }>;
+}

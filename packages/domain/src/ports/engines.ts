@@ -1,0 +1,76 @@
+import type { EngineId } from "../engine-id.ts";
+import type { EvidenceSource, Summary } from "../answer.ts";
+import type { Sha256 } from "../ids.ts";
+import type { Engagement } from "../post.ts";
+import type { Segment } from "../transcript.ts";
+
+/** Speech recognition. */
+export interface AsrProvider {
+  readonly id: EngineId;
+  /** Dollars for a clip of this length; 0 for what runs here. */
+  estimateUsd(durationMs: number): number;
+  /** Throws RetryableError `engine_failed` when the engine crashes; no words is an empty list, not an error. */
+  transcribe(audio: AsrInput, options: { signal: AbortSignal }): Promise<AsrOutput>;
+}
+
+export interface AsrInput {
+  /** 16 kHz mono WAV. */
+  wavPath: string;
+  mediaSha256: Sha256;
+  durationMs: number;
+  /** The caller's hint; null lets the engine decide. */
+  language: string | null;
+}
+
+export interface AsrOutput {
+  /** BCP-47 primary tag; null where the engine does not tell. */
+  language: string | null;
+  /** In order, without overlap, each with text. */
+  segments: Segment[];
+  usd: number;
+}
+
+/** Reads text in a picture. */
+export interface OcrProvider {
+  readonly id: EngineId;
+  /** Lines from top to bottom; none is an empty list. */
+  readLines(imagePath: string, options: { signal: AbortSignal }): Promise<string[]>;
+}
+
+/** Everything that a summary may rest on. All of it is untrusted text. */
+export interface Evidence {
+  creator: string | null;
+  /** null means unknown. */
+  followerCount: number | null;
+  engagement: Engagement;
+  musicTitle: string | null;
+  musicAuthor: string | null;
+  title: string;
+  /** null where the post is silent. */
+  transcript: string | null;
+  screenLines: string[];
+  sources: EvidenceSource[];
+}
+
+/** Answers a question about a post: a model, or a rule. */
+export interface SummaryProvider {
+  readonly id: EngineId;
+  estimateUsd(question: SummaryQuestion): number;
+  /** The answer satisfies `Summary`: it was checked, and repaired at most once. */
+  summarize(question: SummaryQuestion, options: { signal: AbortSignal }): Promise<SummaryOutput>;
+}
+
+export interface SummaryQuestion {
+  /** Instructions; trusted. */
+  system: string;
+  /** The evidence as delimited data; untrusted. */
+  user: string;
+  evidence: Evidence;
+}
+
+export interface SummaryOutput {
+  summary: Summary;
+  usd: number;
+  inputTokens: number;
+  outputTokens: number;
+}

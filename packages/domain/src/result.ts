@@ -1,0 +1,77 @@
+import { z } from "zod";
+import { EvidenceSource, Summary } from "./answer.ts";
+import { isErrorCode } from "./error-codes.ts";
+import type { REQUEST_STATES } from "./request.ts";
+
+/** A segment in public JSON: seconds, three decimals. */
+export const PublicSegment = z.object({ start: z.number(), end: z.number(), text: z.string() });
+
+/** Models that ran, as engine ids; null for a part that did not run. */
+export const Models = z.object({
+  source: z.string().nullable(),
+  asr: z.string().nullable(),
+  ocr: z.string().nullable(),
+  llm: z.string().nullable(),
+});
+export type Models = z.infer<typeof Models>;
+
+/**
+ * The one public shape of a processed post: the same from the CLI, the API and the demo. It is composed on read:
+ * `engagement` is the latest observation; `cached`, `cost` and `timings_ms` belong to the request that asks.
+ */
+export const PostResult = z.object({
+  /** Null for a local file that brings no id. */
+  aweme_id: z.string().nullable(),
+  url: z.string().nullable(),
+  author: z.string().nullable().describe("the creator's unique_id"),
+  author_url: z.string().nullable(),
+  attribution: z.string().describe("credits the creator; show it wherever their words are shown"),
+  language: z.string().nullable(),
+  duration: z.number().describe("seconds"),
+  transcript: z.string(),
+  segments: z.array(PublicSegment).describe("seconds"),
+  ocr: z.array(z.string()).describe("on-screen text, line by line"),
+  summary: Summary.nullable(),
+  engagement: z.object({
+    plays: z.number().nullable(),
+    likes: z.number().nullable(),
+    comments: z.number().nullable(),
+    shares: z.number().nullable(),
+  }),
+  sources: z.array(EvidenceSource).describe("what the summary rests on"),
+  models: Models,
+  cost: z.object({ usd: z.number(), by_stage: z.record(z.string(), z.number()) }),
+  timings_ms: z.record(z.string(), z.number()),
+  cached: z.boolean(),
+  simulated: z.array(z.string()).describe("stages whose output or cost is not real"),
+  warnings: z.array(z.object({ stage: z.string(), code: z.string(), message: z.string() })),
+});
+export type PostResult = z.infer<typeof PostResult>;
+
+/** Why a request ended without a result. */
+export const RequestFailure = z.object({
+  code: z.string().refine(isErrorCode),
+  message: z.string(),
+  stage: z.string().nullable(),
+  retryable: z.boolean(),
+});
+export type RequestFailure = z.infer<typeof RequestFailure>;
+
+/** A request as callers see it. */
+export interface RequestView {
+  id: string;
+  state: (typeof REQUEST_STATES)[number];
+  link: string;
+  postId: string | null;
+  /** The stages that are open now, in pipeline order. */
+  stages: { name: string; state: string; attempts: number }[];
+  failure: RequestFailure | null;
+  result: PostResult | null;
+  createdAt: string;
+  finishedAt: string | null;
+}
+
+/** Milliseconds to the seconds of public JSON; the only place that converts. */
+export function toSeconds(ms: number): number {
+  return Math.round(ms) / 1000;
+}

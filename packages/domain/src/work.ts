@@ -1,0 +1,109 @@
+import type { ErrorCode } from "./error-codes.ts";
+import type { StageRecord } from "./record.ts";
+import type { JobLane, Submission, TerminalState } from "./request.ts";
+import type { RequestView } from "./result.ts";
+import type { QueueName } from "./stage.ts";
+
+/** A dispatched job. `epoch` is the fence: every dispatch bumps it, and only its holder may write. */
+export interface JobRef {
+  id: number;
+  epoch: number;
+}
+
+export interface PickedJob extends JobRef {
+  stage: string;
+  key: string;
+  lane: JobLane;
+}
+
+export interface ClaimedJob extends JobRef {
+  stage: string;
+  key: string;
+  input: unknown;
+  /** Attempts used before this one. */
+  attempts: number;
+  lane: JobLane;
+  /** How long it waited since it became ready. */
+  waitedMs: number;
+}
+
+/** What became of one claimed job. Everything but `released` closes the attempt. */
+export type Outcome = JobRef &
+  (
+    | { kind: "done"; output: unknown; records: StageRecord[]; calls: CallSettlement[] }
+    | { kind: "skipped" | "failed"; code: ErrorCode; message: string; upstream: string | null }
+    | {
+        kind: "retry";
+        code: ErrorCode;
+        message: string;
+        upstream: string | null;
+        delayMs: number;
+        /** False where the attempt must not count: throttling and pauses are nobody's failure. */
+        counts: boolean;
+      }
+    /** Given back without a try: shutdown, or a lock that was lost. */
+    | { kind: "released" }
+  );
+
+export interface CallSettlement {
+  callId: number;
+  usd: number;
+}
+
+export interface Accepted {
+  requestId: string;
+  /** `false` when the idempotency key had been used: this is the earlier request. */
+  created: boolean;
+  /** Set when the request was complete on arrival. */
+  state: "open" | TerminalState;
+}
+
+export interface ReconcileCounts {
+  /** Queued past their deadline: the hint was lost. */
+  requeued: number;
+  /** Running past their lease: the worker died, hung or was cut off. */
+  expired: number;
+  /** Found dead after three crashes alone. */
+  poisoned: number;
+  /** Back to ready because the queue had been wiped. */
+  wiped: number;
+}
+
+/**
+ * The record of all work, in Postgres. Every method is one transaction over many items, because a commit costs an
+ * fsync however few rows it carries. Times are the database's.
+ */
+export interface WorkStore {
+  /** Stores requests and plans their first steps. Nothing is acknowledged before this returns. */
+  accept(submissions: readonly Submission[]): Promise<Accepted[]>;
+  /** ready → queued for at most `limit` jobs of a queue, best placed first. */
+  pick(queue: QueueName, limit: number): Promise<PickedJob[]>;
+  /** queued → running. A ref that is missing from the answer is a stale hint: drop it. */
+  claim(refs: readonly JobRef[], workerId: string): Promise<ClaimedJob[]>;
+  /** Extends the leases; returns the refs that are still held. */
+  extend(refs: readonly JobRef[]): Promise<JobRef[]>;
+  /** Finishes jobs and plans what follows. Returns the refs whose epoch had passed: nothing of theirs was written. */
+  settle(outcomes: readonly Outcome[]): Promise<{ fenced: JobRef[] }>;
+  /** Repairs what died: see `ReconcileCounts`. Any number of copies may run. */
+  reconcile(): Promise<ReconcileCounts>;
+  /** All jobs of a queue whose hints are known to be lost go back to ready. */
+  requeueAll(): Promise<number>;
+  /** How many jobs of a queue stand in `queued` or `running`. */
+  countInFlight(queue: QueueName): Promise<number>;
+}
+
+/** Paid calls are booked around the call, outside the stage's transaction. */
+export interface CallLedger {
+  open(job: JobRef, call: { engine: string; estimateUsd: number }): Promise<number>;
+  /** The price of a failed call, at once. */
+  fail(settlement: CallSettlement): Promise<void>;
+}
+
+export interface RequestReader {
+  findRequest(id: string): Promise<RequestView | null>;
+  /** Resolves when the request is terminal, or with its state when `timeoutMs` is over. Null if there is none. */
+  waitForRequest(
+    id: string,
+    options: { timeoutMs: number; signal?: AbortSignal },
+  ): Promise<RequestView | null>;
+}
