@@ -6,6 +6,8 @@ export interface ErrorOptions {
   retryAfterMs?: number;
   /** Whose machine said so: a provider's id. Absent when the fault is ours or the caller's. */
   upstream?: string;
+  /** What the failed work was billed all the same, in dollars. Default: nothing. */
+  costUsd?: number;
   /** Small facts for the log and the dead letter. Never text of a post, a key or a signed URL. */
   details?: Record<string, string | number | boolean | null>;
 }
@@ -18,6 +20,7 @@ export abstract class ClipmillError extends Error {
   readonly code: ErrorCode;
   readonly retryAfterMs: number | undefined;
   readonly upstream: string | undefined;
+  readonly costUsd: number | undefined;
   readonly details: Record<string, string | number | boolean | null>;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
@@ -25,6 +28,7 @@ export abstract class ClipmillError extends Error {
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
     this.upstream = options.upstream;
+    this.costUsd = options.costUsd;
     this.details = options.details ?? {};
   }
 

@@ -7,9 +7,14 @@ import type { Segment } from "../transcript.ts";
 /** Speech recognition. */
 export interface AsrProvider {
   readonly id: EngineId;
+  /** Whether it can hear this language; null is "not known". Where it cannot, the recipe's next engine is asked. */
+  supports(language: string | null): boolean;
   /** Dollars for a clip of this length; 0 for what runs here. */
   estimateUsd(durationMs: number): number;
-  /** Throws RetryableError `engine_failed` when the engine crashes; no words is an empty list, not an error. */
+  /**
+   * Throws RetryableError `engine_failed` when the engine crashes, `engine_unavailable` for a language that it does
+   * not support; no words is an empty list, not an error. An abort rejects with the signal's reason, child gone.
+   */
   transcribe(audio: AsrInput, options: { signal: AbortSignal }): Promise<AsrOutput>;
 }
 
