@@ -1,0 +1,51 @@
+import { Summary } from "@clipmill/domain";
+
+export type ParsedAnswer = { summary: Summary } | { problems: string[] };
+
+/**
+ * The model's text as a checked summary, or what is wrong with it in our own words: the problems go back to the
+ * model and into errors, so nothing of the text may be in them.
+ */
+export function parseAnswer(text: string, instructions: string, evidence: string): ParsedAnswer {
+  const json = parseJson(text);
+  if (json === undefined) return { problems: ["the answer is not complete JSON"] };
+  const parsed = Summary.safeParse(json);
+  if (!parsed.success) {
+    return {
+      problems: parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`),
+    };
+  }
+  if (leaks(Object.values(parsed.data).flat().join("\n"), instructions, evidence)) {
+    return { problems: ["the answer repeats the instructions instead of describing the post"] };
+  }
+  return { summary: parsed.data };
+}
+
+const RUN_WORDS = 6;
+
+/**
+ * Whether six words in a row come from the instructions and not from the evidence: a post that talks the model into
+ * reciting its prompt gets no answer stored.
+ */
+function leaks(answer: string, instructions: string, evidence: string): boolean {
+  const secret = toRuns(instructions);
+  const open = toRuns(evidence);
+  return [...toRuns(answer)].some((run) => secret.has(run) && !open.has(run));
+}
+
+function toRuns(text: string): Set<string> {
+  const words = text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  return new Set(
+    words
+      .slice(0, Math.max(0, words.length - RUN_WORDS + 1))
+      .map((_, at) => words.slice(at, at + RUN_WORDS).join(" ")),
+  );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
