@@ -1,1 +1,1 @@
-
+export { createFileStorage } from "./storage/file-storage.ts";
