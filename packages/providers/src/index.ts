@@ -1,1 +1,11 @@
+export { createOpenAiTranscriber, type OpenAiTranscriberOptions } from "./asr/openai.ts";
+export {
+  createPocketsphinx,
+  findPocketsphinx,
+  type PocketsphinxOptions,
+} from "./asr/pocketsphinx.ts";
+export { createEngines, type Engines, type EngineSettings, toRecipes } from "./catalog.ts";
+export { type ClaudeOptions, createClaude } from "./llm/claude.ts";
+export { createExtractive } from "./llm/extractive.ts";
+export { createTesseract, findTesseract, type TesseractOptions } from "./ocr/tesseract.ts";
 export { createFileStorage } from "./storage/file-storage.ts";

@@ -38,7 +38,10 @@ export interface AsrOutput {
 /** Reads text in a picture. */
 export interface OcrProvider {
   readonly id: EngineId;
-  /** Lines from top to bottom; none is an empty list. */
+  /**
+   * Lines from top to bottom; none is an empty list. Throws UnrecoverableError `corrupt_media` for what is no picture,
+   * RetryableError `engine_failed` when the engine crashes.
+   */
   readLines(imagePath: string, options: { signal: AbortSignal }): Promise<string[]>;
 }
 
