@@ -1,1 +1,13 @@
-
+export { createArtifactReader } from "./artifact-reader.ts";
+export {
+  createDatabase,
+  type Database,
+  type DatabaseOptions,
+  withTransaction,
+} from "./database.ts";
+export { createListener, type Listener } from "./listener.ts";
+export { migrateDatabase } from "./migrate.ts";
+export { countJobs, type QueueCounts } from "./queue-counts.ts";
+export { createRequestReader, type ResultReader } from "./request-reader.ts";
+export { createWorkStore, type WorkStoreOptions } from "./work-store.ts";
+export { createWorkerRegistry, type WorkerRegistry } from "./worker-registry.ts";

@@ -20,8 +20,11 @@ export type EvidenceSource = z.infer<typeof EvidenceSource>;
 
 /** Screen lines in the order in which they were read. */
 export const ScreenText = z.object({
+  /** Hash of images, recipe and engine. */
+  key: z.string(),
+  /** Hash of the lines. */
   hash: z.string(),
-  /** Hash of the images that were read, in order; with the recipe it is the key. */
+  /** Hash of the images that were read, in order. */
   imagesHash: z.string(),
   recipe: z.string(),
   engine: z.string(),

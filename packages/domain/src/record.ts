@@ -39,6 +39,6 @@ export type StageRecord =
   | { kind: "post"; post: Post; engagement: Engagement }
   | { kind: "media"; media: Media; links: PostMediaLink[] }
   | { kind: "audio"; audio: PreparedAudio }
-  | { kind: "transcript"; transcript: Transcript; postId: PostId }
-  | { kind: "screenText"; screenText: ScreenText; postId: PostId }
+  | { kind: "transcript"; transcript: Transcript }
+  | { kind: "screenText"; screenText: ScreenText }
   | { kind: "answer"; answer: Answer };

@@ -69,13 +69,20 @@ export interface Warning {
   message: string;
 }
 
+/** What is current for the post from now on; null leaves the earlier one in place. */
+export interface CurrentArtifacts {
+  transcriptKey: string | null;
+  screenTextKey: string | null;
+  answerKey: string | null;
+}
+
 /**
  * What follows from the states of a request's stages: more steps (possibly none while some are open), or the end.
  * `postId` is the post's id as soon as it is known, also where the link did not hold it.
  */
 export type Plan =
   | { kind: "steps"; steps: PlannedStep[]; postId: PostId | null }
-  | { kind: "done"; postId: PostId; warnings: Warning[] }
+  | { kind: "done"; postId: PostId; warnings: Warning[]; artifacts: CurrentArtifacts }
   | {
       kind: "skipped" | "failed";
       postId: PostId | null;

@@ -17,9 +17,11 @@ export const SpeechVerdict = z.enum(["speech", "silent"]);
 export type SpeechVerdict = z.infer<typeof SpeechVerdict>;
 
 export const Transcript = z.object({
+  /** Hash of media, recipe, engine and language hint: what another run would have to share to be the same. */
+  key: z.string(),
   hash: z.string(),
   mediaSha256: z.string(),
-  /** The requested engines in order; with the media it is the key. */
+  /** The requested engines in order. */
   recipe: z.string(),
   /** The engine that ran. */
   engine: z.string(),

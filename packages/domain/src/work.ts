@@ -23,8 +23,8 @@ export interface ClaimedJob extends JobRef {
   /** Attempts used before this one. */
   attempts: number;
   lane: JobLane;
-  /** How long it waited since it became ready. */
-  waitedMs: number;
+  /** Since the job was stored. */
+  ageMs: number;
 }
 
 /** What became of one claimed job. Everything but `released` closes the attempt. */
@@ -54,8 +54,8 @@ export interface Accepted {
   requestId: string;
   /** `false` when the idempotency key had been used: this is the earlier request. */
   created: boolean;
-  /** Set when the request was complete on arrival. */
-  state: "open" | TerminalState;
+  /** Terminal where the request was complete on arrival; `conflict` where its idempotency key came with another body. */
+  state: "open" | TerminalState | "conflict";
 }
 
 export interface ReconcileCounts {
@@ -76,8 +76,8 @@ export interface ReconcileCounts {
 export interface WorkStore {
   /** Stores requests and plans their first steps. Nothing is acknowledged before this returns. */
   accept(submissions: readonly Submission[]): Promise<Accepted[]>;
-  /** ready → queued for at most `limit` jobs of a queue, best placed first. */
-  pick(queue: QueueName, limit: number): Promise<PickedJob[]>;
+  /** ready → queued until at most `window` jobs of the queue are queued, best placed first. */
+  pick(queue: QueueName, window: number): Promise<PickedJob[]>;
   /** queued → running. A ref that is missing from the answer is a stale hint: drop it. */
   claim(refs: readonly JobRef[], workerId: string): Promise<ClaimedJob[]>;
   /** Extends the leases; returns the refs that are still held. */
@@ -88,8 +88,6 @@ export interface WorkStore {
   reconcile(): Promise<ReconcileCounts>;
   /** All jobs of a queue whose hints are known to be lost go back to ready. */
   requeueAll(): Promise<number>;
-  /** How many jobs of a queue stand in `queued` or `running`. */
-  countInFlight(queue: QueueName): Promise<number>;
 }
 
 /** Paid calls are booked around the call, outside the stage's transaction. */

@@ -1,1 +1,3 @@
-
+export { planRequest } from "./pipeline.ts";
+export { createPlanner, type Progress, type Step, step, type StepRule } from "./planner.ts";
+export { createStages, type StageDeps } from "./stages.ts";

@@ -1,13 +1,13 @@
 import type { ScreenText } from "../answer.ts";
-import type { Sha256, PostId } from "../ids.ts";
+import type { PostId } from "../ids.ts";
 import type { Engagement, Post } from "../post.ts";
 import type { Transcript } from "../transcript.ts";
 
 /** What stages read of what earlier stages stored. Writing goes through the stage's `records`. */
 export interface ArtifactReader {
   findPost(postId: PostId): Promise<{ post: Post; engagement: Engagement } | null>;
-  findTranscript(mediaSha256: Sha256, recipe: string): Promise<Transcript | null>;
-  findScreenText(imagesHash: Sha256, recipe: string): Promise<ScreenText | null>;
+  findTranscript(key: string): Promise<Transcript | null>;
+  findScreenText(key: string): Promise<ScreenText | null>;
 }
 
 /** Follows a short link to the post that it stands for. */

@@ -1,0 +1,8 @@
+import { defineConfig } from "drizzle-kit";
+
+/** Paths are relative to the repository root, where `npm run db:generate` runs. */
+export default defineConfig({
+  dialect: "postgresql",
+  schema: ["./packages/db/src/schema/work.ts", "./packages/db/src/schema/artifacts.ts"],
+  out: "./migrations",
+});

@@ -1,0 +1,94 @@
+import pg from "pg";
+
+/** What a statement runs on: the pool for one statement, a client inside a transaction. */
+export type Queryable = Pick<pg.ClientBase, "query">;
+
+export interface Database {
+  readonly pool: pg.Pool;
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  url: string;
+  /** Connections of this process. Too few: claims and completions wait for each other. */
+  poolSize: number;
+  /** Shown in pg_stat_activity. */
+  name: string;
+  /** Told of connections that break while idle; node-postgres would end the process otherwise. */
+  onError(error: Error): void;
+}
+
+/** A statement that hangs longer than this holds a connection that others wait for. */
+const STATEMENT_TIMEOUT_MS = 30_000;
+
+// bigint ids and counters stay far below 2^53; aweme_ids are text.
+const types: pg.CustomTypesConfig = {
+  getTypeParser(oid, format) {
+    if (oid === pg.types.builtins.INT8) return Number;
+    return pg.types.getTypeParser(oid, format);
+  },
+};
+
+/** Connects lazily: the first statement opens the first connection. */
+export function createDatabase({ url, poolSize, name, onError }: DatabaseOptions): Database {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: poolSize,
+    application_name: name,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+    // Half-open connections end here instead of hanging a worker for ever.
+    query_timeout: STATEMENT_TIMEOUT_MS + 5_000,
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+    types,
+  });
+  pool.on("error", onError);
+  // An error on a client that is checked out is emitted on the client; without a listener it ends the process.
+  pool.on("connect", (client) => void client.on("error", onError));
+  return { pool, url, close: () => pool.end() };
+}
+
+const DEADLOCK_DETECTED = "40P01";
+const SERIALIZATION_FAILURE = "40001";
+const TRANSACTION_TRIES = 5;
+
+/**
+ * Runs `work` in one transaction and commits. Two batches that meet rows in opposite order can deadlock; Postgres
+ * ends one of them, and that one runs again from the start, so `work` must have no effect outside the transaction.
+ */
+export async function withTransaction<T>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    const client = await pool.connect();
+    try {
+      await client.query("begin");
+      const result = await work(client);
+      await client.query("commit");
+      client.release();
+      return result;
+    } catch (error) {
+      await rollback(client);
+      if (tries < TRANSACTION_TRIES && isConflict(error)) continue;
+      throw error;
+    }
+  }
+}
+
+async function rollback(client: pg.PoolClient): Promise<void> {
+  try {
+    await client.query("rollback");
+    client.release();
+  } catch (error) {
+    // The connection is gone, and the transaction with it.
+    client.release(error instanceof Error ? error : true);
+  }
+}
+
+function isConflict(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === DEADLOCK_DETECTED || code === SERIALIZATION_FAILURE;
+}

@@ -1,0 +1,227 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, readFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { RetryableError, type StageLog } from "@clipmill/domain";
+import pg from "pg";
+import { type Account, prepareDirectory } from "./account.ts";
+import { type PostgresBinaries, preparePostgresBinaries } from "./binaries.ts";
+import {
+  createCluster,
+  DATABASE_USER,
+  dataDirectoryOf,
+  hasCluster,
+  loadPassword,
+} from "./cluster.ts";
+import { choosePort, savePort } from "./port.ts";
+import { readPidFile, starterSetting, stopPostmaster } from "./postmaster.ts";
+import { openServerLog, type ServerLog } from "./server-log.ts";
+
+export interface EmbeddedPostgresOptions {
+  /** Holds everything: data, password, port, log. Created with mode 0700. */
+  directory: string;
+  /** Taken: an error. Default: the last one, else 54329, else any free one. */
+  port?: number;
+  /** `false` only where the data may be lost: a test's. Default `true`. */
+  durable?: boolean;
+  log: StageLog;
+}
+
+export interface EmbeddedPostgres {
+  /** Holds the password: never log it. The user is a superuser, the database is `clipmill`. */
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Settles when the server has ended, for whatever reason; the text is the end of its log. */
+  readonly exited: Promise<string>;
+  /** Fast shutdown, within 20 s. May be called twice. */
+  close(): Promise<void>;
+}
+
+export type RunningPostgres = Pick<EmbeddedPostgres, "url" | "port" | "pid">;
+
+const DATABASE = "clipmill";
+const READY_WITHIN_MS = 120_000;
+/** A port that was taken in between, and shared memory that a dying server has not given back yet. */
+const LAUNCH_ATTEMPTS = 3;
+const WRONG_PASSWORD = "28P01";
+
+/** Each with what it prevents. */
+const SETTINGS = {
+  listen_addresses: "127.0.0.1",
+  // A path in a deep directory would exceed the 107 bytes of a socket's name.
+  unix_socket_directories: "",
+  max_connections: "100",
+  shared_buffers: "128MB",
+  // A worker that hangs inside a transaction would hold its row locks, and vacuum, for ever.
+  idle_in_transaction_session_timeout: "60s",
+  // Queue rows change several times each: vacuum early and often, or the ready-index fills with dead entries.
+  autovacuum_naptime: "15s",
+  autovacuum_vacuum_scale_factor: "0.05",
+  autovacuum_analyze_scale_factor: "0.05",
+  max_wal_size: "512MB",
+  // Nobody replicates an embedded server; less is written per commit.
+  wal_level: "minimal",
+  max_wal_senders: "0",
+  // Compiling costs more than these short queries take.
+  jit: "off",
+  log_checkpoints: "off",
+  timezone: "UTC",
+  log_timezone: "UTC",
+};
+const NOT_DURABLE = { fsync: "off", synchronous_commit: "off", full_page_writes: "off" };
+
+/**
+ * Starts Postgres on a directory, and makes what is missing. Heals what a kill -9 left: a stale pid file, a
+ * server without its starter (stopped first), a half-made cluster. Throws RetryableError `unavailable` with what
+ * to do; in particular when a living process has it running already: see `findRunningPostgres`.
+ */
+export async function startEmbeddedPostgres(
+  options: EmbeddedPostgresOptions,
+): Promise<EmbeddedPostgres> {
+  const directory = resolve(options.directory);
+  const binaries = await preparePostgresBinaries();
+  const account = await prepareDirectory(directory);
+  const { durable = true, log } = options;
+  await clearDataDirectory(directory, log);
+  const password = await loadPassword(directory);
+  if (!hasCluster(directory)) {
+    await createCluster(directory, binaries, account, { password, durable });
+  }
+  for (let attempt = 1; ; attempt++) {
+    const port = await choosePort(directory, options.port);
+    const url = toUrl(password, port);
+    const server = launch(directory, binaries, account, { port, durable });
+    try {
+      await waitUntilReady(url, server);
+      await savePort(directory, port);
+      const { child, exited } = server;
+      const pid = child.pid as number;
+      return { url, port, pid, exited, close: () => stopPostmaster(pid) };
+    } catch (error) {
+      if (server.child.pid !== undefined) await stopPostmaster(server.child.pid);
+      // Another start may have been quicker.
+      await clearDataDirectory(directory, log);
+      if (attempt === LAUNCH_ATTEMPTS) throw error;
+      await sleep(500);
+    }
+  }
+}
+
+/** The server that runs on `directory` and answers for a living process, or null. */
+export function findRunningPostgres(directory: string): RunningPostgres | null {
+  const state = readPidFile(dataDirectoryOf(resolve(directory)));
+  if (state.kind !== "running" || state.postmaster.starter?.alive !== true) return null;
+  const { pid, port } = state.postmaster;
+  const password = readFileSync(join(directory, "password"), "utf8").trim();
+  return { url: toUrl(password, port), port, pid };
+}
+
+async function clearDataDirectory(directory: string, log: StageLog): Promise<void> {
+  const dataDirectory = dataDirectoryOf(directory);
+  const pidFile = join(dataDirectory, "postmaster.pid");
+  const state = readPidFile(dataDirectory);
+  switch (state.kind) {
+    case "none":
+      return;
+    case "stale":
+      log.info({}, "removed the pid file of a Postgres that had died");
+      await rm(pidFile, { force: true });
+      return;
+    case "unknown":
+      throw new RetryableError(
+        "unavailable",
+        `a Postgres of another user (pid ${state.pid}) may be running on ${dataDirectory}: stop it, or remove ${pidFile} if it has nothing to do with clipmill`,
+      );
+    case "running":
+      if (state.postmaster.starter?.alive === true) {
+        throw new RetryableError(
+          "unavailable",
+          `Postgres is already running on ${dataDirectory}, started by process ${state.postmaster.starter.pid}`,
+        );
+      }
+      log.info({ pid: state.postmaster.pid }, "stopping a Postgres whose starter had died");
+      await stopPostmaster(state.postmaster.pid);
+  }
+}
+
+interface Server {
+  child: ChildProcess;
+  serverLog: ServerLog;
+  exited: Promise<string>;
+}
+
+function launch(
+  directory: string,
+  binaries: PostgresBinaries,
+  account: Account,
+  { port, durable }: { port: number; durable: boolean },
+): Server {
+  const settings = { port: String(port), ...SETTINGS, ...(durable ? {} : NOT_DURABLE) };
+  const [program = "", ...args] = [
+    ...account.prefix,
+    binaries.postgres,
+    "-D",
+    dataDirectoryOf(directory),
+    ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+    "-c",
+    starterSetting(),
+  ];
+  const serverLog = openServerLog(directory);
+  const { fd } = serverLog;
+  const { uid, gid } = account;
+  // A session of its own: Ctrl-C goes to the whole group, and the database must outlive those that use it.
+  const child = spawn(program, args, { stdio: ["ignore", fd, fd], detached: true, uid, gid });
+  closeSync(fd);
+  const exited = new Promise<string>((done) => {
+    child.once("error", (error) => done(error.message));
+    child.once("exit", () => done(serverLog.tail()));
+  });
+  return { child, serverLog, exited };
+}
+
+async function waitUntilReady(url: string, { exited, serverLog }: Server): Promise<void> {
+  let end: string | null = null;
+  void exited.then((text) => (end = text));
+  const deadline = Date.now() + READY_WITHIN_MS;
+  for (;;) {
+    if (end !== null)
+      throw new RetryableError("unavailable", `Postgres did not start:\n${end as string}`);
+    try {
+      await ensureDatabase(url);
+      return;
+    } catch (error) {
+      if (error instanceof pg.DatabaseError && error.code === WRONG_PASSWORD) {
+        const message = "the server refuses the password in the file beside its data";
+        throw new RetryableError("unavailable", message, { cause: error });
+      }
+      if (Date.now() > deadline) {
+        const message = `Postgres is not ready after ${READY_WITHIN_MS / 1000} s; see ${serverLog.path}`;
+        throw new RetryableError("unavailable", message, { cause: error });
+      }
+      await sleep(20);
+    }
+  }
+}
+
+async function ensureDatabase(url: string): Promise<void> {
+  const admin = new URL(url);
+  admin.pathname = "/postgres";
+  const client = new pg.Client({ connectionString: admin.href, connectionTimeoutMillis: 5_000 });
+  // A server that goes away while the client is open is told by the failing query.
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    const { rowCount } = await client.query("select from pg_database where datname = $1", [
+      DATABASE,
+    ]);
+    if (rowCount === 0) await client.query(`create database ${DATABASE}`);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+function toUrl(password: string, port: number): string {
+  return `postgres://${DATABASE_USER}:${password}@127.0.0.1:${port}/${DATABASE}`;
+}

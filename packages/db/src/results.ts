@@ -1,0 +1,121 @@
+import {
+  type Engagement,
+  type EvidenceSource,
+  isSimulated,
+  type Post,
+  type PostResult,
+  type Segment,
+  type SpeechVerdict,
+  type Summary,
+  toAttribution,
+  toAuthorUrl,
+  toAwemeId,
+  toSeconds,
+  type Warning,
+} from "@clipmill/domain";
+
+/** A post with its artifacts, as one row of SQL: see `ARTIFACT_COLUMNS`. */
+export interface ArtifactRow extends Engagement {
+  postId: string;
+  url: string | null;
+  author: string | null;
+  source: string;
+  statedDurationMs: number;
+  mediaDurationMs: number | null;
+  language: string | null;
+  text: string | null;
+  segments: Segment[] | null;
+  verdict: SpeechVerdict | null;
+  asrEngine: string | null;
+  lines: string[] | null;
+  ocrEngine: string | null;
+  summary: Summary | null;
+  sources: EvidenceSource[] | null;
+  llmEngine: string | null;
+}
+
+/** Selects an `ArtifactRow` from `post p`, given the keys of the transcript, screen text and answer. */
+export function selectArtifacts(keys: { transcript: string; screenText: string; answer: string }): {
+  columns: string;
+  joins: string;
+} {
+  return {
+    columns: `p.post_id as "postId", p.url, p.author_unique_id as "author", p.source, p.duration_ms as "statedDurationMs",
+      m.duration_ms as "mediaDurationMs", t.language, t.text, t.segments, t.verdict, t.engine as "asrEngine",
+      s.lines, s.engine as "ocrEngine", a.body as "summary", a.sources, a.engine as "llmEngine",
+      e.plays, e.likes, e.comments, e.shares`,
+    joins: `left join lateral (
+        select max(m.duration_ms) as duration_ms from post_media pm join media m on m.sha256 = pm.media_sha256
+        where pm.post_id = p.post_id) m on true
+      left join transcript t on t.key = ${keys.transcript}
+      left join screen_text s on s.key = ${keys.screenText}
+      left join answer a on a.key = ${keys.answer}
+      left join lateral (
+        select * from engagement where post_id = p.post_id order by observed_at desc limit 1) e on true`,
+  };
+}
+
+/** What belongs to the request that asks, not to the post. */
+export interface RequestShare {
+  cached: boolean;
+  usdByStage: Record<string, number>;
+  timingsMs: Record<string, number>;
+  warnings: Warning[];
+}
+
+/** The answer to a read that caused no work. */
+export const READ_SHARE: RequestShare = {
+  cached: true,
+  usdByStage: {},
+  timingsMs: {},
+  warnings: [],
+};
+
+/** Composes the public result; the one place where rows become its JSON. */
+export function toPostResult(row: ArtifactRow, share: RequestShare): PostResult {
+  const post: Pick<Post, "author" | "url"> = {
+    url: row.url,
+    author: { uniqueId: row.author, nickname: null, followerCount: null },
+  };
+  const engines = {
+    download: row.source,
+    transcribe: row.asrEngine,
+    "read-screen": row.ocrEngine,
+    summarize: row.llmEngine,
+  };
+  return {
+    aweme_id: toAwemeId(row.postId),
+    url: row.url,
+    author: row.author,
+    author_url: toAuthorUrl(row.author),
+    attribution: toAttribution(post),
+    language: row.language,
+    duration: toSeconds(row.mediaDurationMs ?? row.statedDurationMs),
+    transcript: row.text ?? "",
+    segments: (row.segments ?? []).map(({ startMs, endMs, text }) => ({
+      start: toSeconds(startMs),
+      end: toSeconds(endMs),
+      text,
+    })),
+    ocr: row.lines ?? [],
+    summary: row.summary,
+    engagement: { plays: row.plays, likes: row.likes, comments: row.comments, shares: row.shares },
+    sources: row.sources ?? [],
+    models: { source: row.source, asr: row.asrEngine, ocr: row.ocrEngine, llm: row.llmEngine },
+    cost: {
+      usd: toUsd(Object.values(share.usdByStage).reduce((sum, usd) => sum + usd, 0)),
+      by_stage: share.usdByStage,
+    },
+    timings_ms: share.timingsMs,
+    cached: share.cached,
+    simulated: Object.entries(engines).flatMap(([stage, engine]) =>
+      engine !== null && isSimulated(engine) ? [stage] : [],
+    ),
+    warnings: share.warnings,
+  };
+}
+
+/** Nine decimals, as the ledger keeps them: sums of binary fractions carry noise behind that. */
+export function toUsd(usd: number): number {
+  return Number(usd.toFixed(9));
+}

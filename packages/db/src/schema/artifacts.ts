@@ -1,0 +1,159 @@
+import { sql } from "drizzle-orm";
+import {
+  bigint,
+  boolean,
+  check,
+  index,
+  integer,
+  jsonb,
+  numeric,
+  pgTable,
+  primaryKey,
+  smallint,
+  text,
+  timestamp,
+} from "drizzle-orm/pg-core";
+
+const moment = (name: string) => timestamp(name, { withTimezone: true, mode: "string" });
+
+/** A post as it was last seen, and which of its artifacts are current. */
+export const post = pgTable("post", {
+  postId: text("post_id").primaryKey(),
+  url: text(),
+  title: text().notNull(),
+  authorUniqueId: text("author_unique_id"),
+  authorNickname: text("author_nickname"),
+  authorFollowerCount: bigint("author_follower_count", { mode: "number" }),
+  musicId: text("music_id"),
+  musicTitle: text("music_title"),
+  musicAuthor: text("music_author"),
+  musicOriginal: boolean("music_original"),
+  region: text(),
+  durationMs: integer("duration_ms").notNull(),
+  postedAt: moment("posted_at"),
+  source: text().notNull(),
+  transcriptKey: text("transcript_key"),
+  screenTextKey: text("screen_text_key"),
+  answerKey: text("answer_key"),
+  seenAt: moment("seen_at").notNull().defaultNow(),
+});
+
+/** Counters over time; the result shows the latest row. */
+export const engagement = pgTable(
+  "engagement",
+  {
+    postId: text("post_id").notNull(),
+    observedAt: moment("observed_at").notNull().defaultNow(),
+    plays: bigint({ mode: "number" }),
+    likes: bigint({ mode: "number" }),
+    comments: bigint({ mode: "number" }),
+    shares: bigint({ mode: "number" }),
+  },
+  (t) => [primaryKey({ columns: [t.postId, t.observedAt] })],
+);
+
+/** Stored files, by the hash of their bytes. */
+export const media = pgTable("media", {
+  sha256: text().primaryKey(),
+  kind: text().notNull(),
+  bytes: bigint({ mode: "number" }).notNull(),
+  durationMs: integer("duration_ms"),
+  hasAudio: boolean("has_audio").notNull(),
+  hasVideo: boolean("has_video").notNull(),
+  storedAt: moment("stored_at").notNull().defaultNow(),
+});
+
+/** Remembers the media of a post, so that a fully stored post needs no upstream call. */
+export const postMedia = pgTable(
+  "post_media",
+  {
+    postId: text("post_id").notNull(),
+    role: text().notNull(),
+    position: smallint().notNull(),
+    mediaSha256: text("media_sha256").notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.postId, t.role, t.position] }),
+    index("post_media_by_media").on(t.mediaSha256),
+  ],
+);
+
+export const preparedAudio = pgTable(
+  "prepared_audio",
+  {
+    mediaSha256: text("media_sha256").notNull(),
+    recipe: text().notNull(),
+    audioSha256: text("audio_sha256").notNull(),
+    bytes: bigint({ mode: "number" }).notNull(),
+    durationMs: integer("duration_ms").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.mediaSha256, t.recipe] })],
+);
+
+export const transcript = pgTable(
+  "transcript",
+  {
+    key: text().primaryKey(),
+    mediaSha256: text("media_sha256").notNull(),
+    recipe: text().notNull(),
+    hash: text().notNull(),
+    engine: text().notNull(),
+    origin: text().notNull(),
+    language: text(),
+    text: text().notNull(),
+    segments: jsonb().notNull(),
+    durationMs: integer("duration_ms").notNull(),
+    verdict: text().notNull(),
+    storedAt: moment("stored_at").notNull().defaultNow(),
+  },
+  (t) => [index("transcript_by_media").on(t.mediaSha256)],
+);
+
+export const screenText = pgTable("screen_text", {
+  key: text().primaryKey(),
+  imagesHash: text("images_hash").notNull(),
+  recipe: text().notNull(),
+  hash: text().notNull(),
+  engine: text().notNull(),
+  lines: text().array().notNull(),
+  storedAt: moment("stored_at").notNull().defaultNow(),
+});
+
+export const answer = pgTable(
+  "answer",
+  {
+    key: text().primaryKey(),
+    postId: text("post_id").notNull(),
+    kind: text().notNull(),
+    transcriptHash: text("transcript_hash"),
+    evidenceHash: text("evidence_hash").notNull(),
+    promptVersion: text("prompt_version").notNull(),
+    recipe: text().notNull(),
+    engine: text().notNull(),
+    sources: text().array().notNull(),
+    body: jsonb().notNull(),
+    storedAt: moment("stored_at").notNull().defaultNow(),
+  },
+  (t) => [index("answer_by_post").on(t.postId)],
+);
+
+/**
+ * Dollars paid, per call. A row is written as `unknown` at its estimate before the call and settled after it: a
+ * call whose answer was lost stays `unknown`, so that a budget never undercounts.
+ */
+export const costEntry = pgTable(
+  "cost_entry",
+  {
+    id: bigint({ mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
+    stageJobId: bigint("stage_job_id", { mode: "number" }).notNull(),
+    epoch: integer().notNull(),
+    engine: text().notNull(),
+    state: text().notNull().default("unknown"),
+    usd: numeric({ precision: 16, scale: 9 }).notNull(),
+    createdAt: moment("created_at").notNull().defaultNow(),
+  },
+  (t) => [
+    index("cost_entry_by_job").on(t.stageJobId),
+    check("cost_entry_state", sql`state in ('unknown', 'settled', 'failed')`),
+  ],
+);

@@ -1,0 +1,12 @@
+export {
+  answer,
+  costEntry,
+  engagement,
+  media,
+  post,
+  postMedia,
+  preparedAudio,
+  screenText,
+  transcript,
+} from "./artifacts.ts";
+export { request, requestOptions, requestStageJob, stageJob, workerProcess } from "./work.ts";

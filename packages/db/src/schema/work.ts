@@ -1,0 +1,141 @@
+import { sql } from "drizzle-orm";
+import {
+  bigint,
+  boolean,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  smallint,
+  text,
+  timestamp,
+  uniqueIndex,
+} from "drizzle-orm/pg-core";
+
+const moment = (name: string) => timestamp(name, { withTimezone: true, mode: "string" });
+
+/** Options that many requests share word for word; a million rows of a backfill point at one. */
+export const requestOptions = pgTable("request_options", {
+  id: integer().primaryKey().generatedAlwaysAsIdentity(),
+  hash: text().notNull().unique(),
+  outputs: text().array().notNull(),
+  recipes: jsonb().notNull(),
+  language: text(),
+});
+
+/**
+ * What callers asked for. `open` stands for queued, running and retrying: which of them it is follows from the
+ * request's stage jobs and is worked out on read, so that a claim costs no write here.
+ */
+export const request = pgTable(
+  "request",
+  {
+    id: text().primaryKey(),
+    tenant: text().notNull(),
+    link: text().notNull(),
+    postId: text("post_id"),
+    optionsId: integer("options_id")
+      .notNull()
+      .references(() => requestOptions.id),
+    lane: smallint().notNull(),
+    deadline: moment("deadline"),
+    idempotencyKey: text("idempotency_key"),
+    /** Hash of what was asked; the same key with another one is a conflict. */
+    bodyHash: text("body_hash"),
+    state: text().notNull().default("open"),
+    cached: boolean().notNull().default(false),
+    failedStage: text("failed_stage"),
+    errorCode: text("error_code"),
+    errorMessage: text("error_message"),
+    warnings: jsonb(),
+    createdAt: moment("created_at").notNull().defaultNow(),
+    finishedAt: moment("finished_at"),
+  },
+  (t) => [
+    uniqueIndex("request_idempotency")
+      .on(t.tenant, t.idempotencyKey)
+      .where(sql`idempotency_key is not null`),
+    check("request_state", sql`state in ('open', 'done', 'skipped', 'failed', 'cancelled')`),
+    check("request_end", sql`(state = 'open') = (finished_at is null)`),
+  ],
+);
+
+/**
+ * One stage on one key: outbox, checkpoint and memo in one row. Every row that is not terminal has `run_at`
+ * (when it may be dispatched) or `deadline` (when its holder is given up): nothing can wait for ever.
+ */
+export const stageJob = pgTable(
+  "stage_job",
+  {
+    id: bigint({ mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
+    stage: text().notNull(),
+    key: text().notNull(),
+    queue: text().notNull(),
+    state: text().notNull().default("ready"),
+    /** Bumped by each dispatch; whoever holds an older one can finish nothing. */
+    epoch: integer().notNull().default(0),
+    attempts: smallint().notNull().default(0),
+    crashes: smallint().notNull().default(0),
+    soloCrashes: smallint("solo_crashes").notNull().default(0),
+    /** 0 solo, 1 interactive, 2 standard, 3 backfill; that of its best-placed open request. */
+    lane: smallint().notNull(),
+    tenant: text().notNull(),
+    runAt: moment("run_at"),
+    deadline: moment("deadline"),
+    input: jsonb().notNull(),
+    output: jsonb(),
+    errorCode: text("error_code"),
+    errorMessage: text("error_message"),
+    errorUpstream: text("error_upstream"),
+    workerId: text("worker_id"),
+    createdAt: moment("created_at").notNull().defaultNow(),
+    startedAt: moment("started_at"),
+    finishedAt: moment("finished_at"),
+  },
+  (t) => [
+    uniqueIndex("stage_job_key").on(t.stage, t.key),
+    index("stage_job_ready")
+      .on(t.queue, t.lane, t.tenant, t.runAt, t.id)
+      .where(sql`state = 'ready'`),
+    index("stage_job_in_flight")
+      .on(t.queue, t.state, t.deadline)
+      .where(sql`state in ('queued', 'running')`),
+    index("stage_job_dead")
+      .on(t.queue, t.finishedAt, t.id)
+      .where(sql`state = 'failed'`),
+    check(
+      "stage_job_state",
+      sql`state in ('ready', 'queued', 'running', 'done', 'failed', 'skipped', 'cancelled')`,
+    ),
+    check("stage_job_liveness", sql`(state = 'ready') = (run_at is not null)`),
+    check("stage_job_lease", sql`(state in ('queued', 'running')) = (deadline is not null)`),
+  ],
+);
+
+/** Which stage jobs a request rests on. Fifty callers of one post share one row of work. */
+export const requestStageJob = pgTable(
+  "request_stage_job",
+  {
+    requestId: text("request_id").notNull(),
+    stageJobId: bigint("stage_job_id", { mode: "number" }).notNull(),
+    /** started: this request caused the run. joined: it was on its way. reused: it was done before. */
+    relation: text().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.requestId, t.stageJobId] }),
+    index("request_stage_job_by_job").on(t.stageJobId),
+    check("request_stage_job_relation", sql`relation in ('started', 'joined', 'reused')`),
+  ],
+);
+
+/** Worker processes that are alive, and what they can do. A row is dead when `seen_at` is old. */
+export const workerProcess = pgTable("worker_process", {
+  id: text().primaryKey(),
+  queues: text().array().notNull(),
+  /** Engine ids available there: a fallback's result is redone once a better engine is. */
+  engines: text().array().notNull(),
+  startedAt: moment("started_at").notNull().defaultNow(),
+  seenAt: moment("seen_at").notNull().defaultNow(),
+});

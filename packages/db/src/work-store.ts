@@ -1,0 +1,51 @@
+import type { CallLedger, Planner, QueueName, WorkStore } from "@clipmill/domain";
+import { type Database, withTransaction } from "./database.ts";
+import { acceptSubmissions } from "./work/accept.ts";
+import { claimJobs, extendLeases, pickJobs } from "./work/dispatch.ts";
+import { reconcileJobs, requeueAll } from "./work/reconcile.ts";
+import { createRequestOptions } from "./work/request-options.ts";
+import { settleOutcomes } from "./work/settle.ts";
+
+export interface WorkStoreOptions {
+  plan: Planner;
+  /** How long a worker keeps a job without a heartbeat. Too low runs work twice; too high delays recovery. */
+  leaseMs: number;
+  /** How long a hint may wait in the queue before it counts as lost. Too low dispatches work twice under load. */
+  queuedForMs: number;
+}
+
+export function createWorkStore(
+  { pool }: Pick<Database, "pool">,
+  options: WorkStoreOptions,
+): WorkStore & CallLedger {
+  const planning = { plan: options.plan, options: createRequestOptions() };
+  return {
+    accept: (submissions) =>
+      withTransaction(pool, (tx) => acceptSubmissions(tx, planning, submissions)),
+    pick: (queue: QueueName, window) =>
+      withTransaction(pool, (tx) => pickJobs(tx, queue, window, options.queuedForMs)),
+    claim: (refs, workerId) => claimJobs(pool, refs, workerId, options.leaseMs),
+    extend: (refs) => extendLeases(pool, refs, options.leaseMs),
+    settle: (outcomes) => withTransaction(pool, (tx) => settleOutcomes(tx, planning, outcomes)),
+    reconcile: () => withTransaction(pool, (tx) => reconcileJobs(tx, planning)),
+    requeueAll: () => requeueAll(pool),
+
+    async open({ id, epoch }, { engine, estimateUsd }) {
+      const { rows } = await pool.query<{ id: number }>({
+        name: "open_call",
+        text: "insert into cost_entry (stage_job_id, epoch, engine, usd) values ($1, $2, $3, $4) returning id",
+        values: [id, epoch, engine, estimateUsd],
+      });
+      if (rows[0] === undefined) throw new Error("the intent of a paid call was not stored");
+      return rows[0].id;
+    },
+
+    async fail({ callId, usd }) {
+      await pool.query({
+        name: "fail_call",
+        text: "update cost_entry set state = 'failed', usd = $2 where id = $1",
+        values: [callId, usd],
+      });
+    },
+  };
+}

@@ -1,0 +1,118 @@
+import { type Accepted, hashJson, newRequestId, type Submission } from "@clipmill/domain";
+import type { Queryable } from "../database.ts";
+import { advance, type AdvancingRequest } from "./advance.ts";
+import { toLaneRank } from "./lane.ts";
+import type { Planning } from "./settle.ts";
+
+/** Stores submissions as requests and plans their first steps, in the caller's transaction. */
+export async function acceptSubmissions(
+  tx: Queryable,
+  { plan, options }: Planning,
+  submissions: readonly Submission[],
+): Promise<Accepted[]> {
+  const optionIds = await options.save(
+    tx,
+    submissions.map(({ outputs, recipes, language }) => ({ outputs, recipes, language })),
+  );
+  const candidates = submissions.map((submission) => ({
+    id: newRequestId(),
+    submission,
+    bodyHash: submission.idempotencyKey === null ? null : hashBody(submission),
+  }));
+  const inserted = await insertRequests(tx, candidates, optionIds);
+  const advancing = candidates
+    .filter(({ id }) => inserted.has(id))
+    .map(({ id, submission }): AdvancingRequest => ({
+      ...submission,
+      id,
+      lane: toLaneRank(submission.lane),
+      states: {},
+    }));
+  const states = new Map(
+    (await advance(tx, plan, advancing)).map(({ requestId, state }) => [requestId, state]),
+  );
+  const earlier = await findEarlier(
+    tx,
+    candidates.filter(({ id }) => !inserted.has(id)),
+  );
+  return candidates.map(({ id, submission, bodyHash }) => {
+    const state = states.get(id);
+    if (state !== undefined) return { requestId: id, created: true, state };
+    const old = earlier.get(toIdempotencyKey(submission));
+    if (old === undefined) throw new Error("a request was neither stored nor found");
+    return {
+      requestId: old.id,
+      created: false,
+      state: old.bodyHash === bodyHash ? old.state : "conflict",
+    };
+  });
+}
+
+interface Candidate {
+  id: string;
+  submission: Submission;
+  bodyHash: string | null;
+}
+
+/** What the caller sent, without what our configuration adds: a replay after a change of engines is still a replay. */
+function hashBody({ link, postId, outputs, lane, deadline, language }: Submission): string {
+  return hashJson({ link, postId, outputs, lane, deadline, language });
+}
+
+function toIdempotencyKey({
+  tenant,
+  idempotencyKey,
+}: Pick<Submission, "tenant" | "idempotencyKey">): string {
+  return JSON.stringify([tenant, idempotencyKey]);
+}
+
+async function insertRequests(
+  tx: Queryable,
+  candidates: readonly Candidate[],
+  optionIds: readonly number[],
+): Promise<Set<string>> {
+  const { rows } = await tx.query<{ id: string }>({
+    name: "insert_requests",
+    text: `insert into request (id, tenant, link, post_id, options_id, lane, deadline, idempotency_key, body_hash)
+      select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::smallint[],
+        $7::timestamptz[], $8::text[], $9::text[])
+      on conflict (tenant, idempotency_key) where idempotency_key is not null do nothing
+      returning id`,
+    values: [
+      candidates.map((c) => c.id),
+      candidates.map((c) => c.submission.tenant),
+      candidates.map((c) => c.submission.link),
+      candidates.map((c) => c.submission.postId),
+      optionIds,
+      candidates.map((c) => toLaneRank(c.submission.lane)),
+      candidates.map((c) => c.submission.deadline),
+      candidates.map((c) => c.submission.idempotencyKey),
+      candidates.map((c) => c.bodyHash),
+    ],
+  });
+  return new Set(rows.map((row) => row.id));
+}
+
+interface EarlierRequest {
+  id: string;
+  bodyHash: string | null;
+  state: Accepted["state"];
+}
+
+async function findEarlier(
+  tx: Queryable,
+  candidates: readonly Candidate[],
+): Promise<Map<string, EarlierRequest>> {
+  if (candidates.length === 0) return new Map();
+  const { rows } = await tx.query<EarlierRequest & { tenant: string; idempotencyKey: string }>({
+    name: "find_earlier_requests",
+    text: `select r.id, r.tenant, r.idempotency_key as "idempotencyKey", r.body_hash as "bodyHash", r.state
+      from request r
+      join unnest($1::text[], $2::text[]) as k (tenant, key) on r.tenant = k.tenant and r.idempotency_key = k.key`,
+    values: [
+      candidates.map((c) => c.submission.tenant),
+      candidates.map((c) => c.submission.idempotencyKey),
+    ],
+  });
+  return new Map(rows.map((row) => [toIdempotencyKey(row), row]));
+}

@@ -1,0 +1,118 @@
+import type { ClaimedJob, JobRef, PickedJob, QueueName } from "@clipmill/domain";
+import type { Queryable } from "../database.ts";
+import { toJobLane } from "./lane.ts";
+
+/** Waiting work of the lanes below `interactive` keeps these shares of what is dispatched. */
+const STANDARD_SHARE = 0.3;
+const BACKFILL_SHARE = 0.1;
+
+/**
+ * ready → queued. Within a lane tenants take turns, then age decides. The shares are kept on average: with room for
+ * one job, a floor would starve the lanes below and a ceiling would starve those above, so chance rounds.
+ * `solo` goes one at a time.
+ */
+const PICK = `
+with recursive lane_tenant as (
+  (select j.lane, j.tenant from stage_job j where j.queue = $1 and j.state = 'ready'
+   order by j.lane, j.tenant limit 1)
+  union all
+  select n.lane, n.tenant from lane_tenant g cross join lateral (
+    select j.lane, j.tenant from stage_job j
+    where j.queue = $1 and j.state = 'ready' and (j.lane, j.tenant) > (g.lane, g.tenant)
+    order by j.lane, j.tenant limit 1) n
+), room as (
+  select greatest(0, $2::int - count(*)) as jobs, random() as chance from stage_job j
+  where j.queue = $1 and j.state = 'queued'
+), candidate as (
+  select j.id, g.lane, row_number() over (partition by g.lane order by j.turn, j.run_at, j.id) as place
+  from room, lane_tenant g cross join lateral (
+    select r.id, r.run_at, row_number() over (order by r.run_at, r.id) as turn from (
+      select id, run_at from stage_job
+      where queue = $1 and state = 'ready' and lane = g.lane and tenant = g.tenant and run_at <= now()
+      order by run_at, id limit room.jobs) r) j
+), chosen as (
+  select c.id from candidate c, room
+  where c.lane > 0 or (c.place = 1 and not exists (
+    select 1 from stage_job s where s.queue = $1 and s.state in ('queued', 'running') and s.lane = 0))
+  order by case
+      when c.lane = 2 and c.place <= floor(room.jobs * ${STANDARD_SHARE} + room.chance) then 0
+      when c.lane = 3 and c.place <= floor(room.jobs * ${BACKFILL_SHARE} + room.chance) then 0
+      else c.lane end,
+    c.place
+  limit (select jobs from room)
+), locked as (
+  select j.id from stage_job j where j.id in (select id from chosen) and j.state = 'ready'
+  order by j.id for update of j skip locked
+)
+update stage_job j
+set state = 'queued', epoch = j.epoch + 1, run_at = null, deadline = now() + make_interval(secs => $3::float8 / 1000)
+from locked where j.id = locked.id
+returning j.id, j.epoch, j.stage, j.key, j.lane`;
+
+/** Dispatchers of one queue take turns: two that count the room at once would both fill it. */
+export async function pickJobs(
+  tx: Queryable,
+  queue: QueueName,
+  window: number,
+  queuedForMs: number,
+): Promise<PickedJob[]> {
+  const lock = await tx.query<{ mine: boolean }>({
+    name: "dispatch_turn",
+    text: "select pg_try_advisory_xact_lock(hashtextextended('clipmill dispatch ' || $1, 0)) as mine",
+    values: [queue],
+  });
+  if (lock.rows[0]?.mine !== true) return [];
+  const { rows } = await tx.query<Omit<PickedJob, "lane"> & { lane: number }>({
+    name: "pick_stage_jobs",
+    text: PICK,
+    values: [queue, window, queuedForMs],
+  });
+  return rows.map((row) => ({ ...row, lane: toJobLane(row.lane) }));
+}
+
+/** queued → running, for those whose epoch is still current. */
+export async function claimJobs(
+  tx: Queryable,
+  refs: readonly JobRef[],
+  workerId: string,
+  leaseMs: number,
+): Promise<ClaimedJob[]> {
+  const { rows } = await tx.query<Omit<ClaimedJob, "lane"> & { lane: number }>({
+    name: "claim_stage_jobs",
+    text: `with locked as (
+        select j.id, j.deadline from stage_job j
+        join unnest($1::bigint[], $2::integer[]) as ref (id, epoch) on j.id = ref.id
+        where j.epoch = ref.epoch and j.state = 'queued'
+        order by j.id
+        for update of j)
+      update stage_job j set state = 'running', worker_id = $3, started_at = now(),
+        deadline = now() + make_interval(secs => $4::float8 / 1000)
+      from locked where j.id = locked.id
+      returning j.id, j.epoch, j.stage, j.key, j.input, j.attempts, j.lane,
+        greatest(0, extract(epoch from now() - j.created_at) * 1000)::float8 as "ageMs"`,
+    values: [refs.map((r) => r.id), refs.map((r) => r.epoch), workerId, leaseMs],
+  });
+  return rows.map((row) => ({ ...row, lane: toJobLane(row.lane) }));
+}
+
+/** Moves the deadlines of running jobs on; what is missing from the answer is no longer the caller's. */
+export async function extendLeases(
+  tx: Queryable,
+  refs: readonly JobRef[],
+  leaseMs: number,
+): Promise<JobRef[]> {
+  const { rows } = await tx.query<JobRef>({
+    name: "extend_leases",
+    text: `with locked as (
+        select j.id from stage_job j
+        join unnest($1::bigint[], $2::integer[]) as ref (id, epoch) on j.id = ref.id
+        where j.epoch = ref.epoch and j.state = 'running'
+        order by j.id
+        for update of j)
+      update stage_job j set deadline = now() + make_interval(secs => $3::float8 / 1000)
+      from locked where j.id = locked.id
+      returning j.id, j.epoch`,
+    values: [refs.map((r) => r.id), refs.map((r) => r.epoch), leaseMs],
+  });
+  return rows;
+}

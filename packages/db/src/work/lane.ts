@@ -1,0 +1,18 @@
+import type { JobLane } from "@clipmill/domain";
+
+/** Rank in SQL: lower goes first. */
+const RANKS = { solo: 0, interactive: 1, standard: 2, backfill: 3 } as const satisfies Record<
+  JobLane,
+  number
+>;
+
+export const SOLO_RANK = RANKS.solo;
+
+export function toLaneRank(lane: JobLane): number {
+  return RANKS[lane];
+}
+
+export function toJobLane(rank: number): JobLane {
+  for (const [lane, value] of Object.entries(RANKS)) if (value === rank) return lane as JobLane;
+  throw new Error(`no lane has rank ${rank}`);
+}

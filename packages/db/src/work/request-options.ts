@@ -1,0 +1,71 @@
+import { hashJson, type RequestFacts } from "@clipmill/domain";
+import type { Queryable } from "../database.ts";
+
+export type Options = Pick<RequestFacts, "outputs" | "recipes" | "language">;
+
+/** What requests have in common, stored once and kept in memory: rows never change, and few exist. */
+export interface RequestOptions {
+  /** Returns the id of each set of options, storing the new ones. */
+  save(tx: Queryable, all: readonly Options[]): Promise<number[]>;
+  /** Reads sets of options; the answer looks one up by id. */
+  load(tx: Queryable, ids: readonly number[]): Promise<(id: number) => Options>;
+}
+
+export function createRequestOptions(): RequestOptions {
+  const byId = new Map<number, Options>();
+  // Holds what a select returned, never what an insert did: the insert may still be rolled back.
+  const idByHash = new Map<string, number>();
+
+  async function find(tx: Queryable, hashes: readonly string[]): Promise<void> {
+    const { rows } = await tx.query<{ id: number; hash: string }>({
+      name: "find_request_options",
+      text: "select id, hash from request_options where hash = any ($1::text[])",
+      values: [hashes],
+    });
+    for (const { id, hash } of rows) idByHash.set(hash, id);
+  }
+
+  return {
+    async save(tx, all) {
+      const hashes = all.map((options) => hashJson(options));
+      const byHash = new Map(all.map((options, i) => [hashes[i] ?? "", options]));
+      const unknown = [...byHash.keys()].filter((hash) => !idByHash.has(hash)).sort();
+      if (unknown.length > 0) await find(tx, unknown);
+      const fresh = new Map<string, number>();
+      for (const hash of unknown) {
+        const options = byHash.get(hash);
+        if (options === undefined || idByHash.has(hash)) continue;
+        // The update that changes nothing makes the statement return a row that another transaction just stored.
+        const { rows } = await tx.query<{ id: number }>(
+          `insert into request_options (hash, outputs, recipes, language) values ($1, $2, $3, $4)
+           on conflict (hash) do update set hash = excluded.hash
+           returning id`,
+          [hash, [...options.outputs], JSON.stringify(options.recipes), options.language],
+        );
+        for (const { id } of rows) fresh.set(hash, id);
+      }
+      return hashes.map((hash) => {
+        const id = idByHash.get(hash) ?? fresh.get(hash);
+        if (id === undefined) throw new Error("request options were not stored");
+        return id;
+      });
+    },
+
+    async load(tx, ids) {
+      const missing = [...new Set(ids)].filter((id) => !byId.has(id));
+      if (missing.length > 0) {
+        const { rows } = await tx.query<Options & { id: number }>({
+          name: "load_request_options",
+          text: "select id, outputs, recipes, language from request_options where id = any ($1::integer[])",
+          values: [missing],
+        });
+        for (const { id, ...options } of rows) byId.set(id, options);
+      }
+      return (id) => {
+        const options = byId.get(id);
+        if (options === undefined) throw new Error(`request options ${id} do not exist`);
+        return options;
+      };
+    },
+  };
+}

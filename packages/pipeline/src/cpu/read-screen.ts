@@ -1,0 +1,120 @@
+import {
+  defineStage,
+  hashJson,
+  type MediaTools,
+  type OcrProvider,
+  type ScreenText,
+  Sha256,
+  SkipError,
+  type Stage,
+  type StageContext,
+  type Storage,
+  toRecipeKey,
+} from "@clipmill/domain";
+import { z } from "zod";
+import { chooseEngine } from "../choose-engine.ts";
+
+const Input = z.object({
+  /** Slides in order, or the cover. */
+  images: z.array(Sha256),
+  /** Frames are read too, where there is a video. */
+  video: Sha256.nullable(),
+  durationMs: z.number().int(),
+  engines: z.array(z.string()),
+});
+
+const Output = z.object({ screenTextKey: z.string(), screenHash: Sha256, engine: z.string() });
+
+/** Captions stay on screen for seconds: more frames of a short clip repeat what the others show. */
+const FRAMES_MAX = 6;
+const FRAME_EVERY_MS = 2_000;
+
+/** Reads the text that is burnt into the pictures. Only silent posts come here. */
+export const readScreen = defineStage({
+  name: "read-screen",
+  queue: "cpu",
+  input: Input,
+  output: Output,
+  attempts: 3,
+  timeoutMs: 300_000,
+  key: (input) => hashJson(input),
+});
+
+export interface ReadScreenDeps {
+  ocr: readonly OcrProvider[];
+  storage: Storage;
+  media: MediaTools;
+}
+
+export function createReadScreen(
+  deps: ReadScreenDeps,
+): Stage<z.infer<typeof Input>, z.infer<typeof Output>> {
+  return {
+    ...readScreen,
+    async run(input, ctx) {
+      const { images, video, engines } = input;
+      if (images.length === 0 && video === null)
+        throw new SkipError("no_pictures", "the post has no picture to read");
+      if (!engines.some((id) => deps.ocr.some((engine) => engine.id === id))) {
+        throw new SkipError(
+          "no_ocr_engine",
+          "no OCR engine is installed here: see clipmill doctor",
+        );
+      }
+      const engine = chooseEngine(engines, deps.ocr);
+      const lines = new Set<string>();
+      for (const line of await readImages(deps, engine, images, ctx)) lines.add(line);
+      if (video !== null)
+        for (const line of await readFrames(deps, engine, video, input.durationMs, ctx))
+          lines.add(line);
+      const screenText: ScreenText = {
+        key: hashJson({ input, engine: engine.id }),
+        hash: hashJson([...lines]),
+        imagesHash: hashJson({ images, video }),
+        recipe: toRecipeKey(engines),
+        engine: engine.id,
+        lines: [...lines],
+      };
+      ctx.log.info({ engine: engine.id, lineCount: lines.size }, "screen read");
+      return {
+        output: { screenTextKey: screenText.key, screenHash: screenText.hash, engine: engine.id },
+        records: [{ kind: "screenText", screenText }],
+      };
+    },
+  };
+}
+
+async function readImages(
+  { storage }: ReadScreenDeps,
+  engine: OcrProvider,
+  images: readonly string[],
+  { signal }: StageContext,
+): Promise<string[]> {
+  const lines: string[] = [];
+  for (const sha256 of images) {
+    await using image = await storage.openLocal(`media/${sha256}`, { signal });
+    lines.push(...(await engine.readLines(image.path, { signal })));
+  }
+  return lines;
+}
+
+async function readFrames(
+  { storage, media }: ReadScreenDeps,
+  engine: OcrProvider,
+  video: string,
+  durationMs: number,
+  { signal }: StageContext,
+): Promise<string[]> {
+  await using file = await storage.openLocal(`media/${video}`, { signal });
+  await using scratch = await storage.createScratch();
+  const count = Math.max(1, Math.min(FRAMES_MAX, Math.ceil(durationMs / FRAME_EVERY_MS)));
+  const lines: string[] = [];
+  for (const frame of await media.toFrames(file.path, scratch.path, {
+    signal,
+    count,
+    durationMs,
+  })) {
+    lines.push(...(await engine.readLines(frame, { signal })));
+  }
+  return lines;
+}

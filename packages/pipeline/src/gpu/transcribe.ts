@@ -1,0 +1,94 @@
+import {
+  type AsrProvider,
+  defineStage,
+  hashJson,
+  hashTranscript,
+  judgeSpeech,
+  Sha256,
+  SpeechVerdict,
+  type Stage,
+  type Storage,
+  toRecipeKey,
+  toText,
+  type Transcript,
+} from "@clipmill/domain";
+import { z } from "zod";
+import { chooseEngine } from "../choose-engine.ts";
+
+const Input = z.object({
+  mediaSha256: Sha256,
+  audioSha256: Sha256,
+  durationMs: z.number().int(),
+  engines: z.array(z.string()).min(1),
+  language: z.string().nullable(),
+});
+
+const Output = z.object({
+  transcriptKey: z.string(),
+  transcriptHash: Sha256,
+  verdict: SpeechVerdict,
+  engine: z.string(),
+});
+
+/** Turns speech into words, and judges whether there was any. */
+export const transcribe = defineStage({
+  name: "transcribe",
+  queue: "gpu",
+  input: Input,
+  output: Output,
+  attempts: 4,
+  timeoutMs: 600_000,
+  key: ({ mediaSha256, engines, language }) =>
+    `${mediaSha256}-${hashJson({ engines, language }).slice(0, 16)}`,
+});
+
+export function createTranscribe({
+  asr,
+  storage,
+}: {
+  asr: readonly AsrProvider[];
+  storage: Storage;
+}): Stage<z.infer<typeof Input>, z.infer<typeof Output>> {
+  return {
+    ...transcribe,
+    async run({ mediaSha256, audioSha256, durationMs, engines, language }, ctx) {
+      const { signal } = ctx;
+      const engine = chooseEngine(engines, asr);
+      await using wav = await storage.openLocal(`audio/${audioSha256}`, { signal });
+      const input = { wavPath: wav.path, mediaSha256, durationMs, language };
+      const estimateUsd = engine.estimateUsd(durationMs);
+      const call = () => engine.transcribe(input, { signal });
+      const heard =
+        estimateUsd === 0 ? await call() : await ctx.pay({ engine: engine.id, estimateUsd }, call);
+      const text = toText(heard.segments);
+      const spoken = heard.language ?? language;
+      const transcript: Transcript = {
+        key: hashJson({ mediaSha256, engines, language, engine: engine.id }),
+        hash: hashTranscript(text, spoken),
+        mediaSha256,
+        recipe: toRecipeKey(engines),
+        engine: engine.id,
+        origin: "speech",
+        language: spoken,
+        text,
+        segments: heard.segments,
+        durationMs,
+        verdict: judgeSpeech(text, durationMs),
+      };
+      ctx.log.info(
+        {
+          engine: engine.id,
+          language: spoken,
+          segmentCount: heard.segments.length,
+          verdict: transcript.verdict,
+        },
+        "transcribed",
+      );
+      const { key: transcriptKey, hash: transcriptHash, verdict } = transcript;
+      return {
+        output: { transcriptKey, transcriptHash, verdict, engine: engine.id },
+        records: [{ kind: "transcript", transcript }],
+      };
+    },
+  };
+}

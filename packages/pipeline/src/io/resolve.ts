@@ -1,0 +1,30 @@
+import { AwemeId, defineStage, type LinkResolver, type Stage } from "@clipmill/domain";
+import { z } from "zod";
+
+const Input = z.object({ url: z.url() });
+const Output = z.object({ postId: AwemeId });
+
+/** Follows a short link to its post. What a code stands for does not change, so it is followed once. */
+export const resolve = defineStage({
+  name: "resolve",
+  queue: "io",
+  input: Input,
+  output: Output,
+  attempts: 4,
+  timeoutMs: 30_000,
+  key: ({ url }) => url,
+});
+
+export function createResolve({
+  links,
+}: {
+  links: LinkResolver;
+}): Stage<z.infer<typeof Input>, z.infer<typeof Output>> {
+  return {
+    ...resolve,
+    async run({ url }, { signal }) {
+      const { awemeId } = await links.resolve(url, { signal });
+      return { output: { postId: awemeId } };
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import { type RunnableStage, toRunnable } from "@clipmill/domain";
+import { createPrepareAudio } from "./cpu/prepare-audio.ts";
+import { createReadScreen, type ReadScreenDeps } from "./cpu/read-screen.ts";
+import { createTranscribe } from "./gpu/transcribe.ts";
+import { createDownload, type DownloadDeps } from "./io/download.ts";
+import { createResolve } from "./io/resolve.ts";
+import { createSummarize, type SummarizeDeps } from "./llm/summarize.ts";
+
+/** Everything the stages need of the outside world. */
+export type StageDeps = DownloadDeps &
+  ReadScreenDeps &
+  SummarizeDeps &
+  Parameters<typeof createResolve>[0] &
+  Parameters<typeof createTranscribe>[0];
+
+/** All stages, ready to run. */
+export function createStages(deps: StageDeps): RunnableStage[] {
+  return [
+    toRunnable(createResolve(deps)),
+    toRunnable(createDownload(deps)),
+    toRunnable(createPrepareAudio(deps)),
+    toRunnable(createTranscribe(deps)),
+    toRunnable(createReadScreen(deps)),
+    toRunnable(createSummarize(deps)),
+  ];
+}
