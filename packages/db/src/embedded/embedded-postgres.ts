@@ -4,7 +4,7 @@ import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RetryableError, type StageLog } from "@clipmill/domain";
-import pg from "pg";
+import { Client, DatabaseError } from "pg";
 import { type Account, prepareDirectory } from "./account.ts";
 import { type PostgresBinaries, preparePostgresBinaries } from "./binaries.ts";
 import {
@@ -159,7 +159,7 @@ function launch(
   { port, durable }: { port: number; durable: boolean },
 ): Server {
   const settings = { port: String(port), ...SETTINGS, ...(durable ? {} : NOT_DURABLE) };
-  const [program = "", ...args] = [
+  const [program, ...args] = [
     ...account.prefix,
     binaries.postgres,
     "-D",
@@ -192,7 +192,7 @@ async function waitUntilReady(url: string, { exited, serverLog }: Server): Promi
       await ensureDatabase(url);
       return;
     } catch (error) {
-      if (error instanceof pg.DatabaseError && error.code === WRONG_PASSWORD) {
+      if (error instanceof DatabaseError && error.code === WRONG_PASSWORD) {
         const message = "the server refuses the password in the file beside its data";
         throw new RetryableError("unavailable", message, { cause: error });
       }
@@ -208,7 +208,7 @@ async function waitUntilReady(url: string, { exited, serverLog }: Server): Promi
 async function ensureDatabase(url: string): Promise<void> {
   const admin = new URL(url);
   admin.pathname = "/postgres";
-  const client = new pg.Client({ connectionString: admin.href, connectionTimeoutMillis: 5_000 });
+  const client = new Client({ connectionString: admin.href, connectionTimeoutMillis: 5_000 });
   // A server that goes away while the client is open is told by the failing query.
   client.on("error", () => {});
   try {

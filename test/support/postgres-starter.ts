@@ -1,0 +1,8 @@
+// Starts the embedded Postgres on the directory it is given, tells its pid, and waits to be killed.
+import { startEmbeddedPostgres } from "../../packages/db/src/embedded/index.ts";
+
+const log = { info: () => {}, warn: () => {} };
+const [directory = ""] = process.argv.slice(2);
+const { pid, url } = await startEmbeddedPostgres({ directory, durable: false, log });
+process.send?.({ pid, url });
+process.on("disconnect", () => process.exit());
