@@ -10,11 +10,13 @@ export class SkipReporter implements Reporter {
     const broken = modules.filter((module) => module.errors().length > 0).length;
     const failed = count("failed") + broken + unhandled.length;
     const skipped = count("skipped");
-    for (const [reason, titles] of groupByReason(modules)) {
-      console.log(`skipped (${reason}): ${titles.join("; ")}`);
-    }
+    const lines = [...groupByReason(modules)].map(
+      ([reason, parts]) => `skipped (${reason}): ${parts.join("; ")}`,
+    );
     const tail = skipped === 0 ? "" : `, ${skipped} skipped`;
-    console.log(`${count("passed")} passed, ${failed} failed${tail}`);
+    lines.push(`${count("passed")} passed, ${failed} failed${tail}`);
+    // Vitest prints the failures after this; the last line of all is ours.
+    process.once("exit", () => console.log(lines.join("\n")));
   }
 }
 
