@@ -9,3 +9,8 @@ export { type ClaudeOptions, createClaude } from "./llm/claude.ts";
 export { createExtractive } from "./llm/extractive.ts";
 export { createTesseract, findTesseract, type TesseractOptions } from "./ocr/tesseract.ts";
 export { createFileStorage } from "./storage/file-storage.ts";
+export { createCdnFetcher } from "./media/cdn-fetcher.ts";
+export { createGuardedConnector } from "./media/guarded-connector.ts";
+export { CDN_SUFFIXES, isCdnHost } from "./media/hosts.ts";
+export { createSafeHttp, type SafeHttp, type SafeHttpOptions } from "./media/safe-http.ts";
+export { createLinkResolver } from "./posts/short-links.ts";

@@ -1,0 +1,31 @@
+/**
+ * Where media of posts lies: a host is allowed if it is one of these or ends in a dot and one of these. Only names
+ * under which strangers cannot put files; shared CDN names such as akamaized.net are not here.
+ */
+export const CDN_SUFFIXES: readonly string[] = [
+  "tiktok.com",
+  "tiktokv.com",
+  "tiktokv.us",
+  "tiktokv.eu",
+  "tiktokw.us",
+  "tiktokcdn.com",
+  "tiktokcdn-us.com",
+  "tiktokcdn-eu.com",
+  "ttwstatic.com",
+  "byteoversea.com",
+  "ibytedtos.com",
+  "ibyteimg.com",
+  "muscdn.com",
+  // TikLiveAPI may hand out links to its own mirror.
+  "tikliveapi.com",
+];
+
+/** Whether a host is on a list of dot suffixes, letter by letter. */
+export function hasAllowedSuffix(host: string, suffixes: readonly string[]): boolean {
+  return suffixes.some((suffix) => host === suffix || host.endsWith(`.${suffix}`));
+}
+
+/** The hosts that media may be fetched from. */
+export function isCdnHost(host: string): boolean {
+  return hasAllowedSuffix(host, CDN_SUFFIXES);
+}

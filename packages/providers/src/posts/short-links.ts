@@ -1,0 +1,85 @@
+import {
+  ClipmillError,
+  type LinkResolver,
+  type ParsedLink,
+  parseLink,
+  RetryableError,
+  SkipError,
+  UnrecoverableError,
+} from "@clipmill/domain";
+import type { SafeHttp, SafeResponse } from "../media/safe-http.ts";
+import { toStatusError } from "../upstream-error.ts";
+
+export interface LinkResolverOptions {
+  http: SafeHttp;
+  /** Where a sandbox answers short links, at `<sandboxUrl>/t/<code>`. Default: none, TikTok is asked. */
+  sandboxUrl?: string;
+}
+
+const MAX_HOPS = 4;
+const UPSTREAM = "tiktok";
+
+/** TikTok redirects link previews at once, and browsers only after a page of scripts. */
+const HEADERS = { "user-agent": "facebookexternalhit/1.1", accept: "*/*" };
+
+/** Follows a short link hop by hop. Every hop must itself be a link that `parseLink` accepts. */
+export function createLinkResolver({ http, sandboxUrl }: LinkResolverOptions): LinkResolver {
+  return {
+    async resolve(shortUrl, { signal }) {
+      let link = parseLink(shortUrl);
+      for (let hops = 0; link.kind === "short"; hops++) {
+        if (hops === MAX_HOPS) {
+          throw new RetryableError(
+            "bad_response",
+            `the short link redirects over ${MAX_HOPS} times`,
+            {
+              upstream: UPSTREAM,
+            },
+          );
+        }
+        const address = sandboxUrl === undefined ? link.url : toSandbox(link.url, sandboxUrl);
+        const response = await http.request(address, { signal, headers: HEADERS, maxRedirects: 0 });
+        await response.discard();
+        link = readHop(response, link.url);
+      }
+      return { awemeId: link.awemeId };
+    },
+  };
+}
+
+function toSandbox(shortUrl: string, sandboxUrl: string): string {
+  const code = new URL(shortUrl).pathname.split("/").findLast((segment) => segment !== "");
+  return `${sandboxUrl}/t/${code}`;
+}
+
+function readHop({ status, headers }: SafeResponse, from: string): ParsedLink {
+  if (status === 404 || status === 410) throw toDead();
+  if (status === 403) {
+    throw new RetryableError("blocked", "TikTok refuses to resolve short links for this machine", {
+      upstream: UPSTREAM,
+    });
+  }
+  const { location } = headers;
+  if (status < 300 || status > 399 || location === undefined || !URL.canParse(location, from)) {
+    throw toStatusError(status, UPSTREAM);
+  }
+  return parseHop(new URL(location, from).href);
+}
+
+/** A dead code leads to the home page. Whatever else is no post is the caller's mistake, also a foreign host. */
+function parseHop(url: string): ParsedLink {
+  try {
+    return parseLink(url);
+  } catch (cause) {
+    if (!(cause instanceof ClipmillError)) throw cause;
+    if (cause.code === "not_a_post" && cause.details["page"] === "home") throw toDead(cause);
+    if (cause.code === "not_a_post") throw cause;
+    throw new UnrecoverableError("not_a_post", "the short link leads away from TikTok's posts", {
+      cause,
+    });
+  }
+}
+
+function toDead(cause?: unknown): SkipError {
+  return new SkipError("gone", "the short link is dead", { cause, upstream: UPSTREAM });
+}
