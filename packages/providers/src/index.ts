@@ -14,3 +14,4 @@ export { createGuardedConnector } from "./media/guarded-connector.ts";
 export { CDN_SUFFIXES, isCdnHost } from "./media/hosts.ts";
 export { createSafeHttp, type SafeHttp, type SafeHttpOptions } from "./media/safe-http.ts";
 export { createLinkResolver } from "./posts/short-links.ts";
+export { createTikLiveSource, type TikLiveOptions } from "./posts/tiklive.ts";

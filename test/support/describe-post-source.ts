@@ -1,0 +1,110 @@
+import { Engagement, Post, type PostSource } from "@clipmill/domain";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+
+/** How an upstream can go wrong, and the code that each must become. */
+export const UPSTREAM_FAULTS = {
+  "429": "throttled",
+  "500": "upstream_unavailable",
+  html: "bad_response",
+  empty: "bad_response",
+  reset: "upstream_unavailable",
+} as const;
+export type UpstreamFault = keyof typeof UPSTREAM_FAULTS;
+
+export interface PostSourceUnderTest {
+  source: PostSource;
+  /** Posts of each kind that the upstream knows; null where it has none. */
+  posts: {
+    video: string;
+    slideshow: string | null;
+    private: string | null;
+    gone: string | null;
+  };
+  /** Makes the upstream's next answer go wrong; null where the source has no upstream. */
+  breakNext: ((fault: UpstreamFault) => void | Promise<void>) | null;
+  close(): Promise<void>;
+}
+
+const signal = new AbortController().signal;
+
+/** What every PostSource keeps to. `absent` names the parts that this source has no post for. */
+export function describePostSource(
+  name: string,
+  open: () => Promise<PostSourceUnderTest>,
+  { absent = [] }: { absent?: readonly ("slideshow" | "private" | "gone" | "faults")[] } = {},
+): void {
+  describe(`${name} as a PostSource`, () => {
+    let subject: PostSourceUnderTest;
+    beforeEach(async () => {
+      subject = await open();
+    });
+    afterEach(() => subject.close());
+    const fetchPost = (postId: string, on = signal) =>
+      subject.source.fetchPost({ postId, link: null }, { signal: on });
+    const need = (postId: string | null) => {
+      if (postId === null) throw new Error("the factory gives no post of this kind");
+      return postId;
+    };
+
+    test("a post comes whole, named after the id that was asked for and the source that told", async () => {
+      const { post, engagement, media } = await fetchPost(subject.posts.video);
+      expect(Post.parse(post)).toEqual(post);
+      expect(Engagement.parse(engagement)).toEqual(engagement);
+      expect(post).toMatchObject({ postId: subject.posts.video, source: subject.source.id });
+      expect(["video", "stored"]).toContain(media.kind);
+      if (media.kind === "video") {
+        expect(media.renditions.length).toBeGreaterThan(0);
+        for (const link of media.renditions) expect(URL.canParse(link)).toBe(true);
+      }
+    });
+
+    test("a call has a price that is a number", () => {
+      expect(subject.source.callUsd).toBeGreaterThanOrEqual(0);
+      expect(subject.source.callUsd).toBeLessThan(0.1);
+    });
+
+    test.skipIf(absent.includes("slideshow"))(
+      "a slideshow has its images in order and no video",
+      async () => {
+        const { post, media } = await fetchPost(need(subject.posts.slideshow));
+        expect(post.durationMs).toBe(0);
+        expect(media.kind).toBe("slideshow");
+        if (media.kind !== "slideshow") return;
+        expect(media.imageUrls.length).toBeGreaterThan(0);
+        for (const link of media.imageUrls) expect(URL.canParse(link)).toBe(true);
+      },
+    );
+
+    test.skipIf(absent.includes("private"))("a private post is skipped as private", async () => {
+      const fetched = fetchPost(need(subject.posts.private));
+      await expect(fetched).rejects.toMatchObject({ name: "SkipError", code: "private" });
+    });
+
+    test.skipIf(absent.includes("gone"))(
+      "a post that the upstream says is gone is skipped as gone",
+      async () => {
+        const fetched = fetchPost(need(subject.posts.gone));
+        await expect(fetched).rejects.toMatchObject({ name: "SkipError", code: "gone" });
+      },
+    );
+
+    test("an aborted call ends with the signal's reason", async () => {
+      const reason = new Error("shutdown");
+      await expect(fetchPost(subject.posts.video, AbortSignal.abort(reason))).rejects.toBe(reason);
+    });
+
+    test.skipIf(absent.includes("faults")).each(Object.entries(UPSTREAM_FAULTS))(
+      "an upstream that answers with %s is %s, never gone, and the next call works",
+      async (fault, code) => {
+        if (subject.breakNext === null) throw new Error("the factory cannot break its upstream");
+        await subject.breakNext(fault as UpstreamFault);
+        await expect(fetchPost(subject.posts.video)).rejects.toMatchObject({
+          name: "RetryableError",
+          code,
+          upstream: subject.source.id,
+        });
+        expect((await fetchPost(subject.posts.video)).post.postId).toBe(subject.posts.video);
+      },
+    );
+  });
+}
