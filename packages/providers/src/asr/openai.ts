@@ -117,10 +117,7 @@ async function toForm(
   format: ResponseFormat,
   maxUploadBytes: number,
 ): Promise<FormData> {
-  // A blob of a file is read while it is sent, not before.
-  const audio = await openAsBlob(wavPath, { type: "audio/wav" }).catch((cause: unknown) => {
-    throw new RetryableError("storage_failed", "the prepared audio cannot be read", { cause });
-  });
+  const audio = await openAudio(wavPath);
   if (audio.size > maxUploadBytes) {
     throw new UnrecoverableError(
       "too_large",
@@ -134,6 +131,15 @@ async function toForm(
   if (format === "verbose_json") form.set("timestamp_granularities[]", "segment");
   if (language !== null) form.set("language", language.split("-")[0] ?? language);
   return form;
+}
+
+async function openAudio(wavPath: string): Promise<Blob> {
+  try {
+    // A blob of a file is read while it is sent, not before.
+    return await openAsBlob(wavPath, { type: "audio/wav" });
+  } catch (cause) {
+    throw new RetryableError("storage_failed", "the prepared audio cannot be read", { cause });
+  }
 }
 
 function toError({ status, retryAfterMs, body }: Answered, upstream: EngineId): Error {

@@ -12,10 +12,9 @@ export function createExtractive(): SummaryProvider {
   return {
     id: EXTRACTIVE_ID,
     estimateUsd: () => 0,
-    summarize(question, { signal }) {
+    async summarize(question, { signal }) {
       signal.throwIfAborted();
-      const summary = toSummary(question.evidence);
-      return Promise.resolve({ summary, usd: 0, inputTokens: 0, outputTokens: 0 });
+      return { summary: toSummary(question.evidence), usd: 0, inputTokens: 0, outputTokens: 0 };
     },
   };
 }

@@ -8,7 +8,7 @@ const POSITIVE = new Set(
 );
 const NEGATIVE = new Set(
   `afraid angry annoying awful avoid bad bored boring broken cry dangerous dead die disappointed disappointing
-  disgusting fail failed fake fear hate hated horrible hurt lose lost mistake mistakes nasty never pain painful
+  disgusting fail failed fake fear hate hated horrible hurt lose lost mistake mistakes nasty pain painful
   poor problem sad scam scared scary sick stupid terrible toxic ugly unfair unhappy upset warning waste worse worst
   wrong`.split(/\s+/),
 );
