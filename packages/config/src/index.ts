@@ -1,2 +1,3 @@
 export { type Config, ConfigError, ENV, loadConfig } from "./config.ts";
+export { toEngineSettings } from "./engine-settings.ts";
 export { createLogger, withoutUrls } from "./logger.ts";

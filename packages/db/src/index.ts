@@ -5,6 +5,12 @@ export {
   type DatabaseOptions,
   withTransaction,
 } from "./database.ts";
+export {
+  type EmbeddedPostgres,
+  findPostgresBinaries,
+  findRunningPostgres,
+  startEmbeddedPostgres,
+} from "./embedded/index.ts";
 export { createListener, type Listener } from "./listener.ts";
 export { migrateDatabase } from "./migrate.ts";
 export { countJobs, type QueueCounts } from "./queue-counts.ts";

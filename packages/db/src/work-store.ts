@@ -1,7 +1,7 @@
 import type { CallLedger, Planner, QueueName, WorkStore } from "@clipmill/domain";
 import { type Database, withTransaction } from "./database.ts";
 import { acceptSubmissions } from "./work/accept.ts";
-import { claimJobs, extendLeases, pickJobs } from "./work/dispatch.ts";
+import { claimJobs, extendLeases, pickJobs, unpickJobs } from "./work/dispatch.ts";
 import { reconcileJobs, requeueAll } from "./work/reconcile.ts";
 import { createRequestOptions } from "./work/request-options.ts";
 import { settleOutcomes } from "./work/settle.ts";
@@ -24,6 +24,7 @@ export function createWorkStore(
       withTransaction(pool, (tx) => acceptSubmissions(tx, planning, submissions)),
     pick: (queue: QueueName, window) =>
       withTransaction(pool, (tx) => pickJobs(tx, queue, window, options.queuedForMs)),
+    unpick: (refs) => unpickJobs(pool, refs),
     claim: (refs, workerId) => claimJobs(pool, refs, workerId, options.leaseMs),
     extend: (refs) => extendLeases(pool, refs, options.leaseMs),
     settle: (outcomes) => withTransaction(pool, (tx) => settleOutcomes(tx, planning, outcomes)),

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { UnrecoverableError } from "./errors.ts";
+import type { Log } from "./log.ts";
 import type { StageRecord } from "./record.ts";
 
 /** One BullMQ queue each, named after the resource that the work needs. */
@@ -42,7 +43,7 @@ export interface StageResult<Out> {
 export interface StageContext {
   /** Aborted by the stage's timeout, a lost lease, or shutdown. Goes into every await that can block. */
   readonly signal: AbortSignal;
-  readonly log: StageLog;
+  readonly log: Log;
   /** 1 on the first try. */
   readonly attempt: number;
   now(): Date;
@@ -58,11 +59,6 @@ export interface PaidCall {
   /** Engine id of the provider. */
   engine: string;
   estimateUsd: number;
-}
-
-export interface StageLog {
-  info(fields: Record<string, unknown>, message: string): void;
-  warn(fields: Record<string, unknown>, message: string): void;
 }
 
 /** Keeps a stage's type parameters while it is written as one literal. */

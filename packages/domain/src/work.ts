@@ -78,6 +78,8 @@ export interface WorkStore {
   accept(submissions: readonly Submission[]): Promise<Accepted[]>;
   /** ready → queued until at most `window` jobs of the queue are queued, best placed first. */
   pick(queue: QueueName, window: number): Promise<PickedJob[]>;
+  /** queued → ready for hints that could not be delivered. */
+  unpick(refs: readonly JobRef[]): Promise<void>;
   /** queued → running. A ref that is missing from the answer is a stale hint: drop it. */
   claim(refs: readonly JobRef[], workerId: string): Promise<ClaimedJob[]>;
   /** Extends the leases; returns the refs that are still held. */

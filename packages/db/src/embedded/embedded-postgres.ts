@@ -3,7 +3,7 @@ import { closeSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { RetryableError, type StageLog } from "@clipmill/domain";
+import { RetryableError, type Log } from "@clipmill/domain";
 import { Client, DatabaseError } from "pg";
 import { type Account, prepareDirectory } from "./account.ts";
 import { type PostgresBinaries, preparePostgresBinaries } from "./binaries.ts";
@@ -25,7 +25,7 @@ export interface EmbeddedPostgresOptions {
   port?: number;
   /** `false` only where the data may be lost: a test's. Default `true`. */
   durable?: boolean;
-  log: StageLog;
+  log: Pick<Log, "info">;
 }
 
 export interface EmbeddedPostgres {
@@ -118,7 +118,7 @@ export function findRunningPostgres(directory: string): RunningPostgres | null {
   return { url: toUrl(password, port), port, pid };
 }
 
-async function clearDataDirectory(directory: string, log: StageLog): Promise<void> {
+async function clearDataDirectory(directory: string, log: Pick<Log, "info">): Promise<void> {
   const dataDirectory = dataDirectoryOf(directory);
   const pidFile = join(dataDirectory, "postmaster.pid");
   const state = readPidFile(dataDirectory);

@@ -1,6 +1,7 @@
 import { type Accepted, hashJson, newRequestId, type Submission } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
-import { advance, type AdvancingRequest } from "./advance.ts";
+import { advance } from "./advance.ts";
+import type { AdvancingRequest } from "./advancing-request.ts";
 import { toLaneRank } from "./lane.ts";
 import type { Planning } from "./settle.ts";
 

@@ -3,20 +3,13 @@ import type {
   Plan,
   PlannedStep,
   Planner,
-  RequestFacts,
   StageState,
   Warning,
 } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 import { notify } from "../notify.ts";
+import { type AdvancingRequest, toMapKey } from "./advancing-request.ts";
 import { lockExisting, reopen, type ExistingJob } from "./existing-jobs.ts";
-
-/** A request on its way through the planner, with where its work is booked. */
-export interface AdvancingRequest extends RequestFacts {
-  tenant: string;
-  lane: number;
-  states: Record<string, StageState | undefined>;
-}
 
 export interface Advanced {
   requestId: string;
@@ -156,10 +149,6 @@ async function insertJobs(tx: Queryable, wanted: readonly Wanted[]): Promise<Map
     ],
   });
   return new Map(rows.map((row) => [toMapKey(row), row.id]));
-}
-
-export function toMapKey({ stage, key }: { stage: string; key: string }): string {
-  return `${stage} ${key}`;
 }
 
 export function toStageState(

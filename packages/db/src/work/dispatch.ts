@@ -70,6 +70,22 @@ export async function pickJobs(
   return rows.map((row) => ({ ...row, lane: toJobLane(row.lane) }));
 }
 
+/** queued → ready: the hint could not be delivered, so nobody else will claim this epoch. */
+export async function unpickJobs(tx: Queryable, refs: readonly JobRef[]): Promise<void> {
+  await tx.query({
+    name: "unpick_stage_jobs",
+    text: `with locked as (
+        select j.id from stage_job j
+        join unnest($1::bigint[], $2::integer[]) as ref (id, epoch) on j.id = ref.id
+        where j.epoch = ref.epoch and j.state = 'queued'
+        order by j.id
+        for update of j)
+      update stage_job j set state = 'ready', run_at = now(), deadline = null
+      from locked where j.id = locked.id`,
+    values: [refs.map((r) => r.id), refs.map((r) => r.epoch)],
+  });
+}
+
 /** queued → running, for those whose epoch is still current. */
 export async function claimJobs(
   tx: Queryable,

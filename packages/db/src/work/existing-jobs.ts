@@ -1,7 +1,7 @@
 import { isErrorCode } from "@clipmill/domain";
 import type { PlannedStep } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
-import { type AdvancingRequest, toMapKey } from "./advance.ts";
+import { type AdvancingRequest, toMapKey } from "./advancing-request.ts";
 
 /** A stage job that stood there before this transaction wanted it. */
 export interface ExistingJob {

@@ -2,7 +2,8 @@ import type { JobRef, Outcome, Planner } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 import { notify } from "../notify.ts";
 import { saveRecords } from "../save-records.ts";
-import { advance, type AdvancingRequest, toStageState } from "./advance.ts";
+import { advance, toStageState } from "./advance.ts";
+import type { AdvancingRequest } from "./advancing-request.ts";
 import type { RequestOptions } from "./request-options.ts";
 
 /** What the planning of next steps needs. */

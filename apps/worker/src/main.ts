@@ -1,0 +1,28 @@
+import { ConfigError, createLogger, loadConfig } from "@clipmill/config";
+import closeWithGrace from "close-with-grace";
+import { createWorker } from "./worker.ts";
+
+/** Longer than the worker's own bound: it ends by itself first. */
+const KILL_AFTER_MS = 28_000;
+
+try {
+  const config = loadConfig();
+  if (config.DATABASE_URL === undefined)
+    throw new ConfigError([
+      "DATABASE_URL: a worker of its own needs one; `clipmill up` starts everything",
+    ]);
+  const log = createLogger(config, "worker");
+  const worker = await createWorker(config, log);
+  const grace = closeWithGrace({ delay: KILL_AFTER_MS, logger: false }, async ({ err }) => {
+    if (err !== undefined) log.fatal({ err }, "worker crashed");
+    await worker.close();
+  });
+  // Whoever started us is gone: nobody would stop us.
+  process.on("disconnect", () => void grace.close());
+  process.send?.({ type: "ready" });
+  log.info({ queues: config.CLIPMILL_QUEUES, roles: config.CLIPMILL_ROLES }, "worker ready");
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,25 @@
+import type { WorkerRegistry } from "@clipmill/db";
+import type { Log, QueueName } from "@clipmill/domain";
+
+/** A worker that is silent for 15 s counts as gone, so three reports may fail. */
+const REPORT_EVERY_MS = 5_000;
+
+/** Tells the others that this worker is alive, until closed. The first report is in when this resolves. */
+export async function startReporting(
+  registry: WorkerRegistry,
+  worker: { id: string; queues: readonly QueueName[]; engines: readonly string[] },
+  log: Log,
+): Promise<{ close(): Promise<void> }> {
+  await registry.report(worker);
+  const timer = setInterval(() => {
+    registry
+      .report(worker)
+      .catch((error: unknown) => log.warn({ err: error }, "worker report failed"));
+  }, REPORT_EVERY_MS);
+  return {
+    async close() {
+      clearInterval(timer);
+      await registry.remove(worker.id);
+    },
+  };
+}

@@ -1,0 +1,140 @@
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { type Config, toEngineSettings } from "@clipmill/config";
+import {
+  createArtifactReader,
+  createDatabase,
+  createListener,
+  createWorkerRegistry,
+  createWorkStore,
+} from "@clipmill/db";
+import type { Log, QueueName } from "@clipmill/domain";
+import { createStages, planRequest } from "@clipmill/pipeline";
+import { createEngines } from "@clipmill/providers";
+import {
+  createDispatcher,
+  createHints,
+  createQueueBackend,
+  createQueueWorker,
+  createReconciler,
+  createRunner,
+  type Loop,
+} from "@clipmill/queue";
+import { createMedia } from "./media.ts";
+import { startReporting } from "./reporting.ts";
+
+export interface Worker {
+  /** Takes nothing new, ends or gives back what is under way, within 25 s. */
+  close(): Promise<void>;
+}
+
+/** Orchestrators kill after 30 s; what has not ended by then is given back and costs no attempt. */
+const STOP_WITHIN_MS = 25_000;
+
+/** A hint that waits longer than this counts as lost; long enough for a full window of slow stages to drain. */
+const QUEUED_FOR_MS = 60_000;
+
+/**
+ * Hints that may stand in a queue, per slot of this worker: enough that no slot waits for the dispatcher, few
+ * enough that urgent work is not behind many.
+ */
+const WINDOW_PER_SLOT = 3;
+
+/** Wires one worker process: whatever of dispatching, reconciling and draining its roles ask for. */
+export async function createWorker(config: Config, log: Log): Promise<Worker> {
+  const onError = (error: Error) => log.error({ err: error }, "connection error");
+  const database = createDatabase({
+    url: config.DATABASE_URL ?? "",
+    poolSize: config.DATABASE_POOL,
+    name: "clipmill-worker",
+    onError,
+  });
+  const listener = createListener({ url: database.url, onError });
+  const backend = createQueueBackend({
+    redisUrl: config.REDIS_URL,
+    databaseUrl: database.url,
+    prefix: config.QUEUE_PREFIX,
+    onError,
+  });
+  const hints = createHints(backend);
+  const work = createWorkStore(database, {
+    plan: planRequest,
+    leaseMs: config.LEASE_MS,
+    queuedForMs: QUEUED_FOR_MS,
+  });
+  const workerId = `${hostname()}-${process.pid}-${randomBytes(4).toString("hex")}`;
+  const concurrency: Record<QueueName, number> = {
+    io: config.IO_CONCURRENCY,
+    gpu: config.GPU_CONCURRENCY,
+    cpu: config.CPU_CONCURRENCY,
+    llm: config.LLM_CONCURRENCY,
+  };
+  const loops: Loop[] = [];
+  const has = (role: Config["CLIPMILL_ROLES"][number]) => config.CLIPMILL_ROLES.includes(role);
+
+  if (has("work")) loops.push(await startWork());
+  if (has("reconcile")) loops.push(createReconciler({ work, hints, log }));
+  if (has("dispatch")) {
+    const window = mapQueues(concurrency, (slots) => slots * WINDOW_PER_SLOT);
+    const nextReady = (queue: QueueName, ms: number) => listener.next("clipmill_ready", queue, ms);
+    loops.push(createDispatcher({ work, hints, nextReady, window, log }));
+  }
+
+  async function startWork(): Promise<Loop> {
+    const engines = await createEngines(toEngineSettings(config));
+    const media = await createMedia(config, join(config.CLIPMILL_HOME, "media"));
+    const stages = createStages({
+      ...engines,
+      ...media,
+      artifacts: createArtifactReader(database),
+    });
+    const runner = createRunner({
+      stages,
+      work,
+      ledger: work,
+      workerId,
+      leaseMs: config.LEASE_MS,
+      log,
+    });
+    const queueWorkers = config.CLIPMILL_QUEUES.map((queue) =>
+      createQueueWorker({ backend, queue, concurrency: concurrency[queue], runner, log }),
+    );
+    const ids = [...engines.asr, ...engines.ocr, ...engines.llm, ...media.sources].map(
+      (engine) => engine.id,
+    );
+    const reporting = await startReporting(
+      createWorkerRegistry(database),
+      { id: workerId, queues: config.CLIPMILL_QUEUES, engines: ids },
+      log,
+    );
+    return {
+      async close() {
+        const drained = Promise.all(queueWorkers.map((worker) => worker.close()));
+        const timer = setTimeout(() => runner.releaseAll(), STOP_WITHIN_MS);
+        await drained;
+        clearTimeout(timer);
+        await runner.close();
+        await reporting.close();
+        await media.close();
+      },
+    };
+  }
+
+  return {
+    async close() {
+      await Promise.all(loops.map((loop) => loop.close()));
+      await hints.close();
+      await backend.close();
+      await listener.close();
+      await database.close();
+    },
+  };
+}
+
+function mapQueues<T, U>(
+  values: Readonly<Record<QueueName, T>>,
+  to: (value: T) => U,
+): Record<QueueName, U> {
+  return { io: to(values.io), gpu: to(values.gpu), cpu: to(values.cpu), llm: to(values.llm) };
+}

@@ -1,0 +1,13 @@
+import type { RequestFacts, StageState } from "@clipmill/domain";
+
+/** A request on its way through the planner, with where its work is booked. */
+export interface AdvancingRequest extends RequestFacts {
+  tenant: string;
+  lane: number;
+  states: Record<string, StageState | undefined>;
+}
+
+/** Names a stage job in maps of one transaction. */
+export function toMapKey({ stage, key }: { stage: string; key: string }): string {
+  return `${stage} ${key}`;
+}

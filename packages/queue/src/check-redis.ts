@@ -1,0 +1,49 @@
+import { Redis } from "ioredis";
+
+/** What is wrong with a Redis, and the line that mends it; null where nothing is. */
+export type RedisProblem = { problem: string; remedy: string };
+
+const MINIMUM = [6, 2] as const;
+
+/**
+ * BullMQ's hints must not be evicted, and its scripts need Redis 6.2 or any Valkey. The address stays out of the
+ * messages: it may hold a password.
+ */
+export async function checkRedis(url: string): Promise<RedisProblem | null> {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    maxRetriesPerRequest: 0,
+    connectTimeout: 5_000,
+    retryStrategy: () => null,
+  });
+  redis.on("error", () => {
+    // Reported below, by the command that fails.
+  });
+  try {
+    await redis.connect();
+    const version = /^redis_version:(\S+)/m.exec(await redis.info("server"))?.[1] ?? "0";
+    const [major = 0, minor = 0] = version.split(".").map(Number);
+    if (major < MINIMUM[0] || (major === MINIMUM[0] && minor < MINIMUM[1])) {
+      return {
+        problem: `the server is version ${version}`,
+        remedy: `use Redis or Valkey ${MINIMUM.join(".")} or newer`,
+      };
+    }
+    const policy = (await redis.config("GET", "maxmemory-policy")) as string[];
+    if (policy[1] !== undefined && policy[1] !== "noeviction") {
+      return {
+        problem: `maxmemory-policy is ${policy[1]}, so jobs could be evicted`,
+        remedy: "redis-cli CONFIG SET maxmemory-policy noeviction",
+      };
+    }
+    return null;
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "no answer";
+    return {
+      problem: `cannot talk to the server (${code})`,
+      remedy: "start it, or unset REDIS_URL to run on Postgres alone",
+    };
+  } finally {
+    redis.disconnect();
+  }
+}

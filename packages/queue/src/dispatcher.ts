@@ -1,0 +1,73 @@
+import { type Log, QUEUE_NAMES, type QueueName, type WorkStore } from "@clipmill/domain";
+import type { Hints } from "./hints.ts";
+import { sleep } from "./sleep.ts";
+import { createErrorLog } from "./throttled-log.ts";
+
+export interface DispatcherDeps {
+  work: Pick<WorkStore, "pick" | "unpick">;
+  hints: Pick<Hints, "push">;
+  /** Resolves at news of ready work, or after the time; `cancel` ends the wait. */
+  nextReady(queue: QueueName, timeoutMs: number): { promise: Promise<unknown>; cancel(): void };
+  /** Hints that may wait in a queue. Too few starve workers; too many make urgent work and shares wait. */
+  window: Readonly<Record<QueueName, number>>;
+  log: Log;
+}
+
+export interface Loop {
+  close(): Promise<void>;
+}
+
+/** While there is work, room in the window is looked for this often: claims make room without telling. */
+const BUSY_POLL_MS = 15;
+/** Retries and lost notifications are found this often. */
+const IDLE_POLL_MS = 250;
+const FAILED_POLL_MS = 1_000;
+
+/** Feeds each queue a small window from Postgres. Any number of dispatchers may run. */
+export function createDispatcher({ work, hints, nextReady, window, log }: DispatcherDeps): Loop {
+  const report = createErrorLog(log, "dispatch failed");
+  const cancels = new Set<() => void>();
+  const stop = new AbortController();
+  let closed = false;
+
+  async function dispatch(queue: QueueName): Promise<number> {
+    const picked = await work.pick(queue, window[queue]);
+    if (picked.length === 0) return 0;
+    try {
+      await hints.push(queue, picked);
+    } catch (error) {
+      await work.unpick(picked);
+      throw error;
+    }
+    return picked.length;
+  }
+
+  async function run(queue: QueueName): Promise<void> {
+    let pauseMs = BUSY_POLL_MS;
+    while (!closed) {
+      // Listening starts before looking, so that what becomes ready in between is not missed.
+      const news = nextReady(queue, IDLE_POLL_MS);
+      cancels.add(news.cancel);
+      try {
+        const count = await dispatch(queue);
+        pauseMs = count > 0 ? BUSY_POLL_MS : Math.min(IDLE_POLL_MS, pauseMs * 2);
+      } catch (error) {
+        report(error);
+        pauseMs = FAILED_POLL_MS;
+      }
+      if (!closed) await Promise.race([news.promise, sleep(pauseMs, stop.signal)]);
+      news.cancel();
+      cancels.delete(news.cancel);
+    }
+  }
+
+  const loops = Promise.all(QUEUE_NAMES.map(run));
+  return {
+    async close() {
+      closed = true;
+      stop.abort();
+      for (const cancel of cancels) cancel();
+      await loops;
+    },
+  };
+}

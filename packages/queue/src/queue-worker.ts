@@ -1,0 +1,34 @@
+import type { Log, QueueName } from "@clipmill/domain";
+import { type Job, UnrecoverableError } from "bullmq";
+import type { Hint, QueueBackend } from "./backend.ts";
+import type { Runner } from "./runner.ts";
+import { createErrorLog } from "./throttled-log.ts";
+
+export interface QueueWorker {
+  /** Takes nothing new; resolves when what is under way has ended. */
+  close(): Promise<void>;
+}
+
+/** Drains one queue: BullMQ delivers hints, the runner does the work. */
+export function createQueueWorker(options: {
+  backend: QueueBackend;
+  queue: QueueName;
+  concurrency: number;
+  runner: Pick<Runner, "run">;
+  log: Log;
+}): QueueWorker {
+  const { backend, queue, concurrency, runner } = options;
+  const report = createErrorLog(options.log.child({ queue }), "queue error");
+  const worker = backend.createWorker(queue, process, { concurrency });
+  worker.on("error", report);
+
+  async function process(job: Job<Hint, string, string>): Promise<string> {
+    const { kind, code } = await runner.run({ id: job.data.id, epoch: job.data.epoch });
+    // For the dashboard only: Postgres has decided what comes next by now.
+    if (kind === "failed" || kind === "retry")
+      throw new UnrecoverableError(`${kind}: ${code ?? "unknown"}`);
+    return code === null ? kind : `${kind}: ${code}`;
+  }
+
+  return { close: () => worker.close() };
+}
