@@ -35,6 +35,13 @@ describe("a transcription answer", () => {
     expect(parse({ text: "hello", segments: null })?.segments).toHaveLength(1);
   });
 
+  test("stays inside the clip", () => {
+    const segments = [{ start: 5, end: 6, text: "late" }];
+    expect(parse({ text: "late", segments })?.segments).toEqual([
+      { startMs: 4_000, endMs: 4_000, text: "late" },
+    ]);
+  });
+
   test("without a word has no segments", () => {
     expect(parse({ text: " ", segments: [] })).toEqual({ language: null, segments: [] });
   });

@@ -22,8 +22,8 @@ export function parseOpenAiAnswer(
   if (!parsed.success) return null;
   const { text, segments: timed } = parsed.data;
   const segments = (timed ?? []).map((segment) => ({
-    startMs: Math.max(0, segment.start * 1000),
-    // Whisper pads to 30 s windows, and so ends its last segment past the end of the clip.
+    // Whisper pads to 30 s windows, and so may place its last segments past the end of the clip.
+    startMs: Math.min(durationMs, Math.max(0, segment.start * 1000)),
     endMs: Math.min(durationMs, segment.end * 1000),
     text: segment.text,
   }));
