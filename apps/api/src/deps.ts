@@ -1,0 +1,44 @@
+import type { RecentJob } from "@clipmill/dashboard";
+import type { PostId, PostResult, Recipes, RequestReader, WorkStore } from "@clipmill/domain";
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  FastifyPluginAsync,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerDefault,
+} from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+
+/** Everything that the API reaches. It owns none of it and closes none of it. */
+export interface ApiDeps {
+  work: Pick<WorkStore, "accept">;
+  requests: RequestReader;
+  /** The composed result of a stored post; null where none is complete. */
+  findPostResult(postId: PostId): Promise<PostResult | null>;
+  /** The engines that new requests are accepted with. */
+  recipes(): Recipes;
+  health(): Promise<Health>;
+  /** Latest jobs for the home page. Absent: the page has no list. */
+  recent?(): Promise<readonly RecentJob[]>;
+  log: FastifyBaseLogger;
+  /** Mounted at `/queues`. Absent: there is no such page. */
+  dashboard?: FastifyPluginAsync;
+  /** Of clipmill itself; the API's own version is in its paths. */
+  version: string;
+}
+
+export interface Health {
+  database: boolean;
+  /** Down means slower, not unable: Postgres is the record and accepts without the queue. */
+  queue: boolean;
+}
+
+/** The instance that routes are registered on: bodies and answers are typed by their zod schemas. */
+export type Api = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;

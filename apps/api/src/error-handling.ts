@@ -1,0 +1,51 @@
+import { renderProblemPage } from "@clipmill/dashboard";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Api, ApiDeps } from "./deps.ts";
+import { checkHealth } from "./health.ts";
+import { type Fault, toFault, toProblem } from "./problem.ts";
+
+/** For 429 and 503 when nobody named a time. */
+const RETRY_AFTER_MS = 5_000;
+
+/** Every error leaves as a problem document: those of routes, of unknown paths, and of requests that Fastify refuses. */
+export function registerErrorHandling(api: Api, deps: ApiDeps): void {
+  api.setErrorHandler(async (error, request, reply) => {
+    const fault = toFault(error) ?? (await toUnforeseen(deps));
+    if (fault.status >= 500) request.log.error({ err: error, code: fault.code }, "request failed");
+    return sendFault(request, reply, fault);
+  });
+  api.setNotFoundHandler((request, reply) =>
+    sendFault(request, reply, {
+      code: "not_found",
+      status: 404,
+      detail: "nothing is at this path",
+    }),
+  );
+}
+
+/** Nothing is guessed from the error's text: if the database is down, that is why. */
+async function toUnforeseen(deps: ApiDeps): Promise<Fault> {
+  const { database } = await checkHealth(deps);
+  return database
+    ? { code: "internal", status: 500, detail: "the request id finds the cause in the log" }
+    : { code: "unavailable", status: 503, detail: "the database is down; nothing was accepted" };
+}
+
+export function sendFault(request: FastifyRequest, reply: FastifyReply, fault: Fault) {
+  const path = toPath(request.url);
+  const problem = toProblem(fault, { path, requestId: request.id });
+  reply.code(fault.status).header("cache-control", "no-store");
+  if (fault.status === 429 || fault.status === 503) {
+    reply.header("retry-after", Math.ceil((fault.retryAfterMs ?? RETRY_AFTER_MS) / 1000));
+  }
+  if (!path.startsWith("/v1/") && /\btext\/html\b/.test(request.headers.accept ?? "")) {
+    const page = renderProblemPage({ ...problem, requestId: request.id });
+    return reply.type("text/html; charset=utf-8").send(page);
+  }
+  return reply.type("application/problem+json").send(JSON.stringify(problem));
+}
+
+/** The path alone: a query may hold what nobody may see. */
+export function toPath(url: string): string {
+  return url.split("?", 1)[0] ?? url;
+}

@@ -1,0 +1,68 @@
+import { ERROR_CODES, isTerminal, type PostResult, type RequestView } from "@clipmill/domain";
+import { html, type Html } from "./html.ts";
+import { renderPage } from "./layout.ts";
+import { toStatusPill } from "./parts.ts";
+import { toResultSections } from "./result-sections.ts";
+
+/** One job for people. Everything of the post and of a model is untrusted text. It reloads itself until the job has ended. */
+export function renderJobPage(job: RequestView): string {
+  return renderPage({
+    title: `${job.postId ?? job.id} · clipmill`,
+    ...(isTerminal(job.state) ? {} : { refreshSeconds: 2 }),
+    body: html`${job.result !== null && toRibbon(job.result)}
+      <div class="headline">
+        <h1 dir="auto">${toHeading(job)}</h1>
+        ${toStatusPill(job.state)}
+      </div>
+      ${job.failure !== null && toFailure(job.failure)}
+      ${job.result === null ? toProgress(job) : toResultSections(job.result)}
+      <footer><a href="/v1/jobs/${job.id}">This job as JSON</a></footer>`,
+  });
+}
+
+function toHeading({ result, postId }: RequestView): string {
+  const author = result?.author ?? null;
+  return author === null ? (postId ?? "Post not known yet") : `@${author}`;
+}
+
+/** Says what is not real, first thing on the page. */
+function toRibbon({ simulated }: PostResult): Html | null {
+  if (simulated.length === 0) return null;
+  return html`<p class="ribbon">
+    <b>Simulated</b> Output or cost of ${simulated.join(", ")} is recorded or made up, not real.
+  </p>`;
+}
+
+function toFailure({ code, message, stage, retryable }: NonNullable<RequestView["failure"]>): Html {
+  return html`<section class="failure">
+    <h2>${ERROR_CODES[code].title}</h2>
+    <p dir="auto">${message}</p>
+    <p class="quiet">
+      <a href="/errors#${code}"><code>${code}</code></a
+      >${stage !== null && ` in ${stage}`} ·
+      ${retryable ? "another try may help" : "another try would end the same way"}
+    </p>
+  </section>`;
+}
+
+function toProgress({ stages }: RequestView): Html | null {
+  if (stages.length === 0) return null;
+  return html`<section>
+    <h2>Stages</h2>
+    <table>
+      <tr>
+        <th>Stage</th>
+        <th>State</th>
+        <th class="number">Attempts</th>
+      </tr>
+      ${stages.map(
+        ({ name, state, attempts }) =>
+          html`<tr>
+            <td>${name}</td>
+            <td>${state}</td>
+            <td class="number">${attempts}</td>
+          </tr>`,
+      )}
+    </table>
+  </section>`;
+}

@@ -1,0 +1,57 @@
+import type { QueueCounts } from "../queue-counts.ts";
+import { html } from "./html.ts";
+import { renderPage } from "./layout.ts";
+
+export interface QueuesFacts {
+  prefix: string;
+  counts: readonly QueueCounts[];
+  readOnly: boolean;
+}
+
+const COLUMNS = [
+  ["ready", "Ready"],
+  ["queued", "Queued"],
+  ["running", "Running"],
+  ["retrying", "Retrying later"],
+  ["dead", "Dead"],
+] as const satisfies readonly (readonly [keyof QueueCounts, string])[];
+
+/** The rows in Postgres above, BullMQ's window of them below. `counts.js` keeps the table fresh by the cells' data attributes. */
+export function renderQueuesPage({ prefix, counts, readOnly }: QueuesFacts): string {
+  return renderPage({
+    title: "Queues · clipmill",
+    wide: true,
+    aside: html`<form method="post" action="${prefix}/logout">
+      <button class="plain">Sign out</button>
+    </form>`,
+    body: html`<div class="headline">
+        <h1>Queues</h1>
+        ${readOnly && html`<span class="tag">read-only</span>`}
+      </div>
+      <p class="quiet">
+        All work, as Postgres records it. <span id="freshness" role="status"></span>
+      </p>
+      <div class="scroll">
+        <table id="counts" data-source="${prefix}/counts.json">
+          <tr>
+            <th>Queue</th>
+            ${COLUMNS.map(([, title]) => html`<th class="number">${title}</th>`)}
+          </tr>
+          ${counts.map(
+            (row) =>
+              html`<tr data-queue="${row.queue}">
+                <td><b>${row.queue}</b></td>
+                ${COLUMNS.map(([name]) => html`<td class="number" data-count="${name}">${row[name]}</td>`)}
+              </tr>`,
+          )}
+        </table>
+      </div>
+      <p class="quiet">
+        Below: the window that BullMQ holds, and the last 1,000 finished and failed jobs of each
+        queue.
+        <a href="${prefix}/board">Open it alone</a>
+      </p>
+      <iframe class="board" src="${prefix}/board" title="Bull Board"></iframe>
+      <script src="${prefix}/counts.js" defer></script>`,
+  });
+}

@@ -1,0 +1,38 @@
+import { type ApiDeps, buildApp } from "@clipmill/api";
+import { createLogger } from "@clipmill/config";
+import type { FastifyInstance } from "fastify";
+import { onTestFinished } from "vitest";
+import { createFakeRequests, type FakeRequests } from "./fake-requests.ts";
+
+export interface TestApi {
+  app: FastifyInstance;
+  fake: FakeRequests;
+  /** What was logged, one object a line. */
+  logged: Record<string, unknown>[];
+}
+
+/** The API over requests in memory, until the end of the test; `overrides` replace single dependencies. */
+export async function startTestApi(overrides: Partial<ApiDeps> = {}): Promise<TestApi> {
+  const fake = createFakeRequests();
+  const logged: Record<string, unknown>[] = [];
+  const log = createLogger({ LOG_LEVEL: "info" }, "api", {
+    write: (line) => void logged.push(JSON.parse(line) as Record<string, unknown>),
+  });
+  const app = await buildApp({
+    work: fake,
+    requests: fake,
+    findPostResult: (postId) => Promise.resolve(fake.stored.get(postId) ?? null),
+    recipes: () => ({ source: ["tiklive"], asr: [], ocr: [], llm: ["extractive"] }),
+    health: () => Promise.resolve({ database: true, queue: true }),
+    log,
+    version: "0.0.0-test",
+    ...overrides,
+  });
+  onTestFinished(() => app.close());
+  return { app, fake, logged };
+}
+
+/** `POST /v1/jobs` with a JSON body. */
+export function postJob({ app }: TestApi, payload: object, headers: Record<string, string> = {}) {
+  return app.inject({ method: "POST", url: "/v1/jobs", payload, headers });
+}
