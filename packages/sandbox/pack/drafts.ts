@@ -24,6 +24,7 @@ const SPEECH = {
   simulated: SOURCE_STAGES,
   simulatedWithoutAsr: ["download", "transcribe", "summarize"],
 } as const;
+const SKIPPED = { outcome: "skipped", simulated: [], simulatedWithoutAsr: [] } as const;
 const WORDLESS = { ...SPEECH, sources: ["metadata"] } as const;
 
 const coffee = {
@@ -32,6 +33,10 @@ const coffee = {
   nickname: "Demo Coffee",
   followerCount: 48_200,
 };
+
+const readerOne = { uniqueId: "demo_reader_one", nickname: "Reader One" };
+const readerTwo = { uniqueId: "demo_reader_two", nickname: "Reader Two" };
+const readerThree = { uniqueId: "demo_reader_three", nickname: "Reader Three" };
 
 /** An original sound, as every speech clip has one. */
 function originalSound(id: string, author: string) {
@@ -47,26 +52,26 @@ export const drafts: readonly Draft[] = [
     title: "Better coffee in four minutes #coffee #demo",
     region: "GB",
     music: originalSound("7000000000000000101", "demo_coffee"),
-    counters: { plays: 182_400, likes: 21_340, comments: 3, shares: 812, downloads: 95, collects: 4_010 },
+    counters: toCounters({ plays: 182_400, likes: 21_340, comments: 3, shares: 812 }),
     screenLines: ["BETTER COFFEE"],
     comments: [
       {
         id: "7000000000000001001",
         text: "The four minutes make all the difference.",
         likes: 120,
-        author: { uniqueId: "demo_reader_one", nickname: "Reader One" },
+        author: readerOne,
         replies: [
           {
             id: "7000000000000001011",
             text: "Try five for a dark roast.",
             likes: 14,
-            author: { uniqueId: "demo_coffee", nickname: "Demo Coffee" },
+            author: { uniqueId: coffee.uniqueId, nickname: coffee.nickname },
           },
           {
             id: "7000000000000001012",
             text: "Five was too bitter for me.",
             likes: 2,
-            author: { uniqueId: "demo_reader_two", nickname: "Reader Two" },
+            author: readerTwo,
           },
         ],
       },
@@ -74,14 +79,14 @@ export const drafts: readonly Draft[] = [
         id: "7000000000000001002",
         text: "What water do you use?",
         likes: 8,
-        author: { uniqueId: "demo_reader_two", nickname: "Reader Two" },
+        author: readerTwo,
         replies: [],
       },
       {
         id: "7000000000000001003",
         text: "Shared it with a friend, as told.",
         likes: 31,
-        author: { uniqueId: "demo_reader_three", nickname: "Reader Three" },
+        author: readerThree,
         replies: [],
       },
     ],
@@ -113,7 +118,7 @@ export const drafts: readonly Draft[] = [
     title: "Cheap trains, long rides #travel #demo",
     region: "GB",
     music: originalSound("7000000000000000102", "demo_travel"),
-    counters: { plays: 64_010, likes: 5_120, comments: 0, shares: 440, downloads: 12, collects: 1_905 },
+    counters: toCounters({ plays: 64_010, likes: 5_120, comments: 0, shares: 440 }),
     screenLines: ["CHEAP TRAINS"],
     comments: [],
     quirks: ["opaque-aweme-id", "no-follower-count"],
@@ -145,7 +150,11 @@ export const drafts: readonly Draft[] = [
     region: null,
     music: null,
     counters: { plays: 9_300, likes: 702, comments: 0, shares: 51, downloads: 3, collects: 288 },
-    screenLines: ["THREE STRETCHES FOR YOUR BACK", "HOLD EACH ONE FOR THIRTY SECONDS", "BREATHE SLOWLY AND RELAX"],
+    screenLines: [
+      "THREE STRETCHES FOR YOUR BACK",
+      "HOLD EACH ONE FOR THIRTY SECONDS",
+      "BREATHE SLOWLY AND RELAX",
+    ],
     comments: [],
     quirks: ["string-counters"],
     faults: [],
@@ -165,8 +174,13 @@ export const drafts: readonly Draft[] = [
     },
     title: "Evening loop #synth #demo",
     region: "US",
-    music: { id: "6900000000000000204", title: "Evening Loop", author: "The Sine Waves", original: false },
-    counters: { plays: 33_150, likes: 2_480, comments: 0, shares: 120, downloads: 40, collects: 610 },
+    music: {
+      id: "6900000000000000204",
+      title: "Evening Loop",
+      author: "The Sine Waves",
+      original: false,
+    },
+    counters: toCounters({ plays: 33_150, likes: 2_480, comments: 0, shares: 120 }),
     screenLines: [],
     comments: [],
     quirks: ["number-id"],
@@ -187,8 +201,13 @@ export const drafts: readonly Draft[] = [
     },
     title: "Flat bread with three things #recipe #demo",
     region: "DE",
-    music: { id: "6900000000000000205", title: "Kitchen Tune", author: "The Sine Waves", original: false },
-    counters: { plays: 120_900, likes: 15_800, comments: 0, shares: 2_300, downloads: 0, collects: 9_870 },
+    music: {
+      id: "6900000000000000205",
+      title: "Kitchen Tune",
+      author: "The Sine Waves",
+      original: false,
+    },
+    counters: toCounters({ plays: 120_900, likes: 15_800, comments: 0, shares: 2_300 }),
     screenLines: ["MIX FLOUR WATER AND SALT", "ROLL IT THIN", "BAKE FOR TEN MINUTES"],
     comments: [],
     quirks: ["opaque-aweme-id"],
@@ -199,11 +218,11 @@ export const drafts: readonly Draft[] = [
   },
   {
     ...withoutContent("7000000000000000006", "private", "demo_hidden", "ZTdemo006"),
-    expect: { outcome: "skipped", code: "private", simulated: [], simulatedWithoutAsr: [] },
+    expect: { ...SKIPPED, code: "private" },
   },
   {
     ...withoutContent("7000000000000000007", "deleted", "demo_gone", "ZTdemo007"),
-    expect: { outcome: "skipped", code: "gone", simulated: [], simulatedWithoutAsr: [] },
+    expect: { ...SKIPPED, code: "gone" },
   },
   {
     id: "7000000000000000008",
@@ -235,21 +254,36 @@ export const drafts: readonly Draft[] = [
   },
 ];
 
-function withoutContent(id: string, kind: "private" | "deleted", uniqueId: string, shortCode: string) {
+/** Downloads and collections follow from the plays: nothing depends on them. */
+function toCounters(told: { plays: number; likes: number; comments: number; shares: number }) {
+  return { ...told, downloads: told.plays >> 10, collects: told.likes >> 3 };
+}
+
+function withoutContent(
+  id: string,
+  kind: "private" | "deleted",
+  uniqueId: string,
+  shortCode: string,
+): Omit<Draft, "expect"> {
   return {
     id,
     kind,
     shortCode,
-    creator: { id: `68000000000000000${id.slice(-2)}`, uniqueId, nickname: uniqueId, followerCount: null },
+    creator: {
+      id: `68000000000000000${id.slice(-2)}`,
+      uniqueId,
+      nickname: uniqueId,
+      followerCount: null,
+    },
     title: null,
     region: null,
     music: null,
-    counters: { plays: 0, likes: 0, comments: 0, shares: 0, downloads: 0, collects: 0 },
+    counters: toCounters({ plays: 0, likes: 0, comments: 0, shares: 0 }),
     screenLines: [],
     comments: [],
     quirks: [],
     faults: [],
     picture: { kind: "none" },
     sound: { kind: "none" },
-  } as const;
+  };
 }

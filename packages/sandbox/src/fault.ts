@@ -21,7 +21,7 @@ const TIKLIVE = ROUTE_NAMES.slice(0, 6);
 const ANY: readonly RouteName[] = ROUTE_NAMES;
 
 /** What can go wrong, and on which routes it makes sense. */
-export const FAULT_ROUTES = {
+const FAULT_ROUTES = {
   /** 429 with Retry-After. */
   "rate-limited": ANY,
   /** `status`, 503 by default. */
@@ -36,8 +36,8 @@ export const FAULT_ROUTES = {
   html: ANY,
   /** The API's bare message about the key, or 401. */
   "bad-key": [...TIKLIVE, "messages", "transcriptions"],
-  /** The API's bare message about the balance, or 402. */
-  "no-balance": [...TIKLIVE, "messages"],
+  /** The API's bare message about the balance, 402, or OpenAI's 429 `insufficient_quota`. */
+  "no-balance": [...TIKLIVE, "messages", "transcriptions"],
   /** 403 as for a link past its x-expires. */
   "expired-link": ["cdn"],
   /** 403 as for a country that is not served. */

@@ -29,7 +29,10 @@ const Expectation = z.strictObject({
   outcome: z.enum(["done", "skipped", "failed"]),
   code: z.string().refine(isErrorCode).optional(),
   /** Sources that the summary rests on at least; screen text comes on top where an OCR engine is installed. */
-  sources: z.array(z.enum(["transcript", "captions", "ocr", "metadata"])).readonly().optional(),
+  sources: z
+    .array(z.enum(["transcript", "captions", "ocr", "metadata"]))
+    .readonly()
+    .optional(),
   /** Stages in the result's `simulated`, in pipeline order, where pocketsphinx hears the speech. */
   simulated: z.array(z.string()).readonly(),
   /** The same where the sandbox's recorded transcripts stand in. */
@@ -71,9 +74,7 @@ const SamplePost = z.strictObject({
   screenLines: z.array(z.string()),
   comments: z.array(Reply.extend({ replies: z.array(Reply) })),
   /** Oddities of the real payloads that this post shows on purpose. */
-  quirks: z.array(
-    z.enum(["opaque-aweme-id", "number-id", "string-counters", "no-follower-count"]),
-  ),
+  quirks: z.array(z.enum(["opaque-aweme-id", "number-id", "string-counters", "no-follower-count"])),
   /** Faults that every sandbox starts with. */
   faults: z.array(Fault),
   expect: Expectation,
