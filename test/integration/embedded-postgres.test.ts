@@ -43,7 +43,7 @@ afterEach(async () => {
 });
 
 async function start(options: { port?: number } = {}) {
-  const log = { info: vi.fn(), warn: vi.fn() };
+  const log = { info: vi.fn() };
   const server = await startEmbeddedPostgres({ directory, durable: false, log, ...options });
   closers.push(() => server.close());
   return { ...server, log };
@@ -93,7 +93,7 @@ describe("the embedded Postgres", () => {
   });
 
   test("is durable unless told otherwise", async () => {
-    const log = { info: () => {}, warn: () => {} };
+    const log = { info: () => {} };
     const server = await startEmbeddedPostgres({ directory, log });
     closers.push(() => server.close());
     const rows = await query(

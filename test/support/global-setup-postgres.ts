@@ -30,7 +30,7 @@ export async function startTestPostgres(): Promise<TestServer> {
     };
   }
   const directory = await mkdtemp(join(tmpdir(), "clipmill-test-postgres-"));
-  const log = { info: () => {}, warn: () => {} };
+  const log = { info: () => {} };
   const server = await startEmbeddedPostgres({ directory, durable: false, log });
   return {
     url: server.url,

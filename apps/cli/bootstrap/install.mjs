@@ -2,8 +2,9 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { findNpm } from "./npm.mjs";
 import { tryPidLock } from "./pid-lock.mjs";
 
 const LOCK_POLL_MS = 200;
@@ -162,19 +163,6 @@ function runNpm(root, args, lock) {
         );
     });
   });
-}
-
-/** The npm that started us, else the one beside this Node, else the one on PATH. */
-function findNpm() {
-  const execpath = process.env.npm_execpath;
-  const candidates = [
-    ...(execpath !== undefined && /^np[mx]-cli\.js$/.test(basename(execpath))
-      ? [join(dirname(execpath), "npm-cli.js")]
-      : []),
-    join(dirname(process.execPath), "../lib/node_modules/npm/bin/npm-cli.js"),
-  ];
-  const script = candidates.find((path) => existsSync(path));
-  return script === undefined ? ["npm"] : [process.execPath, script];
 }
 
 function explainAccess(root, error) {

@@ -1,1 +1,33 @@
-console.log(process.version, process.argv.slice(2), process.cwd());
+import { Command, CommanderError } from "commander";
+import { addDevCommand } from "./commands/dev.ts";
+import { addDoctorCommand } from "./commands/doctor.ts";
+import { addRunCommand } from "./commands/run.ts";
+import { addSandboxCommand } from "./commands/sandbox.ts";
+import { addUpCommand } from "./commands/up.ts";
+import { toExitCode, toMessage } from "./failure.ts";
+
+const program = new Command("clipmill")
+  .description("Turns TikTok posts into transcripts, on-screen text and summaries.")
+  .exitOverride()
+  .showHelpAfterError("(--help lists what there is)");
+
+addUpCommand(program);
+addRunCommand(program);
+addDoctorCommand(program);
+addSandboxCommand(program);
+addDevCommand(program);
+
+// Only those who listen keep the channel to the bootstrap, and so this process, open.
+process.channel?.unref();
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Commander has said what is wrong; asking for help is not wrong.
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  } else {
+    console.error(toMessage(error));
+    process.exitCode = toExitCode(error);
+  }
+}

@@ -124,6 +124,10 @@ export const ENV = {
     flag.default(false),
     "1: use the old bundled ffmpeg for any file, not only for the demo's clips.",
   ),
+  CLIPMILL_FFMPEG_BUNDLED: v(
+    flag.default(false),
+    "1: FFMPEG_PATH is the old bundled ffmpeg; set by `clipmill up` for the processes that it starts.",
+  ),
   MAX_MEDIA_BYTES: v(count.default(500_000_000), "Largest file that is downloaded."),
   MAX_MEDIA_SECONDS: v(count.default(3_600), "Longest media that is processed."),
   CLIPMILL_SANDBOX: v(

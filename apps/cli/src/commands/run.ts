@@ -1,0 +1,125 @@
+import type { Config } from "@clipmill/config";
+import { ClipmillError, type RequestView } from "@clipmill/domain";
+import type { Command } from "commander";
+import { EnvironmentError, InterruptedError, UsageError } from "../failure.ts";
+import { loadCliConfig } from "../load-cli-config.ts";
+import { parseLanguage } from "../parse-options.ts";
+import { toPrintable, toSecondsText } from "../printable.ts";
+import { type Shutdown, listenForShutdown } from "../shutdown.ts";
+
+interface RunOptions {
+  json?: boolean;
+  language?: string;
+}
+
+/** Longer than the longest clip takes; a request that hangs is a bug, not a reason to wait for ever. */
+const TIMEOUT_MS = 3_600_000;
+const notice = (line: string): void => console.error(`clipmill: ${line}`);
+
+export function addRunCommand(program: Command): void {
+  program
+    .command("run")
+    .description("Process one post and print its result.")
+    .argument("<input>", "a link, an id, share text, or a local media file")
+    .option("--json", "print the result as one JSON object")
+    .option("--language <tag>", "the language that is spoken, such as en", parseLanguage)
+    .action(run);
+}
+
+async function run(input: string, { json = false, language }: RunOptions): Promise<void> {
+  const config = loadCliConfig();
+  const { toIntake } = await import("../intake.ts");
+  const intake = await explainInput(() => toIntake(input, { config, language: language ?? null }));
+  const shutdown = listenForShutdown();
+  const service = await findOrStart(config, shutdown);
+  try {
+    const { createRequests } = await import("../requests.ts");
+    const { followRequest } = await import("../progress.ts");
+    const onError = (error: Error) => notice(`database: ${error.message}`);
+    const requests = createRequests(config, { ...service, onError });
+    try {
+      const startedAt = Date.now();
+      const [accepted] = await requests.submit([intake]);
+      if (accepted === undefined) throw new Error("the request was not accepted");
+      const following = followRequest(requests.reader, accepted.requestId, {
+        timeoutMs: TIMEOUT_MS,
+        signal: shutdown.signal,
+        onChange: ({ stage, state }) =>
+          console.error(`${toSecondsText(Date.now() - startedAt).padStart(7)}  ${stage}: ${state}`),
+      });
+      const view = await Promise.race([following, service.failed]);
+      if (shutdown.signal.aborted) throw new InterruptedError(`interrupted; ${view.id} goes on`);
+      await printView(view, json);
+    } finally {
+      await requests.close();
+    }
+  } finally {
+    await service.close();
+    shutdown.dispose();
+  }
+}
+
+interface Service {
+  databaseUrl: string;
+  sandboxUrl: string | null;
+  failed: Promise<never>;
+  close(): Promise<void>;
+}
+
+/** A running `up` does the work; without one, a worker is started for this command. */
+async function findOrStart(config: Config, shutdown: Shutdown): Promise<Service> {
+  const { findRunState, lockHome } = await import("../run-state.ts");
+  const running = findRunState(config.CLIPMILL_HOME);
+  if (running !== null) {
+    if (running.apiUrl === null) {
+      throw new EnvironmentError(
+        `another \`clipmill run\` is at work (pid ${running.pid}): start \`clipmill up\` once, and all runs share it`,
+      );
+    }
+    return { ...running, failed: new Promise(() => {}), close: async () => {} };
+  }
+  const { startStack } = await import("../stack.ts");
+  const home = lockHome(config.CLIPMILL_HOME);
+  try {
+    const stack = await startStack(config, { api: false, notice });
+    shutdown.onImpatience(() => stack.kill());
+    const { databaseUrl, sandboxUrl, failed } = stack;
+    const startedAt = new Date().toISOString();
+    await home.publish({ apiUrl: null, databaseUrl, sandboxUrl, startedAt });
+    const close = async () => {
+      await stack.close();
+      home.release();
+    };
+    return { databaseUrl, sandboxUrl, failed, close };
+  } catch (error) {
+    home.release();
+    throw error;
+  }
+}
+
+/** An input that cannot be understood is a wrong command line; anything later is a failed run. */
+async function explainInput<T>(understand: () => Promise<T>): Promise<T> {
+  try {
+    return await understand();
+  } catch (error) {
+    if (!(error instanceof ClipmillError)) throw error;
+    const isUsage = ["invalid_request", "invalid_link", "not_a_post", "unsupported"];
+    if (!isUsage.includes(error.code)) throw error;
+    throw new UsageError(`${error.message} (${error.code})`, { cause: error });
+  }
+}
+
+async function printView({ failure, result, state }: RequestView, json: boolean): Promise<void> {
+  if (result !== null) {
+    const { toReport } = await import("../report.ts");
+    console.log(json ? JSON.stringify(result, null, 2) : toReport(result));
+    return;
+  }
+  if (json) console.log(JSON.stringify({ status: state, error: failure }, null, 2));
+  notice(
+    failure === null
+      ? `ended ${state}`
+      : `${state}: ${toPrintable(failure.message)} (${failure.code})`,
+  );
+  process.exitCode = 1;
+}

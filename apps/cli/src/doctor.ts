@@ -1,0 +1,160 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { statfs } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Config } from "@clipmill/config";
+import { createDatabase, findPostgresBinaries } from "@clipmill/db";
+import { checkRedis } from "@clipmill/queue";
+import { chooseApiPort } from "./api-port.ts";
+import { toReason } from "./database.ts";
+import { findFfmpeg } from "./ffmpeg.ts";
+import { findPocketsphinx } from "./recogniser.ts";
+import { findRunState } from "./run-state.ts";
+
+/** One thing that clipmill depends on. */
+export interface Finding {
+  name: string;
+  /** `missing` is what the demo cannot do without; `note` is worse without, but works. */
+  status: "ok" | "note" | "missing";
+  found: string;
+  /** What to do; null where nothing is to be done. */
+  advice: string | null;
+}
+
+const MIN_FREE_BYTES = 1_000_000_000;
+
+export async function examine(config: Config): Promise<Finding[]> {
+  const [postgres, queue, disk, port] = await Promise.all([
+    checkPostgres(config),
+    checkQueue(config),
+    checkDisk(config),
+    checkPort(config),
+  ]);
+  const { ANTHROPIC_API_KEY, TIKLIVE_API_KEY } = config;
+  return [
+    ok("Node", process.versions.node),
+    postgres,
+    queue,
+    checkFfmpeg(config),
+    checkSpeech(config),
+    checkScreenText(config),
+    checkKey("TIKLIVE_API_KEY", TIKLIVE_API_KEY, "the sandbox's sample posts"),
+    checkKey("ANTHROPIC_API_KEY", ANTHROPIC_API_KEY, "simulated or extracted answers"),
+    disk,
+    port,
+  ];
+}
+
+async function checkPostgres({ DATABASE_URL }: Config): Promise<Finding> {
+  const name = "Postgres";
+  if (DATABASE_URL === undefined) {
+    const binaries = findPostgresBinaries();
+    return binaries === null
+      ? missing(name, "none for this platform", "set DATABASE_URL to a Postgres ≥ 14")
+      : ok(name, `embedded ${binaries.version}`);
+  }
+  const database = createDatabase({
+    url: DATABASE_URL,
+    poolSize: 1,
+    name: "clipmill-doctor",
+    // The query below fails as well, and says so.
+    onError: () => {},
+  });
+  try {
+    const { rows } = await database.pool.query<{ server_version: string }>("show server_version");
+    return ok(name, `DATABASE_URL, ${rows[0]?.server_version ?? "unknown"}`);
+  } catch (error) {
+    const reason = toReason(error) ?? "it refuses the connection";
+    return missing(
+      name,
+      `DATABASE_URL: ${reason}`,
+      "mend DATABASE_URL, or unset it to use the embedded server",
+    );
+  } finally {
+    await database.close();
+  }
+}
+
+async function checkQueue({ REDIS_URL }: Config): Promise<Finding> {
+  const name = "Redis";
+  if (REDIS_URL === undefined) return ok(name, "not set: the queue runs on Postgres");
+  const found = await checkRedis(REDIS_URL);
+  return found === null
+    ? ok(name, "REDIS_URL answers")
+    : missing(name, found.problem, found.remedy);
+}
+
+function checkFfmpeg(config: Config): Finding {
+  const name = "ffmpeg";
+  const found = findFfmpeg(config);
+  const advice = "apt-get install ffmpeg, or brew install ffmpeg";
+  if (found === null)
+    return note(name, "not found; an old one is fetched at the first start", advice);
+  if (found.origin === "installed") return ok(name, found.version);
+  const scope = config.ALLOW_BUNDLED_FFMPEG ? "any file" : "the demo's own clips only";
+  return note(name, `${found.version}, bundled and old, for ${scope}`, advice);
+}
+
+function checkSpeech({ ASR_BASE_URL, POCKETSPHINX_PATH }: Config): Finding {
+  const name = "speech recognition";
+  const found = [
+    ...(ASR_BASE_URL === undefined ? [] : ["the server at ASR_BASE_URL"]),
+    ...(findPocketsphinx(POCKETSPHINX_PATH) ? ["pocketsphinx"] : []),
+  ];
+  if (found.length > 0) return ok(name, found.join(", "));
+  return note(
+    name,
+    "none: the demo plays recorded transcripts",
+    "set ASR_BASE_URL, or apt-get install pocketsphinx pocketsphinx-en-us",
+  );
+}
+
+function checkScreenText({ TESSERACT_PATH }: Config): Finding {
+  const { status, stdout } = spawnSync(TESSERACT_PATH, ["--version"], { encoding: "utf8" });
+  const version = status === 0 ? /tesseract (\S+)/.exec(stdout)?.[1] : undefined;
+  return version === undefined
+    ? note("tesseract", "not found: on-screen text is not read", "apt-get install tesseract-ocr")
+    : ok("tesseract", version);
+}
+
+function checkKey(name: string, value: string | undefined, instead: string): Finding {
+  return value === undefined
+    ? note(name, `not set: ${instead}`, `set ${name} for the real thing`)
+    : ok(name, "set");
+}
+
+async function checkDisk({ CLIPMILL_HOME }: Config): Promise<Finding> {
+  let directory = CLIPMILL_HOME;
+  while (!existsSync(directory)) directory = dirname(directory);
+  const { bavail, bsize } = await statfs(directory);
+  const free = bavail * bsize;
+  const found = `${(free / 1e9).toFixed(1)} GB free for ${CLIPMILL_HOME}`;
+  return free < MIN_FREE_BYTES
+    ? missing("disk", found, "free 1 GB, or set CLIPMILL_HOME")
+    : ok("disk", found);
+}
+
+async function checkPort(config: Config): Promise<Finding> {
+  const running = findRunState(config.CLIPMILL_HOME);
+  if (running?.apiUrl != null) return ok("API port", `in use by the clipmill at ${running.apiUrl}`);
+  const configured = config.PORT === undefined ? null : { port: config.PORT, origin: "PORT" };
+  try {
+    return ok("API port", `${await chooseApiPort(config.HOST, configured)} is free`);
+  } catch (error) {
+    return missing("API port", (error as Error).message, "set PORT to a free one");
+  }
+}
+
+const ok = (name: string, found: string): Finding => ({ name, status: "ok", found, advice: null });
+const note = (name: string, found: string, advice: string): Finding => ({
+  name,
+  status: "note",
+  found,
+  advice,
+});
+const missing = (name: string, found: string, advice: string): Finding => ({
+  name,
+  status: "missing",
+  found,
+  advice,
+});

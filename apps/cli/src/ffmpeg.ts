@@ -1,0 +1,81 @@
+import { spawnSync } from "node:child_process";
+import { chmod, mkdir, symlink } from "node:fs/promises";
+import { dirname, isAbsolute, join } from "node:path";
+import type { Config } from "@clipmill/config";
+import { findEngine, installEngine } from "./engines.ts";
+import { EnvironmentError, UsageError } from "./failure.ts";
+
+export interface Ffmpeg {
+  path: string;
+  version: string;
+  /** `bundled`: from the npm packages, a build of 2018; good enough for the demo's own clips. */
+  origin: "installed" | "bundled";
+}
+
+const ENGINE = "ffmpeg";
+const PLATFORM = `${process.platform}-${process.arch}`;
+
+/** The ffmpeg that FFMPEG_PATH names, with an ffprobe; else the bundled one if it was fetched before; else null. */
+export function findFfmpeg(config: Pick<Config, "FFMPEG_PATH" | "CLIPMILL_HOME">): Ffmpeg | null {
+  const path = config.FFMPEG_PATH;
+  const probe = isAbsolute(path) ? join(dirname(path), "ffprobe") : "ffprobe";
+  const version = readVersion(path);
+  if (version !== null && readVersion(probe) !== null) {
+    return { path, version, origin: "installed" };
+  }
+  const engine = findEngine(config.CLIPMILL_HOME, ENGINE);
+  return engine === null ? null : toBundled(engine);
+}
+
+/** As `findFfmpeg`, but fetches the bundled one where there is none. Throws EnvironmentError, UsageError. */
+export async function requireFfmpeg(
+  config: Pick<Config, "FFMPEG_PATH" | "CLIPMILL_HOME">,
+  notice: (line: string) => void,
+): Promise<Ffmpeg> {
+  const found = findFfmpeg(config);
+  if (found !== null) return found;
+  if (config.FFMPEG_PATH !== "ffmpeg") {
+    throw new UsageError(
+      `FFMPEG_PATH: ${config.FFMPEG_PATH} does not run, or there is no ffprobe beside it`,
+    );
+  }
+  try {
+    const engine = await installEngine(config.CLIPMILL_HOME, ENGINE, {
+      notice,
+      finish: linkPrograms,
+    });
+    return toBundled(engine);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new EnvironmentError(
+      `ffmpeg is not installed (\`apt-get install ffmpeg\` or \`brew install ffmpeg\`), and ${reason}`,
+      { cause: error },
+    );
+  }
+}
+
+function toBundled(engine: string): Ffmpeg {
+  const path = join(engine, "bin/ffmpeg");
+  const version = readVersion(path);
+  if (version === null) throw new EnvironmentError(`the bundled ffmpeg does not run: ${path}`);
+  return { path, version, origin: "bundled" };
+}
+
+/** Puts both programs side by side, where ffprobe is looked for; one of the packages forgets to mark its as a program. */
+async function linkPrograms(engine: string): Promise<void> {
+  await mkdir(join(engine, "bin"));
+  for (const [program, scope] of [
+    ["ffmpeg", "@ffmpeg-installer"],
+    ["ffprobe", "@ffprobe-installer"],
+  ] as const) {
+    const target = join("node_modules", scope, PLATFORM, program);
+    await chmod(join(engine, target), 0o755);
+    await symlink(join("..", target), join(engine, "bin", program));
+  }
+}
+
+function readVersion(program: string): string | null {
+  const { status, stdout } = spawnSync(program, ["-version"], { encoding: "utf8" });
+  if (status !== 0) return null;
+  return /version (\S+)/.exec(stdout)?.[1] ?? "unknown";
+}

@@ -1,0 +1,11 @@
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+
+/** The clone. */
+export const ROOT = join(HERE, "../../..");
+export const MAIN = join(HERE, "main.ts");
+export const API_MAIN = join(ROOT, "apps/api/src/main.ts");
+export const WORKER_MAIN = join(ROOT, "apps/worker/src/main.ts");
+export const ENGINE_MANIFESTS = join(HERE, "../engines");

@@ -1,0 +1,73 @@
+import { type Config, toEngineSettings } from "@clipmill/config";
+import { createDatabase, createListener, createRequestReader, createWorkStore } from "@clipmill/db";
+import type { Accepted, PostId, RequestReader } from "@clipmill/domain";
+import { planRequest } from "@clipmill/pipeline";
+import { toRecipes } from "@clipmill/providers";
+
+/** What a person typed, understood. */
+export interface Intake {
+  link: string;
+  /** Null: only the resolve stage can tell. */
+  postId: PostId | null;
+  origin: "tiktok" | "file";
+  /** BCP-47 hint; null lets the engine decide. */
+  language: string | null;
+}
+
+/** Submits and reads requests as the API does, straight from Postgres. */
+export interface Requests {
+  submit(intakes: readonly Intake[]): Promise<Accepted[]>;
+  reader: RequestReader;
+  close(): Promise<void>;
+}
+
+export interface RequestsOptions {
+  databaseUrl: string;
+  /** Null: upstreams are real. */
+  sandboxUrl: string | null;
+  /** Told of broken connections. */
+  onError(error: Error): void;
+}
+
+/** Fits one command: a few statements at a time. */
+const POOL_SIZE = 4;
+/** Nothing is dispatched from here; the worker's own values count. */
+const QUEUED_FOR_MS = 60_000;
+
+export function createRequests(config: Config, options: RequestsOptions): Requests {
+  const { databaseUrl, sandboxUrl, onError } = options;
+  const database = createDatabase({
+    url: databaseUrl,
+    poolSize: POOL_SIZE,
+    name: "clipmill-cli",
+    onError,
+  });
+  const listener = createListener({ url: databaseUrl, onError });
+  const work = createWorkStore(database, {
+    plan: planRequest,
+    leaseMs: config.LEASE_MS,
+    queuedForMs: QUEUED_FOR_MS,
+  });
+  const settings = toEngineSettings({ ...config, CLIPMILL_SANDBOX_URL: sandboxUrl ?? undefined });
+  return {
+    submit: (intakes) =>
+      work.accept(
+        intakes.map(({ link, postId, origin, language }) => ({
+          tenant: "local",
+          link,
+          postId,
+          outputs: ["transcript", "summary"],
+          recipes: toRecipes(settings, { origin }),
+          lane: "interactive",
+          deadline: null,
+          idempotencyKey: null,
+          language,
+        })),
+      ),
+    reader: createRequestReader(database, listener),
+    async close() {
+      await listener.close();
+      await database.close();
+    },
+  };
+}
