@@ -15,3 +15,5 @@ export { CDN_SUFFIXES, isCdnHost } from "./media/hosts.ts";
 export { createSafeHttp, type SafeHttp, type SafeHttpOptions } from "./media/safe-http.ts";
 export { createLinkResolver } from "./posts/short-links.ts";
 export { createTikLiveSource, type TikLiveOptions } from "./posts/tiklive.ts";
+export { createMediaTools, type MediaToolsOptions } from "./media/ffmpeg.ts";
+export { findFfmpeg, type FoundFfmpeg } from "./media/find-ffmpeg.ts";
