@@ -27,7 +27,7 @@ export interface PostSourceUnderTest {
 
 const signal = new AbortController().signal;
 
-/** What every PostSource keeps to. `absent` names the parts that this source has no post for. */
+/** What every PostSource keeps to. `absent` names the parts that this kind of source does not have: they are left out. */
 export function describePostSource(
   name: string,
   open: () => Promise<PostSourceUnderTest>,
@@ -63,37 +63,38 @@ export function describePostSource(
       expect(subject.source.callUsd).toBeLessThan(0.1);
     });
 
-    test.skipIf(absent.includes("slideshow"))(
-      "a slideshow has its images in order and no video",
-      async () => {
+    if (!absent.includes("slideshow")) {
+      test("a slideshow has its images in order and no video", async () => {
         const { post, media } = await fetchPost(need(subject.posts.slideshow));
         expect(post.durationMs).toBe(0);
         expect(media.kind).toBe("slideshow");
         if (media.kind !== "slideshow") return;
         expect(media.imageUrls.length).toBeGreaterThan(0);
         for (const link of media.imageUrls) expect(URL.canParse(link)).toBe(true);
-      },
-    );
+      });
+    }
 
-    test.skipIf(absent.includes("private"))("a private post is skipped as private", async () => {
-      const fetched = fetchPost(need(subject.posts.private));
-      await expect(fetched).rejects.toMatchObject({ name: "SkipError", code: "private" });
-    });
+    if (!absent.includes("private")) {
+      test("a private post is skipped as private", async () => {
+        const fetched = fetchPost(need(subject.posts.private));
+        await expect(fetched).rejects.toMatchObject({ name: "SkipError", code: "private" });
+      });
+    }
 
-    test.skipIf(absent.includes("gone"))(
-      "a post that the upstream says is gone is skipped as gone",
-      async () => {
+    if (!absent.includes("gone")) {
+      test("a post that the upstream says is gone is skipped as gone", async () => {
         const fetched = fetchPost(need(subject.posts.gone));
         await expect(fetched).rejects.toMatchObject({ name: "SkipError", code: "gone" });
-      },
-    );
+      });
+    }
 
     test("an aborted call ends with the signal's reason", async () => {
       const reason = new Error("shutdown");
       await expect(fetchPost(subject.posts.video, AbortSignal.abort(reason))).rejects.toBe(reason);
     });
 
-    test.skipIf(absent.includes("faults")).each(Object.entries(UPSTREAM_FAULTS))(
+    if (absent.includes("faults")) return;
+    test.each(Object.entries(UPSTREAM_FAULTS))(
       "an upstream that answers with %s is %s, never gone, and the next call works",
       async (fault, code) => {
         if (subject.breakNext === null) throw new Error("the factory cannot break its upstream");

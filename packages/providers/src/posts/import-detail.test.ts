@@ -1,0 +1,63 @@
+import { expect, test } from "vitest";
+import { parseImportDetail, toBareImport } from "./import-detail.ts";
+
+const sha256 = "a".repeat(64);
+const parse = (detail: unknown) =>
+  parseImportDetail(typeof detail === "string" ? detail : JSON.stringify(detail), {
+    sha256,
+    name: "clip.json",
+  });
+
+test("a simple detail names title, creator and music", () => {
+  const { post, engagement, media } = parse({
+    title: "My clip",
+    author: "@ada",
+    music: "Song",
+    play_count: 7,
+  });
+  expect(post).toMatchObject({
+    postId: `file-${sha256}`,
+    url: null,
+    title: "My clip",
+    author: { uniqueId: "ada", nickname: null, followerCount: null },
+    music: { id: null, title: "Song", author: "", original: null },
+    source: "file",
+  });
+  expect(engagement.plays).toBe(7);
+  expect(media).toEqual({ kind: "stored", sha256 });
+});
+
+test("music may be an object, and a link in its place is not a title", () => {
+  expect(parse({ music: { title: "Song", author: "Bo" } }).post.music).toMatchObject({
+    title: "Song",
+    author: "Bo",
+  });
+  expect(parse({ music: "https://sf16.tiktokcdn.com/m" }).post.music).toBeNull();
+  expect(parse({ music: "x", music_info: { title: "Song" } }).post.music?.title).toBe("Song");
+});
+
+test("a numeric id becomes the post's id, with all its digits", () => {
+  const { post } = parse(
+    '{"aweme_id":"v120","id":7354861484037524768,"author":{"unique_id":"ada"}}',
+  );
+  expect(post.postId).toBe("7354861484037524768");
+  expect(post.url).toBe("https://www.tiktok.com/@ada/video/7354861484037524768");
+});
+
+test("an id of another form is no id", () => {
+  expect(parse({ id: "../../etc" }).post.postId).toBe(`file-${sha256}`);
+});
+
+test("a file without a detail is known by its content alone", () => {
+  const { post } = toBareImport(sha256);
+  expect(post).toMatchObject({
+    postId: `file-${sha256}`,
+    title: "",
+    music: null,
+    author: { uniqueId: null },
+  });
+});
+
+test.each(["", "{", "[]", "null", '"text"', "7"])("%j is no detail", (text) => {
+  expect(() => parse(text)).toThrow(expect.objectContaining({ code: "invalid_request" }));
+});

@@ -1,0 +1,120 @@
+import { createReadStream } from "node:fs";
+import { open, readFile, stat } from "node:fs/promises";
+import { basename, extname, resolve } from "node:path";
+import {
+  type FetchedPost,
+  type MediaTools,
+  type PostId,
+  type Storage,
+  UnrecoverableError,
+} from "@clipmill/domain";
+import { SNIFF_BYTES, sniffMedia } from "../media/sniff-media.ts";
+import { parseImportDetail, toBareImport } from "./import-detail.ts";
+
+export interface ImportFileOptions {
+  /** As the user gave it; relative to the working directory. */
+  path: string;
+  storage: Storage;
+  media: MediaTools;
+  signal: AbortSignal;
+  maxBytes: number;
+}
+
+/** A detail is a page of JSON at most. */
+const MAX_DETAIL_BYTES = 1_000_000;
+
+/**
+ * Takes a user's own media file, with the JSON detail beside it (`clip.json` or `clip.mp4.json`) if there is one.
+ * Save what it returns with `ImportStore`, where the file source finds it. Throws UnrecoverableError:
+ * `invalid_request` for a file that is missing, unreadable or not regular, and for a detail that is no JSON;
+ * `unsupported` for what is no media; `corrupt_media`, `no_content`, `too_large`.
+ */
+export async function importFile(
+  options: ImportFileOptions,
+): Promise<{ postId: PostId; fetched: FetchedPost }> {
+  const { storage, media, signal, maxBytes } = options;
+  const path = resolve(options.path);
+  const name = basename(path);
+  await checkFile(path, { shown: options.path, maxBytes });
+  const detail = await findDetail(path);
+  const { hasAudio, hasVideo } = await media.probe(path, { signal });
+  if (!hasAudio && !hasVideo) {
+    throw new UnrecoverableError("no_content", `${name} holds neither audio nor video`);
+  }
+  const { sha256 } = await storage.write("media", createReadStream(path), { signal, maxBytes });
+  const fetched =
+    detail === null
+      ? toBareImport(sha256)
+      : parseImportDetail(detail.text, { sha256, name: detail.name });
+  return { postId: fetched.post.postId, fetched };
+}
+
+async function checkFile(
+  path: string,
+  { shown, maxBytes }: { shown: string; maxBytes: number },
+): Promise<void> {
+  const found = await stat(path).catch((cause: unknown) => {
+    throw toUnreadable(shown, cause);
+  });
+  // A FIFO or a device would block for ever, or never end.
+  if (!found.isFile())
+    throw new UnrecoverableError("invalid_request", `not a regular file: ${shown}`);
+  if (found.size === 0)
+    throw new UnrecoverableError("corrupt_media", `the file is empty: ${shown}`);
+  if (found.size > maxBytes) {
+    throw new UnrecoverableError(
+      "too_large",
+      `the file is over the limit of ${maxBytes} bytes: ${shown}`,
+    );
+  }
+  const head = await readHead(path).catch((cause: unknown) => {
+    throw toUnreadable(shown, cause);
+  });
+  if (sniffMedia(head) === null) {
+    const known = "MP4, MOV, WebM, MP3, M4A, AAC or WAV";
+    throw new UnrecoverableError("unsupported", `not a media file (${known}): ${shown}`);
+  }
+}
+
+async function readHead(path: string): Promise<Uint8Array> {
+  const file = await open(path, "r");
+  try {
+    const head = Buffer.alloc(SNIFF_BYTES);
+    const { bytesRead } = await file.read(head, 0, SNIFF_BYTES, 0);
+    return head.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+function toUnreadable(shown: string, cause: unknown): UnrecoverableError {
+  const { code } = cause as NodeJS.ErrnoException;
+  const why =
+    code === "ENOENT" || code === "ENOTDIR"
+      ? "no such file"
+      : code === "EACCES"
+        ? "no permission to read"
+        : "cannot read";
+  return new UnrecoverableError("invalid_request", `${why}: ${shown}`, { cause });
+}
+
+/** `clip.mp4.json` is surely meant for `clip.mp4`; `clip.json` is taken where there is no other. */
+async function findDetail(path: string): Promise<{ name: string; text: string } | null> {
+  const withoutExtension = path.slice(0, path.length - extname(path).length);
+  for (const detailPath of [`${path}.json`, `${withoutExtension}.json`]) {
+    const size = await stat(detailPath).then(
+      (found) => (found.isFile() ? found.size : null),
+      () => null,
+    );
+    if (size === null) continue;
+    const name = basename(detailPath);
+    if (size > MAX_DETAIL_BYTES) {
+      throw new UnrecoverableError("invalid_request", `${name} is too large for a post's detail`);
+    }
+    const text = await readFile(detailPath, "utf8").catch((cause: unknown) => {
+      throw toUnreadable(name, cause);
+    });
+    return { name, text };
+  }
+  return null;
+}
