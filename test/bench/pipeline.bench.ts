@@ -110,7 +110,7 @@ async function readDurability(adminUrl: string): Promise<Record<string, string>>
 const directory = await mkdtemp(join(tmpdir(), "clipmill-bench-"));
 const redis = await startTestRedis();
 if (redis === null) throw new Error("the benchmark needs Redis: set REDIS_URL or install redis-server");
-const postgres = await startEmbeddedPostgres({ directory, log: { info() {}, warn() {} } });
+const postgres = await startEmbeddedPostgres({ directory, log: { info() {} } });
 try {
   const facts = await readDurability(postgres.url);
   const bare: number[] = [];

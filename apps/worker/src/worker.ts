@@ -29,8 +29,8 @@ export interface Worker {
   close(): Promise<void>;
 }
 
-/** Orchestrators kill after 30 s; what has not ended by then is given back and costs no attempt. */
-const STOP_WITHIN_MS = 25_000;
+/** Whoever started us kills after 25 s or more; what has not ended by then is given back and costs no attempt. */
+const STOP_WITHIN_MS = 20_000;
 
 /** A hint that waits longer than this counts as lost; long enough for a full window of slow stages to drain. */
 const QUEUED_FOR_MS = 60_000;

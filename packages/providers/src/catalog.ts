@@ -55,11 +55,13 @@ export function toRecipes(
   settings: EngineSettings,
   { origin = "tiktok" }: { origin?: "tiktok" | "file" } = {},
 ): Recipes {
+  // The sandbox knows its own posts only: what it says of a person's own file would be made up.
+  const own = origin === "file" ? { ...settings, sandboxUrl: undefined } : settings;
   return {
     source: origin === "file" ? ["file"] : toSourceRecipe(settings),
-    asr: toAsrRecipe(settings),
+    asr: toAsrRecipe(own),
     ocr: [TESSERACT_ID],
-    llm: toLlmRecipe(settings),
+    llm: toLlmRecipe(own),
   };
 }
 

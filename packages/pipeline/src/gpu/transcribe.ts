@@ -53,7 +53,10 @@ export function createTranscribe({
     ...transcribe,
     async run({ mediaSha256, audioSha256, durationMs, engines, language }, ctx) {
       const { signal } = ctx;
-      const engine = chooseEngine(engines, asr);
+      const engine = chooseEngine(
+        engines,
+        asr.filter((each) => each.supports(language)),
+      );
       await using wav = await storage.openLocal(`audio/${audioSha256}`, { signal });
       const input = { wavPath: wav.path, mediaSha256, durationMs, language };
       const estimateUsd = engine.estimateUsd(durationMs);

@@ -1,0 +1,27 @@
+import { ConfigError, createLogger, loadConfig } from "@clipmill/config";
+import closeWithGrace from "close-with-grace";
+import { serveApi } from "./serve.ts";
+
+/** Callers that wait with `Prefer: wait` get their answer before this. */
+const KILL_AFTER_MS = 20_000;
+
+try {
+  const config = loadConfig();
+  const { DATABASE_URL, DASHBOARD_PASSWORD } = config;
+  if (DATABASE_URL === undefined) throw new ConfigError(["DATABASE_URL: an API of its own needs one; `clipmill up` starts everything"]);
+  if (DASHBOARD_PASSWORD === undefined) throw new ConfigError(["DASHBOARD_PASSWORD: an API of its own needs one; `clipmill up` generates it"]);
+  const log = createLogger(config, "api");
+  const api = await serveApi(config, DATABASE_URL, log);
+  const grace = closeWithGrace({ delay: KILL_AFTER_MS, logger: false }, async ({ err }) => {
+    if (err !== undefined) log.fatal({ err }, "api crashed");
+    await api.close();
+  });
+  // Whoever started us is gone: nobody would stop us.
+  process.on("disconnect", () => void grace.close());
+  process.send?.({ type: "ready", url: api.url });
+  log.info({ port: new URL(api.url).port }, "api ready");
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 2;
+}

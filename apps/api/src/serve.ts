@@ -1,0 +1,78 @@
+import { type Config, ConfigError, toEngineSettings } from "@clipmill/config";
+import { createDashboard } from "@clipmill/dashboard";
+import { countJobs, createDatabase, createListener, createRequestReader, createWorkStore, findRecentRequests } from "@clipmill/db";
+import { QUEUE_NAMES, type Recipes } from "@clipmill/domain";
+import { planRequest } from "@clipmill/pipeline";
+import { toRecipes } from "@clipmill/providers";
+import { createHints, createQueueBackend, type Hints } from "@clipmill/queue";
+import type { FastifyBaseLogger } from "fastify";
+import { buildApp } from "./app.ts";
+
+/** The API only accepts and reads, so leases and windows are the workers' business. */
+const UNUSED_MS = 60_000;
+const RECENT_COUNT = 20;
+const DEFAULT_PORT = 4600;
+const VERSION = "0.1.0";
+
+/** Wires the API to its database and queues and listens. */
+export async function serveApi(
+  config: Config,
+  databaseUrl: string,
+  log: FastifyBaseLogger,
+): Promise<{ url: string; close(): Promise<void> }> {
+  const onError = (error: Error) => log.error({ err: error }, "connection error");
+  const database = createDatabase({ url: databaseUrl, poolSize: config.DATABASE_POOL, name: "clipmill-api", onError });
+  const listener = createListener({ url: databaseUrl, onError });
+  const backend = createQueueBackend({ redisUrl: config.REDIS_URL, databaseUrl, prefix: config.QUEUE_PREFIX, onError });
+  const hints = createHints(backend);
+  const recipes = loadRecipes(config);
+  const reader = createRequestReader(database, listener);
+  const app = await buildApp({
+    work: createWorkStore(database, { plan: planRequest, leaseMs: UNUSED_MS, queuedForMs: UNUSED_MS }),
+    requests: reader,
+    findPostResult: reader.findPostResult,
+    recipes: () => recipes,
+    recent: () => findRecentRequests(database, RECENT_COUNT),
+    health: async () => ({ database: await isUp(database.pool.query("select 1")), queue: await isUp(countHints(hints)) }),
+    log,
+    dashboard: createDashboard({
+      queues: hints.queues,
+      countsByQueue: async () => (await countJobs(database, QUEUE_NAMES)).map(({ delayed, ...counts }) => ({ ...counts, retrying: delayed })),
+      password: config.DASHBOARD_PASSWORD ?? "",
+      readOnly: config.DASHBOARD_READ_ONLY,
+      log,
+    }),
+    version: VERSION,
+  });
+  const url = await app.listen({ host: config.HOST, port: config.PORT ?? DEFAULT_PORT });
+  return {
+    url,
+    async close() {
+      await app.close();
+      await hints.close();
+      await backend.close();
+      await listener.close();
+      await database.close();
+    },
+  };
+}
+
+async function isUp(probe: Promise<unknown>): Promise<boolean> {
+  return probe.then(
+    () => true,
+    () => false,
+  );
+}
+
+function countHints({ queues }: Hints): Promise<unknown> {
+  return Promise.all(queues.map((queue) => queue.getJobCounts("waiting")));
+}
+
+/** A list of engines that names an unknown one is a wrong setting. */
+function loadRecipes(config: Config): Recipes {
+  try {
+    return toRecipes(toEngineSettings(config));
+  } catch (error) {
+    throw error instanceof Error ? new ConfigError([error.message]) : error;
+  }
+}
