@@ -1,4 +1,4 @@
-import { readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
@@ -26,7 +26,7 @@ const statePath = (home: string) => join(home, "run.json");
 
 /** One `clipmill up` per home: two would start two of everything on the same data. */
 export function lockHome(home: string): HomeLock {
-  const { lock, heldBy } = tryPidLock(lockPath(home));
+  const { lock, heldBy } = tryLock(home);
   if (lock === undefined) {
     const url = findRunState(home)?.apiUrl;
     const where = url === undefined || url === null ? "and still starting" : `at ${url}`;
@@ -47,6 +47,19 @@ export function lockHome(home: string): HomeLock {
       lock.release();
     },
   };
+}
+
+function tryLock(home: string) {
+  try {
+    mkdirSync(home, { recursive: true, mode: 0o700 });
+    return tryPidLock(lockPath(home));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new EnvironmentError(
+      `cannot write to ${home} (${code}): start clipmill as the user that it belongs to, or set CLIPMILL_HOME to another directory`,
+      { cause: error },
+    );
+  }
 }
 
 /** What runs in `home` now, or null. */
