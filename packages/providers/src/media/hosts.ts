@@ -21,7 +21,7 @@ export const CDN_SUFFIXES: readonly string[] = [
 ];
 
 /** Whether a host is on a list of dot suffixes, letter by letter. */
-export function hasAllowedSuffix(host: string, suffixes: readonly string[]): boolean {
+function hasAllowedSuffix(host: string, suffixes: readonly string[]): boolean {
   return suffixes.some((suffix) => host === suffix || host.endsWith(`.${suffix}`));
 }
 
