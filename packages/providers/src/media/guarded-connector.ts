@@ -6,7 +6,7 @@ import ipaddr from "ipaddr.js";
 import { buildConnector } from "undici";
 
 /** All addresses of a host name. Tests put their own here. */
-export type Resolve = (host: string) => Promise<readonly string[]>;
+type Resolve = (host: string) => Promise<readonly string[]>;
 
 export interface GuardOptions {
   connectTimeoutMs: number;

@@ -18,7 +18,7 @@ export interface SafeHttpOptions extends Pick<GuardOptions, "resolve" | "isAllow
   totalTimeoutMs?: number;
 }
 
-export interface SafeRequest {
+interface SafeRequest {
   signal: AbortSignal;
   /** Default GET. */
   method?: "GET" | "HEAD";
