@@ -236,6 +236,20 @@ describe("the bootstrap", () => {
     await running.done;
   });
 
+  test("stops when the shell that npm had started it through is gone", async () => {
+    const script = `${process.execPath} ${join(root, "apps/cli/clipmill.mjs")} wait; true`;
+    const npmExecpath = join(root, "npm/npm-cli.js");
+    const env = { ...process.env, npm_execpath: npmExecpath, npm_lifecycle_event: "start" };
+    const shell = spawn("sh", ["-c", script], { cwd: tmpdir(), env });
+    children.push(shell);
+    let stdout = "";
+    shell.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+    await until("main.ts runs", () => stdout.includes("wait"));
+    shell.kill("SIGTERM");
+    await once(shell, "close");
+    expect(stdout).toContain("stopped");
+  });
+
   test("says in one line what is wrong with an old Node, and exits with 2", async () => {
     const pretend = `data:text/javascript,Object.defineProperty(process, "versions", { value: { node: "18.19.0" } })`;
     const { code, stderr, stdout } = await launch(["run"], ["--import", pretend]).done;

