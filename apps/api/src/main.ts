@@ -8,8 +8,14 @@ const KILL_AFTER_MS = 20_000;
 try {
   const config = loadConfig();
   const { DATABASE_URL, DASHBOARD_PASSWORD } = config;
-  if (DATABASE_URL === undefined) throw new ConfigError(["DATABASE_URL: an API of its own needs one; `clipmill up` starts everything"]);
-  if (DASHBOARD_PASSWORD === undefined) throw new ConfigError(["DASHBOARD_PASSWORD: an API of its own needs one; `clipmill up` generates it"]);
+  if (DATABASE_URL === undefined)
+    throw new ConfigError([
+      "DATABASE_URL: an API of its own needs one; `clipmill up` starts everything",
+    ]);
+  if (DASHBOARD_PASSWORD === undefined)
+    throw new ConfigError([
+      "DASHBOARD_PASSWORD: an API of its own needs one; `clipmill up` generates it",
+    ]);
   const log = createLogger(config, "api");
   const api = await serveApi(config, DATABASE_URL, log);
   const grace = closeWithGrace({ delay: KILL_AFTER_MS, logger: false }, async ({ err }) => {

@@ -1,6 +1,13 @@
 import { type Config, ConfigError, toEngineSettings } from "@clipmill/config";
 import { createDashboard } from "@clipmill/dashboard";
-import { countJobs, createDatabase, createListener, createRequestReader, createWorkStore, findRecentRequests } from "@clipmill/db";
+import {
+  countJobs,
+  createDatabase,
+  createListener,
+  createRequestReader,
+  createWorkStore,
+  findRecentRequests,
+} from "@clipmill/db";
 import { QUEUE_NAMES, type Recipes } from "@clipmill/domain";
 import { planRequest } from "@clipmill/pipeline";
 import { toRecipes } from "@clipmill/providers";
@@ -21,23 +28,44 @@ export async function serveApi(
   log: FastifyBaseLogger,
 ): Promise<{ url: string; close(): Promise<void> }> {
   const onError = (error: Error) => log.error({ err: error }, "connection error");
-  const database = createDatabase({ url: databaseUrl, poolSize: config.DATABASE_POOL, name: "clipmill-api", onError });
+  const database = createDatabase({
+    url: databaseUrl,
+    poolSize: config.DATABASE_POOL,
+    name: "clipmill-api",
+    onError,
+  });
   const listener = createListener({ url: databaseUrl, onError });
-  const backend = createQueueBackend({ redisUrl: config.REDIS_URL, databaseUrl, prefix: config.QUEUE_PREFIX, onError });
+  const backend = createQueueBackend({
+    redisUrl: config.REDIS_URL,
+    databaseUrl,
+    prefix: config.QUEUE_PREFIX,
+    onError,
+  });
   const hints = createHints(backend);
   const recipes = loadRecipes(config);
   const reader = createRequestReader(database, listener);
   const app = await buildApp({
-    work: createWorkStore(database, { plan: planRequest, leaseMs: UNUSED_MS, queuedForMs: UNUSED_MS }),
+    work: createWorkStore(database, {
+      plan: planRequest,
+      leaseMs: UNUSED_MS,
+      queuedForMs: UNUSED_MS,
+    }),
     requests: reader,
     findPostResult: reader.findPostResult,
     recipes: () => recipes,
     recent: () => findRecentRequests(database, RECENT_COUNT),
-    health: async () => ({ database: await isUp(database.pool.query("select 1")), queue: await isUp(countHints(hints)) }),
+    health: async () => ({
+      database: await isUp(database.pool.query("select 1")),
+      queue: await isUp(countHints(hints)),
+    }),
     log,
     dashboard: createDashboard({
       queues: hints.queues,
-      countsByQueue: async () => (await countJobs(database, QUEUE_NAMES)).map(({ delayed, ...counts }) => ({ ...counts, retrying: delayed })),
+      countsByQueue: async () =>
+        (await countJobs(database, QUEUE_NAMES)).map(({ delayed, ...counts }) => ({
+          ...counts,
+          retrying: delayed,
+        })),
       password: config.DASHBOARD_PASSWORD ?? "",
       readOnly: config.DASHBOARD_READ_ONLY,
       log,

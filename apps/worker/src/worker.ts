@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import { join } from "node:path";
 import { type Config, toEngineSettings } from "@clipmill/config";
 import {
   createArtifactReader,
@@ -83,7 +82,7 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
 
   async function startWork(): Promise<Loop> {
     const engines = await createEngines(toEngineSettings(config));
-    const media = await createMedia(config, join(config.CLIPMILL_HOME, "media"));
+    const media = await createMedia(config);
     const stages = createStages({
       ...engines,
       ...media,

@@ -26,7 +26,8 @@ const STATEMENT_TIMEOUT_MS = 30_000;
  * Every statement of ours finds few rows of big tables by index. Without these the planner, whose statistics lag behind
  * tables that grow by thousands of rows a second, now and then hashes a whole table for a batch of a hundred.
  */
-const PLANNER_OPTIONS = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off";
+const PLANNER_OPTIONS =
+  "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off";
 
 // bigint ids and counters stay far below 2^53; aweme_ids are text.
 const types: pg.CustomTypesConfig = {

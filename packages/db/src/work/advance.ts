@@ -1,11 +1,4 @@
-import type {
-  ErrorCode,
-  Plan,
-  PlannedStep,
-  Planner,
-  StageState,
-  Warning,
-} from "@clipmill/domain";
+import type { ErrorCode, Plan, PlannedStep, Planner, StageState, Warning } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 import { notify } from "../notify.ts";
 import { type AdvancingRequest, toMapKey } from "./advancing-request.ts";
