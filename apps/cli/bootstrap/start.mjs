@@ -47,7 +47,10 @@ function findNode() {
 function run(node, args) {
   const main = join(ROOT, "apps/cli/src/main.ts");
   // Through the fourth channel main.ts notices when this process is killed, and stops what it started.
-  const child = spawn(node, [main, ...args], { stdio: ["inherit", "inherit", "inherit", "ipc"] });
+  const child = spawn(node, [main, ...args], {
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
+    env: { NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/node"), ...process.env },
+  });
   child.on("error", (error) => {
     console.error(`clipmill: ${node} does not start: ${error.message}`);
     process.exitCode = 1;

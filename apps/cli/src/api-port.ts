@@ -1,4 +1,5 @@
-import { createServer } from "node:net";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { UsageError } from "./failure.ts";
 
 const DEFAULT_PORT = 4_600;
@@ -28,6 +29,16 @@ export async function chooseApiPort(
 
 export function isDefaultPort(port: number): boolean {
   return port === DEFAULT_PORT;
+}
+
+/** Any free port, for what must come back on the same one when it is started again. */
+export async function findFreePort(host: string): Promise<number> {
+  const server = createServer().listen({ host, port: 0 });
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
 }
 
 async function isFree(host: string, port: number): Promise<boolean> {

@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import type { Config } from "@clipmill/config";
-import { chooseApiPort, isDefaultPort } from "./api-port.ts";
+import { chooseApiPort, findFreePort, isDefaultPort } from "./api-port.ts";
 import { serveDatabase } from "./database.ts";
 import { requireFfmpeg } from "./ffmpeg.ts";
 import { API_MAIN, MAIN, WORKER_MAIN } from "./paths.ts";
 import { requireUsableRedis } from "./redis.ts";
 import { loadSecret } from "./secret-file.ts";
-import { createSupervisor } from "./supervisor.ts";
+import { createSupervisor, type Supervisor } from "./supervisor.ts";
 
 export interface StackOptions {
   /** False: a worker only, for one command that submits by itself. Default: true. */
@@ -44,29 +44,30 @@ export async function startStack(config: Config, options: StackOptions): Promise
   await requireUsableRedis(config.REDIS_URL);
   // Before anything is started: a wrong port is a wrong setting.
   const port = api ? await choosePort(config, options) : null;
-  const database = await serveDatabase(config, notice);
   const supervisor = createSupervisor({ logDirectory: join(config.CLIPMILL_HOME, "logs"), notice });
+  const opening = serveDatabase(config, notice);
   const close = async () => {
     await supervisor.stop();
-    await database.close();
+    // What failed to open has told so already, and has nothing to close.
+    await opening.then(
+      (database) => database.close(),
+      () => {},
+    );
   };
   try {
-    const dashboardPassword =
-      config.DASHBOARD_PASSWORD ??
-      (await loadSecret(join(config.CLIPMILL_HOME, "dashboard-password")));
-    let env: NodeJS.ProcessEnv = {
+    const [database, sandboxUrl, ffmpegEnv, dashboardPassword] = await Promise.all([
+      opening,
+      wantsSandbox(config) ? startSandbox(supervisor, config) : null,
+      toFfmpegEnv(config, notice),
+      config.DASHBOARD_PASSWORD ?? loadSecret(join(config.CLIPMILL_HOME, "dashboard-password")),
+    ]);
+    const env: NodeJS.ProcessEnv = {
       ...process.env,
+      ...ffmpegEnv,
       CLIPMILL_HOME: config.CLIPMILL_HOME,
       DATABASE_URL: database.url,
       DASHBOARD_PASSWORD: dashboardPassword,
-      CLIPMILL_SANDBOX: wantsSandbox(config) ? "on" : "off",
-    };
-    const sandboxUrl = wantsSandbox(config)
-      ? (await supervisor.start({ name: "sandbox", modulePath: MAIN, args: ["sandbox"], env })).url
-      : null;
-    env = {
-      ...env,
-      ...(await toFfmpegEnv(config, notice)),
+      CLIPMILL_SANDBOX: sandboxUrl === null ? "off" : "on",
       CLIPMILL_SANDBOX_URL: sandboxUrl ?? "",
     };
     const [, served] = await Promise.all([
@@ -98,6 +99,15 @@ export async function startStack(config: Config, options: StackOptions): Promise
 function wantsSandbox({ CLIPMILL_SANDBOX, TIKLIVE_API_KEY }: Config): boolean {
   if (CLIPMILL_SANDBOX === "auto") return TIKLIVE_API_KEY === undefined;
   return CLIPMILL_SANDBOX === "on";
+}
+
+async function startSandbox(supervisor: Supervisor, config: Config): Promise<string> {
+  const env = { ...process.env, CLIPMILL_HOME: config.CLIPMILL_HOME };
+  // Settled here: worker and API keep the address when the sandbox crashes and comes back.
+  const args = ["sandbox", "--port", String(await findFreePort("127.0.0.1"))];
+  const { url } = await supervisor.start({ name: "sandbox", modulePath: MAIN, args, env });
+  if (url === null) throw new Error("the sandbox told no address");
+  return url;
 }
 
 async function choosePort(config: Config, { port, notice }: StackOptions): Promise<number> {

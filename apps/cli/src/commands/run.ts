@@ -29,8 +29,11 @@ export function addRunCommand(program: Command): void {
 async function run(input: string, { json = false, language }: RunOptions): Promise<void> {
   const config = loadCliConfig();
   const { toIntake } = await import("../intake.ts");
-  const intake = await explainInput(() => toIntake(input, { config, language: language ?? null }));
   const shutdown = listenForShutdown();
+  const { signal } = shutdown;
+  const intake = await explainInput(() =>
+    toIntake(input, { config, language: language ?? null, notice, signal }),
+  );
   const service = await findOrStart(config, shutdown);
   try {
     const { createRequests } = await import("../requests.ts");
