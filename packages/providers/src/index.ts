@@ -16,7 +16,6 @@ export { createSafeHttp, type SafeHttp, type SafeHttpOptions } from "./media/saf
 export { createLinkResolver } from "./posts/short-links.ts";
 export { createTikLiveSource, type TikLiveOptions } from "./posts/tiklive.ts";
 export { createMediaTools, type MediaToolsOptions } from "./media/ffmpeg.ts";
-export { findFfmpeg, type FoundFfmpeg } from "./media/find-ffmpeg.ts";
 export { createFileSource, type FileSourceOptions } from "./posts/file-source.ts";
 export { importFile, type ImportFileOptions } from "./posts/import-file.ts";
 export { createImportStore, type ImportStore } from "./posts/import-store.ts";
