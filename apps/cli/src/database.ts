@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Config } from "@clipmill/config";
-import { findRunningPostgres, migrateDatabase, startEmbeddedPostgres } from "@clipmill/db";
+import { migrateDatabase, startEmbeddedPostgres } from "@clipmill/db";
 import { migrateQueueSchema } from "@clipmill/queue";
 import { EnvironmentError, UsageError } from "./failure.ts";
 
@@ -12,10 +12,6 @@ export interface ServedDatabase {
   close(): Promise<void>;
 }
 
-export function toPostgresDirectory(home: string): string {
-  return join(home, "postgres");
-}
-
 /** DATABASE_URL, else the embedded server: reachable and migrated. Throws UsageError for a wrong DATABASE_URL. */
 export async function serveDatabase(
   config: Config,
@@ -25,7 +21,7 @@ export async function serveDatabase(
     await migrateConfigured(config.DATABASE_URL);
     return { url: config.DATABASE_URL, failed: new Promise(() => {}), close: async () => {} };
   }
-  const directory = toPostgresDirectory(config.CLIPMILL_HOME);
+  const directory = join(config.CLIPMILL_HOME, "postgres");
   const log = { info: (_fields: unknown, message: string) => notice(`postgres: ${message}`) };
   const server = await startEmbeddedPostgres({ directory, log });
   let closing = false;
@@ -45,12 +41,6 @@ export async function serveDatabase(
     throw error;
   }
   return { url: server.url, failed, close };
-}
-
-/** The address of the database that is in use now, for a command beside a running `up`; null if there is none. */
-export function findDatabaseUrl(config: Config): string | null {
-  if (config.DATABASE_URL !== undefined) return config.DATABASE_URL;
-  return findRunningPostgres(toPostgresDirectory(config.CLIPMILL_HOME))?.url ?? null;
 }
 
 /** BullMQ's own tables stand in the same server also where it runs on Redis: the backend may change later. */

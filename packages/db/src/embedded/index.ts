@@ -1,8 +1,6 @@
-export { findPostgresBinaries, type PostgresBinaries } from "./binaries.ts";
+export { findPostgresBinaries } from "./binaries.ts";
 export {
   type EmbeddedPostgres,
-  type EmbeddedPostgresOptions,
   findRunningPostgres,
-  type RunningPostgres,
   startEmbeddedPostgres,
 } from "./embedded-postgres.ts";
