@@ -26,7 +26,7 @@ export async function countJobs(
       (select count(*) from (select 1 from stage_job where queue = q.queue and state = 'ready' and run_at > now() limit ${COUNTED_MAX}) n) as delayed,
       (select count(*) from stage_job where queue = q.queue and state = 'queued') as queued,
       (select count(*) from stage_job where queue = q.queue and state = 'running') as running,
-      (select count(*) from (select 1 from stage_job where queue = q.queue and state = 'failed' limit ${COUNTED_MAX}) n) as dead
+      (select count(*) from (select 1 from stage_job where queue = q.queue and state = 'failed' and dropped_at is null limit ${COUNTED_MAX}) n) as dead
     from unnest($1::text[]) as q (queue)`,
     [queues],
   );

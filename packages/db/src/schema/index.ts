@@ -9,4 +9,5 @@ export {
   screenText,
   transcript,
 } from "./artifacts.ts";
+export { backfill } from "./backfill.ts";
 export { request, requestOptions, requestStageJob, stageJob, workerProcess } from "./work.ts";

@@ -16,6 +16,8 @@ import {
 
 const moment = (name: string) => timestamp(name, { withTimezone: true, mode: "string" });
 
+const DEAD = sql`state = 'failed' and dropped_at is null`;
+
 /** Options that many requests share word for word; a million rows of a backfill point at one. */
 export const requestOptions = pgTable("request_options", {
   id: integer().primaryKey().generatedAlwaysAsIdentity(),
@@ -52,6 +54,8 @@ export const request = pgTable(
     warnings: jsonb(),
     createdAt: moment("created_at").notNull().defaultNow(),
     finishedAt: moment("finished_at"),
+    /** When the dead letter last took it back from `failed`: the only way back from an end, and always marked. */
+    revivedAt: moment("revived_at"),
   },
   (t) => [
     uniqueIndex("request_idempotency")
@@ -93,6 +97,8 @@ export const stageJob = pgTable(
     createdAt: moment("created_at").notNull().defaultNow(),
     startedAt: moment("started_at"),
     finishedAt: moment("finished_at"),
+    /** An operator acknowledged the failure: it stays failed, but out of the dead letter. */
+    droppedAt: moment("dropped_at"),
   },
   (t) => [
     uniqueIndex("stage_job_key").on(t.stage, t.key),
@@ -102,9 +108,12 @@ export const stageJob = pgTable(
     index("stage_job_in_flight")
       .on(t.queue, t.state, t.deadline)
       .where(sql`state in ('queued', 'running')`),
-    index("stage_job_dead")
-      .on(t.queue, t.finishedAt, t.id)
-      .where(sql`state = 'failed'`),
+    // The dead letter, newest first: whole, and by each of its filters. Few rows are in them.
+    index("stage_job_dead_by_queue").on(t.queue).where(DEAD),
+    index("stage_job_dead").on(t.finishedAt, t.id).where(DEAD),
+    index("stage_job_dead_by_code").on(t.errorCode, t.finishedAt, t.id).where(DEAD),
+    index("stage_job_dead_by_stage").on(t.stage, t.finishedAt, t.id).where(DEAD),
+    index("stage_job_dead_by_tenant").on(t.tenant, t.finishedAt, t.id).where(DEAD),
     check(
       "stage_job_state",
       sql`state in ('ready', 'queued', 'running', 'done', 'failed', 'skipped', 'cancelled')`,
