@@ -1,0 +1,37 @@
+/** Where a test may end the process, in the order in which work passes. */
+export const FAILPOINTS = [
+  /** The request and its first step are written, not committed. */
+  "in-accept",
+  /** They are committed; the caller has no answer. */
+  "after-accept",
+  /** Dispatched in Postgres; the queue has no hint. */
+  "after-pick",
+  /** The hints are in the queue. */
+  "after-push",
+  "after-claim",
+  /** A file is written and synced under its temporary name. */
+  "before-rename",
+  /** The file has its name; no row knows it. */
+  "after-rename",
+  /** The stage has run; nothing of its result is stored. */
+  "before-settle",
+  /** Result and next steps are written, not committed. */
+  "in-settle",
+  /** They are committed; the queue has not been told. */
+  "after-settle",
+] as const;
+export type Failpoint = (typeof FAILPOINTS)[number];
+
+/** `where` tells apart what passes one point: a queue or a stage; empty where nothing does. */
+export type FailpointTrap = (point: Failpoint, where: string) => void;
+
+let trap: FailpointTrap | null = null;
+
+/** Called once, by a program's main; null leaves every failpoint without effect. */
+export function armFailpoints(next: FailpointTrap | null): void {
+  trap = next;
+}
+
+export function failpoint(point: Failpoint, where = ""): void {
+  trap?.(point, where);
+}
