@@ -1,4 +1,5 @@
-import { ConfigError, createLogger, loadConfig } from "@clipmill/config";
+import { ConfigError, createFailpointTrap, createLogger, loadConfig } from "@clipmill/config";
+import { armFailpoints, FAILPOINTS } from "@clipmill/domain";
 import closeWithGrace from "close-with-grace";
 import { serveApi } from "./serve.ts";
 
@@ -7,6 +8,7 @@ const KILL_AFTER_MS = 20_000;
 
 try {
   const config = loadConfig();
+  armFailpoints(createFailpointTrap(config, FAILPOINTS));
   const { DATABASE_URL, DASHBOARD_PASSWORD } = config;
   if (DATABASE_URL === undefined)
     throw new ConfigError([

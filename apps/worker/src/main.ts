@@ -1,4 +1,5 @@
-import { ConfigError, createLogger, loadConfig } from "@clipmill/config";
+import { ConfigError, createFailpointTrap, createLogger, loadConfig } from "@clipmill/config";
+import { armFailpoints, FAILPOINTS } from "@clipmill/domain";
 import closeWithGrace from "close-with-grace";
 import { createWorker } from "./worker.ts";
 
@@ -7,6 +8,7 @@ const KILL_AFTER_MS = 28_000;
 
 try {
   const config = loadConfig();
+  armFailpoints(createFailpointTrap(config, FAILPOINTS));
   if (config.DATABASE_URL === undefined)
     throw new ConfigError([
       "DATABASE_URL: a worker of its own needs one; `clipmill up` starts everything",

@@ -1,3 +1,4 @@
 export { type Config, ConfigError, ENV, loadConfig } from "./config.ts";
 export { toEngineSettings } from "./engine-settings.ts";
+export { createFailpointTrap } from "./failpoint-trap.ts";
 export { createLogger, withoutUrls } from "./logger.ts";

@@ -1,4 +1,10 @@
-import type { CallLedger, Planner, QueueName, WorkStore } from "@clipmill/domain";
+import {
+  type CallLedger,
+  failpoint,
+  type Planner,
+  type QueueName,
+  type WorkStore,
+} from "@clipmill/domain";
 import { type Database, withTransaction } from "./database.ts";
 import { acceptSubmissions } from "./work/accept.ts";
 import { claimJobs, extendLeases, pickJobs, unpickJobs } from "./work/dispatch.ts";
@@ -20,14 +26,34 @@ export function createWorkStore(
 ): WorkStore & CallLedger {
   const planning = { plan: options.plan, options: createRequestOptions() };
   return {
-    accept: (submissions) =>
-      withTransaction(pool, (tx) => acceptSubmissions(tx, planning, submissions)),
-    pick: (queue: QueueName, window) =>
-      withTransaction(pool, (tx) => pickJobs(tx, queue, window, options.queuedForMs)),
+    async accept(submissions) {
+      const accepted = await withTransaction(pool, async (tx) => {
+        const written = await acceptSubmissions(tx, planning, submissions);
+        failpoint("in-accept");
+        return written;
+      });
+      failpoint("after-accept");
+      return accepted;
+    },
+    async pick(queue: QueueName, window) {
+      const picked = await withTransaction(pool, (tx) =>
+        pickJobs(tx, queue, window, options.queuedForMs),
+      );
+      if (picked.length > 0) failpoint("after-pick", queue);
+      return picked;
+    },
     unpick: (refs) => unpickJobs(pool, refs),
     claim: (refs, workerId) => claimJobs(pool, refs, workerId, options.leaseMs),
     extend: (refs) => extendLeases(pool, refs, options.leaseMs),
-    settle: (outcomes) => withTransaction(pool, (tx) => settleOutcomes(tx, planning, outcomes)),
+    async settle(outcomes) {
+      const settled = await withTransaction(pool, async (tx) => {
+        const written = await settleOutcomes(tx, planning, outcomes);
+        failpoint("in-settle");
+        return written;
+      });
+      failpoint("after-settle");
+      return settled;
+    },
     reconcile: () => withTransaction(pool, (tx) => reconcileJobs(tx, planning)),
     requeueAll: () => requeueAll(pool),
 

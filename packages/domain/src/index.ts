@@ -3,6 +3,7 @@ export * from "./backoff.ts";
 export * from "./engine-id.ts";
 export * from "./error-codes.ts";
 export * from "./errors.ts";
+export * from "./failpoint.ts";
 export * from "./ids.ts";
 export * from "./link.ts";
 export * from "./log.ts";

@@ -1,4 +1,10 @@
-import { type JobLane, type PickedJob, QUEUE_NAMES, type QueueName } from "@clipmill/domain";
+import {
+  failpoint,
+  type JobLane,
+  type PickedJob,
+  QUEUE_NAMES,
+  type QueueName,
+} from "@clipmill/domain";
 import type { HintQueue, QueueBackend } from "./backend.ts";
 
 /** The queues as the dispatcher sees them: a place for hints that may be wiped at any instant. */
@@ -47,6 +53,7 @@ export function createHints(backend: QueueBackend): Hints {
           };
         }),
       );
+      failpoint("after-push", queue);
     },
 
     async isIntact() {

@@ -3,6 +3,7 @@ import {
   type CallSettlement,
   type ClaimedJob,
   ClipmillError,
+  failpoint,
   type JobRef,
   type Log,
   type Outcome,
@@ -149,6 +150,7 @@ export function createRunner(deps: RunnerDeps): Runner {
       stage === undefined
         ? { id: job.id, epoch: job.epoch, kind: "released" }
         : await attempt(stage, job, jobLog);
+    failpoint("before-settle", job.stage);
     const end = await settle(outcome);
     const code = "code" in outcome ? outcome.code : null;
     const fields = {
@@ -169,6 +171,7 @@ export function createRunner(deps: RunnerDeps): Runner {
       if (shutdown.signal.aborted) return { kind: "stale", code: null };
       const job = await claims.add(ref);
       if (job === null) return { kind: "stale", code: null };
+      failpoint("after-claim", job.stage);
       runningCount++;
       const lease = new AbortController();
       leases.hold(job, lease);

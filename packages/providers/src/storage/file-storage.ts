@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import {
   ClipmillError,
+  failpoint,
   type LocalFile,
   RetryableError,
   Sha256,
@@ -113,9 +114,11 @@ async function writeSynced(
 /** A rename survives a power cut only once its directory is synced, and a new directory only once its parent is. */
 async function moveSynced(from: string, to: string): Promise<void> {
   const created = await mkdir(dirname(to), { recursive: true, mode: DIRECTORY_MODE });
+  failpoint("before-rename");
   await rename(from, to);
   await syncDirectory(dirname(to));
   if (created !== undefined) await syncDirectory(dirname(dirname(to)));
+  failpoint("after-rename");
 }
 
 async function syncDirectory(path: string): Promise<void> {
