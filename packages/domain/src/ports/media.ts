@@ -3,10 +3,19 @@ import type { StoredFile } from "./storage.ts";
 /** Fetches media from a CDN into storage, without ever reaching a private address. */
 export interface MediaFetcher {
   /**
-   * Throws RetryableError `stale_link` on 403 and 410, `throttled` on 429, `upstream_unavailable` on 5xx, resets and
-   * idle connections, `bad_response` when HTML comes instead of media or the body is shorter than announced.
+   * Goes on where a broken connection left off, if the server allows it. Throws RetryableError `stale_link` on 403 and
+   * 410, `throttled` on 429, `upstream_unavailable` on 5xx, resets and idle connections, `bad_response` when HTML comes
+   * instead of media or the body is shorter than announced; UnrecoverableError `too_large`; SkipError `region_locked`
+   * where `proxyCountry` is asked for and no proxy is configured there.
    */
-  fetch(url: string, options: { signal: AbortSignal; maxBytes: number }): Promise<StoredFile>;
+  fetch(url: string, options: FetchOptions): Promise<StoredFile>;
+}
+
+export interface FetchOptions {
+  signal: AbortSignal;
+  maxBytes: number;
+  /** Two letters, such as `DE`: through that country's proxy (`PROXY_DE`). Default: directly. */
+  proxyCountry?: string;
 }
 
 export interface ProbedMedia {
