@@ -40,6 +40,9 @@ export const ERROR_CODES = {
 
   // What other people's machines do.
   throttled: entry("retryable", 429, "The upstream asked us to slow down.", { failover: true }),
+  paused: entry("retryable", 503, "The upstream is left alone after too many failures.", {
+    failover: true,
+  }),
   blocked: entry("retryable", 502, "The upstream refuses this machine.", { failover: true }),
   stale_link: entry("retryable", 502, "The media link expired before it was fetched."),
   provider_key: entry("retryable", 503, "The provider rejects our key.", { failover: true }),

@@ -12,6 +12,7 @@ export * from "./ports/engines.ts";
 export * from "./ports/media.ts";
 export * from "./ports/post-source.ts";
 export * from "./ports/storage.ts";
+export * from "./ports/upstream.ts";
 export * from "./post.ts";
 export * from "./record.ts";
 export * from "./request.ts";

@@ -10,4 +10,5 @@ export {
   transcript,
 } from "./artifacts.ts";
 export { backfill } from "./backfill.ts";
+export { upstream } from "./upstream.ts";
 export { request, requestOptions, requestStageJob, stageJob, workerProcess } from "./work.ts";
