@@ -16,6 +16,7 @@ export const ERROR_CODES = {
     "unrecoverable",
     422,
     "The link or file is of a kind that clipmill does not process.",
+    { failover: true },
   ),
   not_found: entry("unrecoverable", 404, "There is no such job or post."),
   idempotency_conflict: entry(
@@ -34,7 +35,9 @@ export const ERROR_CODES = {
   no_pictures: entry("skip", 200, "The post has no picture to read."),
   no_ocr_engine: entry("skip", 200, "No engine that reads on-screen text is installed."),
   corrupt_media: entry("unrecoverable", 422, "The media file is broken."),
-  too_large: entry("unrecoverable", 422, "The media file is over the size limit."),
+  too_large: entry("unrecoverable", 422, "The media file is over the size limit.", {
+    failover: true,
+  }),
   too_long: entry("unrecoverable", 422, "The media is over the duration limit."),
   no_content: entry("unrecoverable", 422, "The file holds neither audio nor video."),
 
@@ -44,7 +47,9 @@ export const ERROR_CODES = {
     failover: true,
   }),
   blocked: entry("retryable", 502, "The upstream refuses this machine.", { failover: true }),
-  stale_link: entry("retryable", 502, "The media link expired before it was fetched."),
+  stale_link: entry("retryable", 502, "The media link expired before it was fetched.", {
+    failover: true,
+  }),
   provider_key: entry("retryable", 503, "The provider rejects our key.", { failover: true }),
   provider_balance: entry("retryable", 503, "Our account at the provider is empty.", {
     failover: true,

@@ -22,6 +22,7 @@ export function parseImportDetail(
     post: toPost(detail, { postId, source: SOURCE, form }),
     engagement: toEngagement(detail),
     media: { kind: "stored", sha256 },
+    captions: [],
   };
 }
 

@@ -49,7 +49,7 @@ export function createImportStore({ directory }: { directory: string }): ImportS
       const path = toPath(postId);
       return await guardDisk(async () => {
         const text = await readFile(path, "utf8").catch(toNullIfMissing);
-        return text === null ? null : StoredImport.parse(JSON.parse(text));
+        return text === null ? null : { ...StoredImport.parse(JSON.parse(text)), captions: [] };
       });
     },
   };

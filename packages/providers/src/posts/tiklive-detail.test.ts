@@ -55,6 +55,7 @@ describe("a TikLive detail", () => {
         renditions: [detail.play, detail.hdplay],
         coverUrl: detail.origin_cover,
       },
+      captions: [],
     });
   });
 

@@ -83,6 +83,7 @@ export function toFetchedPost(
     }),
     engagement: toEngagement(detail),
     media,
+    captions: [],
   };
 }
 
@@ -133,7 +134,7 @@ function toPageUrl(postId: string, uniqueId: string | null, form: string): strin
 }
 
 /** TikTok opened in 2016, as musical.ly in 2014; what is older or in the far future is no date. */
-function toPostedAt(unixSeconds: number | null): string | null {
+export function toPostedAt(unixSeconds: number | null): string | null {
   if (unixSeconds === null || unixSeconds < 1_388_534_400 || unixSeconds > 4_102_444_800)
     return null;
   return new Date(unixSeconds * 1000).toISOString();

@@ -1,15 +1,14 @@
 import {
-  AwemeId,
+  type CallOptions,
+  type Creator,
   type EngineId,
-  type FetchedPost,
-  parseLink,
-  type PostRef,
   type PostSource,
   RetryableError,
-  UnrecoverableError,
 } from "@clipmill/domain";
-import { Agent, type Dispatcher } from "undici";
-import { parseExactJson } from "./exact-json.ts";
+import { createApiClient } from "./api-client.ts";
+import { toCommentPage, toPostPage } from "./listed-items.ts";
+import { looseCount, looseObject, looseTextOrNull } from "./loose-fields.ts";
+import { toPageLink, toRequestedId } from "./page-link.ts";
 import { TikLiveDetail, toFetchedPost } from "./tiklive-detail.ts";
 import { findTikLiveError } from "./tiklive-error.ts";
 
@@ -23,113 +22,104 @@ export interface TikLiveOptions {
   timeoutMs?: number;
 }
 
-/** A detail call costs one credit; 100,000 credits are sold for $9.90. */
+/** What TikLiveAPI offers: all of it. */
+export type TikLiveSource = Required<PostSource> & { close(): Promise<void> };
+
+/** A call costs one credit; 100,000 credits are sold for $9.90. */
 const CALL_USD = 9.9 / 100_000;
 
-/** A detail has about 5 kB. */
-const MAX_ANSWER_BYTES = 2_000_000;
+/** Asked for; the API gives 30 to 35 at most and may give fewer. */
+const PAGE_SIZE = "35";
 
 /** TikLiveAPI. Its base URL is the operator's own, so it may be http and private; redirects are not followed. */
-export function createTikLiveSource(
-  options: TikLiveOptions,
-): PostSource & { close(): Promise<void> } {
-  const { engine, timeoutMs = 30_000 } = options;
-  const agent = new Agent({ allowH2: false });
+export function createTikLiveSource(options: TikLiveOptions): TikLiveSource {
+  const { apiKey, baseUrl, engine, timeoutMs = 30_000 } = options;
+  const api = createApiClient({ baseUrl, headers: { "x-api-key": apiKey }, engine, timeoutMs });
+
+  const call = async (path: string, params: Record<string, string>, signal: AbortSignal) => {
+    const answer = await api.get(path, params, { signal });
+    const error = findTikLiveError(answer, engine);
+    if (error !== null) throw error;
+    return unwrap(answer.body);
+  };
+  const callPage = (
+    path: string,
+    params: Record<string, string>,
+    { cursor, signal }: { cursor: string | null; signal: AbortSignal },
+  ) => call(path, { ...params, count: PAGE_SIZE, cursor: cursor ?? "0" }, signal);
+
+  const fetchCreator = async (uniqueId: string, { signal }: CallOptions) => {
+    const body = await call("/userinfo-by-username/", { username: uniqueId }, signal);
+    return toCreator(body, { uniqueId, engine });
+  };
+
   return {
     id: engine,
     callUsd: CALL_USD,
 
-    async fetchPost(ref, { signal }): Promise<FetchedPost> {
-      const requestedId = AwemeId.safeParse(ref.postId).data;
-      if (requestedId === undefined) {
-        throw new UnrecoverableError(
-          "unsupported",
-          `${engine} knows TikTok posts only, no local files`,
-        );
-      }
-      const timeout = AbortSignal.timeout(timeoutMs);
-      const answer = await callDetail(agent, toPageLink(ref, requestedId), {
-        ...options,
-        signal: AbortSignal.any([signal, timeout]),
-      }).catch((cause: unknown) => {
-        throw signal.aborted ? signal.reason : toTransportError(cause, engine);
-      });
-      const error = findTikLiveError(answer, engine);
-      if (error !== null) throw error;
-      return toFetchedPost(TikLiveDetail.parse(unwrap(answer.body)), {
-        requestedId,
-        source: engine,
-      });
+    async fetchPost(ref, { signal }) {
+      const requestedId = toRequestedId(ref, engine);
+      const url = toPageLink(ref.link, requestedId);
+      const body = await call("/post-detail/", { url }, signal);
+      return toFetchedPost(TikLiveDetail.parse(body), { requestedId, source: engine });
     },
 
-    close: () => agent.destroy(),
+    fetchCreator,
+
+    async listPosts({ creator, cursor }, { signal }) {
+      // A creator whom another source described has no id here yet.
+      const { userId } =
+        creator.userId === null ? await fetchCreator(creator.uniqueId, { signal }) : creator;
+      const params = { userid: userId ?? "" };
+      const body = await callPage("/user-posts/", params, { cursor, signal });
+      return toPostPage(body, { creator, source: engine });
+    },
+
+    async listComments({ postId, cursor }, { signal }) {
+      const params = { url: toPageLink(null, postId) };
+      const body = await callPage("/post-comments/", params, { cursor, signal });
+      return toCommentPage(body, { postId, source: engine });
+    },
+
+    async listReplies({ postId, commentId, cursor }, { signal }) {
+      const params = { comment_id: commentId };
+      const body = await callPage("/post-comment-replies/", params, { cursor, signal });
+      return toCommentPage(body, { postId, source: engine });
+    },
+
+    close: () => api.close(),
   };
 }
 
-interface Answer {
-  status: number;
-  headers: Dispatcher.ResponseData["headers"];
-  /** Undefined when it is no JSON. */
-  body: unknown;
-}
-
-async function callDetail(
-  dispatcher: Dispatcher,
-  link: string,
-  { apiKey, baseUrl, signal }: TikLiveOptions & { signal: AbortSignal },
-): Promise<Answer> {
-  const url = new URL(`${baseUrl}/post-detail/`);
-  url.searchParams.set("url", link);
-  const { statusCode, headers, body } = await dispatcher.request({
-    origin: url.origin,
-    path: `${url.pathname}${url.search}`,
-    method: "GET",
-    headers: { "x-api-key": apiKey, accept: "application/json" },
-    signal,
-  });
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    bytes += (chunk as Buffer).length;
-    if (bytes > MAX_ANSWER_BYTES) break;
-    chunks.push(chunk as Buffer);
-  }
-  const text = bytes > MAX_ANSWER_BYTES ? "" : Buffer.concat(chunks).toString("utf8");
-  return { status: statusCode, headers, body: parseOrUndefined(text) };
-}
-
-function parseOrUndefined(text: string): unknown {
-  try {
-    return parseExactJson(text);
-  } catch {
-    // HTML, a cut-off body, nesting without end: all of them are no JSON.
-    return undefined;
-  }
-}
-
-/** Some mirrors wrap the detail in `data`. */
+/** Some mirrors wrap the answer in `data`. */
 function unwrap(body: unknown): unknown {
   if (typeof body !== "object" || body === null || !("data" in body)) return body;
   return body.data ?? body;
 }
 
-/** The link as it was given if it is of this post, since it names the creator; else any name will do. */
-function toPageLink({ link }: PostRef, requestedId: AwemeId): string {
-  if (link !== null && link.includes(requestedId)) {
-    const parsed = parseLink(link);
-    if (parsed.kind === "post" && parsed.awemeId === requestedId && !parsed.url.includes("/@/")) {
-      return parsed.url;
-    }
-  }
-  return `https://www.tiktok.com/@placeholder/video/${requestedId}`;
-}
+/** The one answer in camelCase. */
+const UserInfo = looseObject({
+  user: looseObject({
+    id: looseTextOrNull,
+    uniqueId: looseTextOrNull,
+    nickname: looseTextOrNull,
+    stats: looseObject({ followerCount: looseCount, videoCount: looseCount }),
+  }),
+});
 
-function toTransportError(cause: unknown, upstream: EngineId): RetryableError {
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
-  const isTimeout = cause instanceof DOMException && cause.name === "TimeoutError";
-  return new RetryableError("upstream_unavailable", `${upstream} did not answer`, {
-    cause,
-    upstream,
-    details: { transport: isTimeout ? "timeout" : code },
-  });
+function toCreator(
+  body: unknown,
+  { uniqueId, engine }: { uniqueId: string; engine: EngineId },
+): Creator {
+  const { user } = UserInfo.parse(body);
+  if (user.id === null || !/^\d{1,20}$/.test(user.id)) {
+    throw new RetryableError("bad_response", "the creator has no numeric id", { upstream: engine });
+  }
+  return {
+    userId: user.id,
+    uniqueId: user.uniqueId ?? uniqueId,
+    nickname: user.nickname,
+    followerCount: user.stats.followerCount,
+    postCount: user.stats.videoCount,
+  };
 }
