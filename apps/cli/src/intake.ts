@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Config } from "@clipmill/config";
-import { parseLink, type PostId, UnrecoverableError } from "@clipmill/domain";
+import { type PostId, parseLink, UnrecoverableError } from "@clipmill/domain";
 import {
   createFileStorage,
   createImportStore,
@@ -19,26 +19,23 @@ export interface IntakeOptions {
 }
 
 /**
- * Understands what was typed: a link, an id, share text or a local file. Throws UnrecoverableError
- * `invalid_request` for a file that is not there, and what `parseLink` throws.
+ * Understands what was typed: a link, an id, share text, or a local file, which is imported. Throws
+ * UnrecoverableError `invalid_request` for a file that is not there, and what `parseLink` and `importFile` throw.
  */
-export async function toIntake(
-  input: string,
-  { config, language, notice, signal }: IntakeOptions,
-): Promise<Intake> {
+export async function toIntake(input: string, options: IntakeOptions): Promise<Intake> {
+  const { language } = options;
   if (await isLocalFile(input)) {
-    const postId = await storeFile(input, { config, notice, signal });
-    return { link: postId, postId, origin: "file", language };
+    const postId = await importLocalFile(input, options);
+    return { link: `file:${basename(input)}`, postId, origin: "file", language };
   }
   const link = parseLink(input);
   const postId = link.kind === "post" ? link.awemeId : null;
   return { link: link.url, postId, origin: "tiktok", language };
 }
 
-/** Puts a person's own file where the worker's file source finds it. */
-async function storeFile(
+async function importLocalFile(
   path: string,
-  { config, notice, signal }: Pick<IntakeOptions, "config" | "notice" | "signal">,
+  { config, notice, signal }: IntakeOptions,
 ): Promise<PostId> {
   const ffmpeg = await requireFfmpeg(config, notice);
   if (ffmpeg.origin === "bundled" && !config.ALLOW_BUNDLED_FFMPEG) {
@@ -47,13 +44,16 @@ async function storeFile(
       "the bundled ffmpeg is for the demo's own clips: install ffmpeg, or set ALLOW_BUNDLED_FFMPEG=1",
     );
   }
+  const isName = basename(ffmpeg.path) === ffmpeg.path;
   const directory = join(config.CLIPMILL_HOME, "media");
-  const ffprobePath =
-    basename(ffmpeg.path) === ffmpeg.path ? "ffprobe" : join(dirname(ffmpeg.path), "ffprobe");
-  const { postId, fetched } = await importFile({
+  const { fetched, postId } = await importFile({
     path,
     storage: await createFileStorage({ directory }),
-    media: createMediaTools({ ffmpegPath: ffmpeg.path, ffprobePath }),
+    media: createMediaTools({
+      ffmpegPath: ffmpeg.path,
+      ffprobePath: isName ? "ffprobe" : join(dirname(ffmpeg.path), "ffprobe"),
+      maxSeconds: config.MAX_MEDIA_SECONDS,
+    }),
     signal,
     maxBytes: config.MAX_MEDIA_BYTES,
   });
@@ -63,15 +63,11 @@ async function storeFile(
 
 /** A path that exists, or that can only be meant as one. */
 async function isLocalFile(input: string): Promise<boolean> {
-  const isFile = await stat(input).then(
-    (found) => found.isFile(),
+  const exists = await stat(input).then(
+    () => true,
     () => false,
   );
-  if (isFile) return true;
-  const looksLikePath =
-    /^\.{0,2}\//.test(input) || /^[^\s:]+\.(mp4|mov|m4a|mp3|wav|webm|mkv)$/i.test(input);
-  if (looksLikePath && !input.includes("tiktok.com/")) {
-    throw new UnrecoverableError("invalid_request", `no such file: ${input}`);
-  }
-  return false;
+  if (exists) return true;
+  const isPath = /^\.{0,2}\//.test(input) || /^[^\s:]+\.[a-z0-9]{2,4}$/i.test(input);
+  return isPath && !/tiktok\.com/i.test(input);
 }

@@ -48,7 +48,11 @@ export function createRequests(config: Config, options: RequestsOptions): Reques
     leaseMs: config.LEASE_MS,
     queuedForMs: QUEUED_FOR_MS,
   });
-  const settings = toEngineSettings({ ...config, CLIPMILL_SANDBOX_URL: sandboxUrl ?? undefined });
+  /** The sandbox knows its own posts only; nobody's own file gets an invented answer. */
+  const toEngines = (origin: Intake["origin"]) => {
+    const url = origin === "file" || sandboxUrl === null ? undefined : sandboxUrl;
+    return toRecipes(toEngineSettings({ ...config, CLIPMILL_SANDBOX_URL: url }), { origin });
+  };
   return {
     submit: (intakes) =>
       work.accept(
@@ -57,7 +61,7 @@ export function createRequests(config: Config, options: RequestsOptions): Reques
           link,
           postId,
           outputs: ["transcript", "summary"],
-          recipes: toRecipes(settings, { origin }),
+          recipes: toEngines(origin),
           lane: "interactive",
           deadline: null,
           idempotencyKey: null,

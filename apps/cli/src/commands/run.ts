@@ -46,12 +46,12 @@ async function run(input: string, { json = false, language }: RunOptions): Promi
       if (accepted === undefined) throw new Error("the request was not accepted");
       const following = followRequest(requests.reader, accepted.requestId, {
         timeoutMs: TIMEOUT_MS,
-        signal: shutdown.signal,
+        signal,
         onChange: ({ stage, state }) =>
           console.error(`${toSecondsText(Date.now() - startedAt).padStart(7)}  ${stage}: ${state}`),
       });
       const view = await Promise.race([following, service.failed]);
-      if (shutdown.signal.aborted) throw new InterruptedError(`interrupted; ${view.id} goes on`);
+      if (signal.aborted) throw new InterruptedError(`interrupted; ${view.id} goes on`);
       await printView(view, json);
     } finally {
       await requests.close();
