@@ -5,6 +5,13 @@ export {
   type DatabaseOptions,
   withTransaction,
 } from "./database.ts";
+export type {
+  DeadFilter,
+  DeadJob,
+  DeadJobDetail,
+  DeadSelection,
+} from "./dead-letter/dead-job.ts";
+export { createDeadLetter, type DeadLetter } from "./dead-letter/dead-letter.ts";
 export {
   type EmbeddedPostgres,
   findPostgresBinaries,

@@ -1,0 +1,101 @@
+import {
+  ERROR_CODES,
+  type ErrorCode,
+  isErrorCode,
+  type JobLane,
+  UnrecoverableError,
+} from "@clipmill/domain";
+import { toJobLane } from "../work/lane.ts";
+
+/** A stage job that failed for good and that nobody has dealt with. */
+export interface DeadJob {
+  id: number;
+  stage: string;
+  queue: string;
+  key: string;
+  /** Of the request that caused the run; others may rest on it too. */
+  tenant: string;
+  lane: JobLane;
+  code: ErrorCode;
+  message: string;
+  /** Whose machine said so; null where the fault is ours or the caller's. */
+  upstream: string | null;
+  attempts: number;
+  crashes: number;
+  createdAt: string;
+  failedAt: string;
+}
+
+export interface DeadJobDetail extends DeadJob {
+  input: unknown;
+  /** Set when the job was dropped: it is in no list any more. */
+  droppedAt: string | null;
+  /** Requests that failed because of it, the first hundred. */
+  requestIds: string[];
+  requestCount: number;
+}
+
+/** All conditions must hold; none selects everything. */
+export interface DeadFilter {
+  code?: ErrorCode | undefined;
+  stage?: string | undefined;
+  tenant?: string | undefined;
+  /** ISO times; the job failed before the one and at or after the other. */
+  failedBefore?: string | undefined;
+  failedAfter?: string | undefined;
+}
+
+/** Jobs by id, or the longest-dead ones of a filter; ids of jobs that are not dead are passed over. */
+export type DeadSelection = { ids: readonly number[] } | { filter: DeadFilter; limit: number };
+
+/** As in the predicate of the dead letter's indexes, word for word. */
+const DEAD = "j.state = 'failed' and j.dropped_at is null";
+
+export const DEAD_COLUMNS = `j.id, j.stage, j.queue, j.key, j.tenant, j.lane, j.error_code as code,
+  j.error_message as message, j.error_upstream as upstream, j.attempts, j.crashes,
+  to_json(j.created_at) #>> '{}' as "createdAt", to_json(j.finished_at) #>> '{}' as "failedAt"`;
+
+export type DeadRow = Omit<DeadJob, "lane" | "code" | "message"> & {
+  lane: number;
+  code: string | null;
+  message: string | null;
+};
+
+export function toDeadJob(row: DeadRow): DeadJob {
+  const code = isErrorCode(row.code) ? row.code : "internal";
+  return {
+    ...row,
+    lane: toJobLane(row.lane),
+    code,
+    message: row.message ?? ERROR_CODES[code].title,
+  };
+}
+
+/** SQL for the dead jobs `j` of a filter; its values are appended to `values`. */
+export function toCondition(filter: DeadFilter, values: unknown[]): string {
+  const conditions = [DEAD];
+  const add = (value: unknown, toSql: (parameter: string) => string) => {
+    if (value !== undefined) conditions.push(toSql(`$${values.push(value)}`));
+  };
+  add(filter.code, (code) => `j.error_code = ${code}`);
+  add(filter.stage, (stage) => `j.stage = ${stage}`);
+  add(filter.tenant, (tenant) => `j.tenant = ${tenant}`);
+  add(filter.failedBefore, (moment) => `j.finished_at < ${moment}::timestamptz`);
+  add(filter.failedAfter, (moment) => `j.finished_at >= ${moment}::timestamptz`);
+  return conditions.join(" and ");
+}
+
+/** Where a page ended. Opaque to callers. */
+export function toCursor({ failedAt, id }: Pick<DeadJob, "failedAt" | "id">): string {
+  return Buffer.from(`${failedAt} ${id}`).toString("base64url");
+}
+
+/** Throws UnrecoverableError `invalid_request` for what `toCursor` did not make. */
+export function parseCursor(cursor: string): Pick<DeadJob, "failedAt" | "id"> {
+  const text = Buffer.from(cursor, "base64url").toString("latin1");
+  const [, failedAt, id] =
+    /^(\d{4}-\d\d-\d\dT[\d:.]{8,15}[+-]\d\d:\d\d) (\d{1,15})$/.exec(text) ?? [];
+  if (failedAt === undefined || Number.isNaN(Date.parse(failedAt)))
+    throw new UnrecoverableError("invalid_request", "the cursor is not one of ours");
+  return { failedAt, id: Number(id) };
+}

@@ -1,0 +1,120 @@
+import { type Database, withTransaction } from "../database.ts";
+import {
+  DEAD_COLUMNS,
+  type DeadFilter,
+  type DeadJob,
+  type DeadJobDetail,
+  type DeadRow,
+  type DeadSelection,
+  parseCursor,
+  toCondition,
+  toCursor,
+  toDeadJob,
+} from "./dead-job.ts";
+import { dropJobs, reviveJobs } from "./revive.ts";
+
+/** What failed for good, for an operator: to look at, to try again from the failed stage, or to let go. */
+export interface DeadLetter {
+  /** Newest first. `cursor` is the `next` of the page before; throws UnrecoverableError `invalid_request` for another. */
+  list(
+    filter: DeadFilter,
+    page: { limit: number; cursor?: string | undefined },
+  ): Promise<{ jobs: DeadJob[]; next: string | null }>;
+  /** One failed job, dropped ones too; null where there is none. */
+  find(id: number): Promise<DeadJobDetail | null>;
+  /** Makes jobs ready with fresh attempts, and opens the requests that failed because of them. */
+  retry(selection: DeadSelection): Promise<{ jobCount: number; requestCount: number }>;
+  /** Takes jobs out of the dead letter; they stay failed, and a new request for the same work tries anew. */
+  drop(selection: DeadSelection): Promise<{ jobCount: number }>;
+}
+
+/** One transaction takes this many, so that no worker waits long for its locks. */
+const BATCH_MAX = 500;
+const SHOWN_REQUESTS_MAX = 100;
+
+export function createDeadLetter({ pool }: Pick<Database, "pool">): DeadLetter {
+  return {
+    async list(filter, { limit, cursor }) {
+      const values: unknown[] = [];
+      let condition = toCondition(filter, values);
+      if (cursor !== undefined) {
+        const { failedAt, id } = parseCursor(cursor);
+        values.push(failedAt, id);
+        condition += ` and (j.finished_at, j.id) < ($${values.length - 1}::timestamptz, $${values.length}::bigint)`;
+      }
+      values.push(limit + 1);
+      const { rows } = await pool.query<DeadRow>(
+        `select ${DEAD_COLUMNS} from stage_job j where ${condition}
+         order by j.finished_at desc, j.id desc limit $${values.length}`,
+        values,
+      );
+      const jobs = rows.slice(0, limit).map(toDeadJob);
+      const last = jobs.at(-1);
+      return { jobs, next: rows.length > limit && last !== undefined ? toCursor(last) : null };
+    },
+
+    async find(id) {
+      const { rows } = await pool.query<
+        DeadRow & { input: unknown; droppedAt: string | null; requestIds: string[] }
+      >(
+        `select ${DEAD_COLUMNS}, j.input, to_json(j.dropped_at) #>> '{}' as "droppedAt",
+          array(select r.id from request_stage_job l join request r on r.id = l.request_id
+            where l.stage_job_id = j.id and r.state = 'failed' and r.failed_stage = j.stage
+            order by r.id) as "requestIds"
+         from stage_job j where j.id = $1 and j.state = 'failed'`,
+        [id],
+      );
+      const row = rows[0];
+      if (row === undefined) return null;
+      const { input, droppedAt, requestIds, ...job } = row;
+      return {
+        ...toDeadJob(job),
+        input,
+        droppedAt,
+        requestIds: requestIds.slice(0, SHOWN_REQUESTS_MAX),
+        requestCount: requestIds.length,
+      };
+    },
+
+    async retry(selection) {
+      const total = { jobCount: 0, requestCount: 0 };
+      await inBatches(selection, async (batch) => {
+        const revived = await withTransaction(pool, (tx) => reviveJobs(tx, batch));
+        total.jobCount += revived.jobCount;
+        total.requestCount += revived.requestCount;
+        return revived.jobCount;
+      });
+      return total;
+    },
+
+    async drop(selection) {
+      const jobCount = await inBatches(selection, (batch) =>
+        withTransaction(pool, (tx) => dropJobs(tx, batch)),
+      );
+      return { jobCount };
+    },
+  };
+}
+
+/** Runs `take` until the selection is used up; it returns how many jobs it took. */
+async function inBatches(
+  selection: DeadSelection,
+  take: (batch: DeadSelection) => Promise<number>,
+): Promise<number> {
+  let count = 0;
+  if ("ids" in selection) {
+    for (let from = 0; from < selection.ids.length; from += BATCH_MAX)
+      count += await take({ ids: selection.ids.slice(from, from + BATCH_MAX) });
+    return count;
+  }
+  // What fails again while this runs is not taken a second time.
+  const { failedBefore = new Date().toISOString() } = selection.filter;
+  const filter = { ...selection.filter, failedBefore };
+  while (count < selection.limit) {
+    const limit = Math.min(BATCH_MAX, selection.limit - count);
+    const taken = await take({ filter, limit });
+    count += taken;
+    if (taken === 0) break;
+  }
+  return count;
+}

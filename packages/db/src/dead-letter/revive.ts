@@ -1,0 +1,96 @@
+import type { Queryable } from "../database.ts";
+import { notify } from "../notify.ts";
+import { type DeadSelection, toCondition } from "./dead-job.ts";
+
+/**
+ * failed → ready, from the stage that failed, in the caller's transaction. A job stays in its lane: what killed its
+ * worker runs alone again. Requests that ended because of it are open again and marked with `revived_at`.
+ */
+export async function reviveJobs(
+  tx: Queryable,
+  selection: DeadSelection,
+): Promise<{ jobCount: number; requestCount: number }> {
+  const { locked, values } = toLocked(selection);
+  const { rows: jobs } = await tx.query<{ id: number; stage: string; queue: string }>(
+    `${locked}
+     update stage_job j set state = 'ready', run_at = now(), attempts = 0, crashes = 0, solo_crashes = 0,
+       error_code = null, error_message = null, error_upstream = null, worker_id = null, started_at = null,
+       finished_at = null
+     from locked where j.id = locked.id
+     returning j.id, j.stage, j.queue`,
+    values,
+  );
+  if (jobs.length === 0) return { jobCount: 0, requestCount: 0 };
+  const requestIds = await openRequests(tx, jobs);
+  const siblings = await reopenCancelled(tx, requestIds);
+  await notify(tx, "clipmill_ready", [
+    ...new Set([...jobs.map(({ queue }) => queue), ...siblings]),
+  ]);
+  return { jobCount: jobs.length, requestCount: requestIds.length };
+}
+
+/** Takes dead jobs out of the dead letter, in the caller's transaction. */
+export async function dropJobs(tx: Queryable, selection: DeadSelection): Promise<number> {
+  const { locked, values } = toLocked(selection);
+  const { rowCount } = await tx.query(
+    `${locked} update stage_job j set dropped_at = now() from locked where j.id = locked.id`,
+    values,
+  );
+  return rowCount ?? 0;
+}
+
+/** Locked in id order, as every writer does. What another operator holds is being dealt with, and is passed over. */
+function toLocked(selection: DeadSelection): { locked: string; values: unknown[] } {
+  const values: unknown[] = [];
+  const byFilter = "filter" in selection;
+  const condition = toCondition(byFilter ? selection.filter : {}, values);
+  values.push(byFilter ? selection.limit : selection.ids);
+  const last = `$${values.length}`;
+  const chosen = byFilter
+    ? `select j.id from stage_job j where ${condition} order by j.finished_at, j.id limit ${last}`
+    : `select unnest(${last}::bigint[]) as id`;
+  const locked = `with chosen as materialized (${chosen}),
+    locked as (
+      select j.id from stage_job j where j.id in (select id from chosen) and ${condition}
+      order by j.id for update of j skip locked)`;
+  return { locked, values };
+}
+
+async function openRequests(
+  tx: Queryable,
+  jobs: readonly { id: number; stage: string }[],
+): Promise<string[]> {
+  const { rows } = await tx.query<{ id: string }>({
+    name: "revive_requests",
+    text: `with ended as (
+        select r.id from unnest($1::bigint[], $2::text[]) as revived (id, stage)
+        join request_stage_job l on l.stage_job_id = revived.id
+        join request r on r.id = l.request_id and r.failed_stage = revived.stage
+        where r.state = 'failed'
+        order by r.id for update of r)
+      update request r set state = 'open', finished_at = null, failed_stage = null, error_code = null,
+        error_message = null, revived_at = now()
+      from ended where r.id = ended.id
+      returning r.id`,
+    values: [jobs.map(({ id }) => id), jobs.map(({ stage }) => stage)],
+  });
+  return rows.map(({ id }) => id);
+}
+
+/** When the requests ended, other work of theirs that nobody else needed may have been cancelled. */
+async function reopenCancelled(tx: Queryable, requestIds: readonly string[]): Promise<string[]> {
+  const { rows } = await tx.query<{ queue: string }>({
+    name: "reopen_cancelled_siblings",
+    text: `with cancelled as (
+        select j.id from stage_job j
+        where j.state = 'cancelled' and j.id in (
+          select l.stage_job_id from request_stage_job l where l.request_id = any ($1::text[]))
+        order by j.id for update of j)
+      update stage_job j set state = 'ready', run_at = now(), error_code = null, error_message = null,
+        error_upstream = null, started_at = null, finished_at = null
+      from cancelled where j.id = cancelled.id
+      returning j.queue`,
+    values: [requestIds],
+  });
+  return rows.map(({ queue }) => queue);
+}
