@@ -13,11 +13,17 @@ async function listFiles(directory: string): Promise<string[]> {
     .sort();
 }
 
+const toPath = (directory: string, key: string) => {
+  const [kind = "", sha256 = ""] = key.split("/");
+  return join(directory, kind, sha256.slice(0, 2), sha256);
+};
+
 describeStorage("file storage", async () => {
   const directory = await mkdtemp(join(tmpdir(), "clipmill-storage-"));
   return {
     storage: await createFileStorage({ directory }),
     listAll: () => listFiles(directory),
+    overwrite: (key, content) => writeFile(toPath(directory, key), content),
     close: () => rm(directory, { recursive: true }),
   };
 });

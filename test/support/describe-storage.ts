@@ -8,6 +8,8 @@ export interface StorageUnderTest {
   storage: Storage;
   /** Everything that lies in the store, finished or not, by any name. */
   listAll(): Promise<string[]>;
+  /** Replaces the content behind the store's back. */
+  overwrite(key: StorageKey, content: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -106,7 +108,35 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
       expect(await storage.has(key)).toBe(false);
       await expect(storage.openLocal(key, LIMITS)).rejects.toMatchObject({
         code: "storage_failed",
+        details: { key, found: "missing" },
       });
+      expect(await storage.verify(key, LIMITS)).toBe("missing");
+    });
+
+    test("a file whose bytes have changed is found, and writing it anew mends it", async () => {
+      const { key } = await storage.write("media", toContent("sound"), LIMITS);
+      expect(await storage.verify(key, LIMITS)).toBe("whole");
+      await using _whole = await storage.openLocal(key, { ...LIMITS, verify: true });
+      await subject.overwrite(key, "soun?");
+      expect(await storage.verify(key, LIMITS)).toBe("damaged");
+      await expect(storage.openLocal(key, { ...LIMITS, verify: true })).rejects.toMatchObject({
+        code: "storage_failed",
+        details: { key, found: "damaged" },
+      });
+      await storage.write("media", toContent("sound"), LIMITS);
+      expect(await storage.verify(key, LIMITS)).toBe("whole");
+      expect((await read(key)).toString()).toBe("sound");
+    });
+
+    test("what was opened is gone from scratch once it is disposed of", async () => {
+      const { key } = await storage.write("media", toContent("twice"), LIMITS);
+      const before = await subject.listAll();
+      {
+        await using one = await storage.openLocal(key, LIMITS);
+        await using other = await storage.openLocal(key, LIMITS);
+        expect((await readFile(one.path)).equals(await readFile(other.path))).toBe(true);
+      }
+      expect(await subject.listAll()).toEqual(before);
     });
 
     test.each(["media/../../etc/passwd", "media/abc", `other/${"a".repeat(64)}`, "", "media/"])(

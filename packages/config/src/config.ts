@@ -7,6 +7,7 @@ const flag = z
   .transform((value) => value === "1" || value === "true" || value === "yes");
 const port = z.coerce.number().int().min(1).max(65_535);
 const count = z.coerce.number().int().min(1);
+const days = z.coerce.number().min(0).max(36_500);
 const names = <const T extends readonly string[]>(allowed: T) =>
   z
     .string()
@@ -130,6 +131,27 @@ export const ENV = {
   ),
   MAX_MEDIA_BYTES: v(count.default(500_000_000), "Largest file that is downloaded."),
   MAX_MEDIA_SECONDS: v(count.default(3_600), "Longest media that is processed."),
+  STORAGE: v(
+    z.enum(["file", "s3"]).default("file"),
+    "Where media lies: `file` in CLIPMILL_HOME, or `s3` in a bucket, which several machines can share.",
+  ),
+  S3_ENDPOINT: v(
+    httpUrl.optional(),
+    "Base URL of an S3-compatible store; with STORAGE=s3 this and the next four belong together.",
+  ),
+  S3_BUCKET: v(z.string().min(1).optional(), "Bucket for media."),
+  S3_REGION: v(z.string().min(1).default("auto"), "Region of the bucket; AWS wants its own."),
+  S3_ACCESS_KEY_ID: v(z.string().min(1).optional(), "Access key of the bucket."),
+  S3_SECRET_ACCESS_KEY: v(z.string().min(1).optional(), "Secret of that key."),
+  RETAIN_MEDIA_DAYS: v(
+    days.default(30),
+    "Downloaded files older than this are deleted, unless open work needs them; 0 keeps them for ever. Texts stay.",
+  ),
+  RETAIN_AUDIO_DAYS: v(days.default(60), "The same for the audio that was made from them."),
+  RETAIN_MEDIA_BYTES: v(
+    z.coerce.number().int().min(0).default(0),
+    "Most bytes of both together: above it the oldest files go, media first; 0 sets no limit.",
+  ),
   CLIPMILL_SANDBOX: v(
     z.enum(["auto", "on", "off"]).default("auto"),
     "Local stand-ins for other people's machines. auto: on unless TIKLIVE_API_KEY is set.",
@@ -161,7 +183,15 @@ function v<T extends z.ZodType>(schema: T, meaning: string): { schema: T; meanin
   return { schema, meaning };
 }
 
-export type Config = Readonly<{ [K in keyof typeof ENV]: z.infer<(typeof ENV)[K]["schema"]> }>;
+/** `PROXY_<CC>`, such as `PROXY_DE=http://user:password@proxy.example:8080`: see README. */
+const PROXY_NAME = /^PROXY_([A-Z]{2})$/;
+
+export type Config = Readonly<
+  { [K in keyof typeof ENV]: z.infer<(typeof ENV)[K]["schema"]> } & {
+    /** http(s) proxies by country, two upper-case letters. */
+    PROXIES: Readonly<Record<string, string>>;
+  }
+>;
 
 /** All problems at once, each with the variable and what is wrong. The values stay out: they may be secrets. */
 export class ConfigError extends Error {
@@ -183,7 +213,25 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     if (parsed.success) values[name] = parsed.data;
     else problems.push(`${name}: ${parsed.error.issues[0]?.message ?? "invalid"}. ${meaning}`);
   }
+  values["PROXIES"] = readProxies(env, problems);
+  if (values["STORAGE"] === "s3") {
+    for (const name of ["S3_ENDPOINT", "S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"]) {
+      if (values[name] === undefined) problems.push(`${name}: STORAGE=s3 needs it`);
+    }
+  }
   if (problems.length > 0) throw new ConfigError(problems);
   values["CLIPMILL_HOME"] = resolve(values["CLIPMILL_HOME"] as string);
   return Object.freeze(values) as Config;
+}
+
+function readProxies(env: NodeJS.ProcessEnv, problems: string[]): Record<string, string> {
+  const proxies: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) {
+    const country = PROXY_NAME.exec(name)?.[1];
+    if (country === undefined || value === undefined || value === "") continue;
+    const parsed = httpUrl.safeParse(value);
+    if (parsed.success) proxies[country] = parsed.data;
+    else problems.push(`${name}: not the http(s) address of a proxy`);
+  }
+  return Object.freeze(proxies);
 }

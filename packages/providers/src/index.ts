@@ -9,6 +9,7 @@ export { type ClaudeOptions, createClaude } from "./llm/claude.ts";
 export { createExtractive } from "./llm/extractive.ts";
 export { createTesseract, findTesseract, type TesseractOptions } from "./ocr/tesseract.ts";
 export { createFileStorage } from "./storage/file-storage.ts";
+export { createS3Storage, type S3StorageOptions } from "./storage/s3-storage.ts";
 export { createCdnFetcher } from "./media/cdn-fetcher.ts";
 export { createGuardedConnector } from "./media/guarded-connector.ts";
 export { CDN_SUFFIXES, isCdnHost } from "./media/hosts.ts";

@@ -14,25 +14,41 @@ export interface StoredFile {
 /** Files too big for Postgres. Names come from the content's hash alone, never from outside. */
 export interface Storage {
   /**
-   * Streams into a temporary file, hashes on the way, syncs, renames. Nothing is left behind on failure.
-   * Throws UnrecoverableError `too_large` past `maxBytes`.
+   * Hashes while it streams, and gives the file its name once it is whole: half a file is never visible. Nothing is
+   * left behind on failure. Throws UnrecoverableError `too_large` past `maxBytes`.
    */
   write(
     kind: StoredKind,
     content: AsyncIterable<Uint8Array>,
     options: WriteOptions,
   ): Promise<StoredFile>;
-  /** A path that a child process can read until `dispose`. Throws RetryableError `storage_failed` when it is missing. */
-  openLocal(key: StorageKey, options: { signal: AbortSignal }): Promise<LocalFile>;
+  /**
+   * A path that a child process can read until `dispose`. Throws RetryableError `storage_failed`; its `details.found`
+   * is `missing` or `damaged` where the file itself is lost, and another try without fetching it anew is in vain.
+   */
+  openLocal(key: StorageKey, options: OpenOptions): Promise<LocalFile>;
   has(key: StorageKey): Promise<boolean>;
+  /** Reads the whole file and compares its hash with its name. */
+  verify(key: StorageKey, options: { signal: AbortSignal }): Promise<StoredCondition>;
+  /** A link that anybody can read the file by until it expires, or null where the store has no links. */
+  toUrl(key: StorageKey, options: { expiresInSeconds: number }): Promise<string | null>;
+  /** No error where there is none. */
   delete(key: StorageKey): Promise<void>;
   /** A directory of its own for one job's scratch files, gone after `dispose`. */
   createScratch(): Promise<LocalFile>;
 }
 
+export type StoredCondition = "whole" | "damaged" | "missing";
+
 export interface WriteOptions {
   maxBytes: number;
   signal: AbortSignal;
+}
+
+export interface OpenOptions {
+  signal: AbortSignal;
+  /** Hash the file first, so that a damaged one is found: about 1 s for 500 MB. Default false; a download always is. */
+  verify?: boolean;
 }
 
 export interface LocalFile extends AsyncDisposable {
