@@ -23,5 +23,6 @@ export { migrateDatabase } from "./migrate.ts";
 export { countJobs, type QueueCounts } from "./queue-counts.ts";
 export { findRecentRequests, type RecentRequest } from "./recent-requests.ts";
 export { createRequestReader, type ResultReader } from "./request-reader.ts";
+export { createUpstreamStore } from "./upstream-store.ts";
 export { createWorkStore, type WorkStoreOptions } from "./work-store.ts";
 export { createWorkerRegistry, type WorkerRegistry } from "./worker-registry.ts";

@@ -12,3 +12,4 @@ export { createHints, type Hints } from "./hints.ts";
 export { createQueueWorker, type QueueWorker } from "./queue-worker.ts";
 export { createReconciler, type ReconcilerDeps } from "./reconciler.ts";
 export { createRunner, type JobEnd, type Runner, type RunnerDeps } from "./runner.ts";
+export { createUpstreams, type UpstreamsDeps } from "./upstreams.ts";
