@@ -11,6 +11,14 @@ export interface TestApi {
   logged: Record<string, unknown>[];
 }
 
+/** Nothing ever failed for good. The real dead letter has tests of its own. */
+const NO_DEAD: ApiDeps["dead"] = {
+  list: () => Promise.resolve({ jobs: [], next: null }),
+  find: () => Promise.resolve(null),
+  retry: () => Promise.resolve({ jobCount: 0, requestCount: 0 }),
+  drop: () => Promise.resolve({ jobCount: 0 }),
+};
+
 /** The API over requests in memory, until the end of the test; `overrides` replace single dependencies. */
 export async function startTestApi(overrides: Partial<ApiDeps> = {}): Promise<TestApi> {
   const fake = createFakeRequests();
@@ -22,6 +30,7 @@ export async function startTestApi(overrides: Partial<ApiDeps> = {}): Promise<Te
     work: fake,
     requests: fake,
     findPostResult: (postId) => Promise.resolve(fake.stored.get(postId) ?? null),
+    dead: NO_DEAD,
     recipes: () => ({ source: ["tiklive"], asr: [], ocr: [], llm: ["extractive"] }),
     health: () => Promise.resolve({ database: true, queue: true }),
     log,

@@ -10,6 +10,7 @@ import { registerDocs } from "./docs.ts";
 import { registerErrorHandling, sendFault } from "./error-handling.ts";
 import { registerOpenApi } from "./openapi.ts";
 import { REQUEST_ID_HEADER, toRequestId } from "./request-id.ts";
+import { dead } from "./routes/dead.ts";
 import { errors } from "./routes/errors.ts";
 import { getJob } from "./routes/get-job.ts";
 import { getPost } from "./routes/get-post.ts";
@@ -28,6 +29,7 @@ const ROUTES = [
   postJob,
   getJob,
   getPost,
+  dead,
   livez,
   readyz,
   openapiJson,

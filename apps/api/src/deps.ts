@@ -1,4 +1,5 @@
 import type { RecentJob } from "@clipmill/dashboard";
+import type { DeadLetter } from "@clipmill/db";
 import type { PostId, PostResult, Recipes, RequestReader, WorkStore } from "@clipmill/domain";
 import type {
   FastifyBaseLogger,
@@ -16,6 +17,7 @@ export interface ApiDeps {
   requests: RequestReader;
   /** The composed result of a stored post; null where none is complete. */
   findPostResult(postId: PostId): Promise<PostResult | null>;
+  dead: DeadLetter;
   /** The engines that new requests are accepted with. */
   recipes(): Recipes;
   health(): Promise<Health>;

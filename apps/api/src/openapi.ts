@@ -26,7 +26,7 @@ export async function registerOpenApi(api: Api): Promise<void> {
         license: { name: "MIT", identifier: "MIT" },
       },
       servers: [{ url: "/" }],
-      tags: [{ name: "jobs" }, { name: "posts" }, { name: "health" }],
+      tags: [{ name: "jobs" }, { name: "posts" }, { name: "dead letter" }, { name: "health" }],
     },
     transform: jsonSchemaTransform,
     transformObject: (document) => withoutInputTwins(jsonSchemaTransformObject(document)),

@@ -3,6 +3,7 @@ import { createDashboard } from "@clipmill/dashboard";
 import {
   countJobs,
   createDatabase,
+  createDeadLetter,
   createListener,
   createRequestReader,
   createWorkStore,
@@ -52,6 +53,7 @@ export async function serveApi(
     }),
     requests: reader,
     findPostResult: reader.findPostResult,
+    dead: createDeadLetter(database),
     recipes: () => recipes,
     recent: () => findRecentRequests(database, RECENT_COUNT),
     health: async () => ({

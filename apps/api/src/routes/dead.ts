@@ -1,0 +1,108 @@
+import { UnrecoverableError } from "@clipmill/domain";
+import { z } from "zod";
+import type { Api, ApiDeps } from "../deps.ts";
+import { problemResponses } from "../openapi.ts";
+import {
+  deadFilterFields,
+  DeadJob,
+  DeadJobDetail,
+  DeadSelection,
+  toDeadFilter,
+  toDeadJob,
+  toDeadJobDetail,
+} from "./dead-job.ts";
+
+const tags = ["dead letter"];
+const refusals = problemResponses({ 400: "Malformed", 503: "The database is down" });
+const moved = { jobs: z.number().int().describe("dead jobs that were taken") };
+
+/** `/v1/dead`: what failed for good, to look at, to try again, or to let go. */
+export function dead(api: Api, deps: ApiDeps): void {
+  api.get(
+    "/v1/dead",
+    {
+      schema: {
+        operationId: "listDead",
+        summary: "Pieces of work that failed for good, newest first",
+        tags,
+        querystring: z.strictObject({
+          ...deadFilterFields,
+          limit: z.coerce.number().int().min(1).max(200).default(50),
+          cursor: z.string().max(200).optional().describe("`next_cursor` of the page before"),
+        }),
+        response: {
+          200: z.object({ data: z.array(DeadJob), next_cursor: z.string().nullable() }),
+          ...refusals,
+        },
+      },
+    },
+    async ({ query: { limit, cursor, ...filter } }) => {
+      const { jobs, next } = await deps.dead.list(toDeadFilter(filter), { limit, cursor });
+      return { data: jobs.map(toDeadJob), next_cursor: next };
+    },
+  );
+
+  api.get(
+    "/v1/dead/:id",
+    {
+      schema: {
+        operationId: "getDead",
+        summary: "One of them, with its input and the jobs that failed because of it",
+        tags,
+        params: z.object({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) }),
+        response: {
+          200: DeadJobDetail,
+          ...refusals,
+          ...problemResponses({ 404: "Nothing dead has this id" }),
+        },
+      },
+    },
+    async ({ params }) => {
+      const detail = await deps.dead.find(params.id);
+      if (detail !== null) return toDeadJobDetail(detail);
+      throw new UnrecoverableError("not_found", "nothing dead has this id");
+    },
+  );
+
+  api.post(
+    "/v1/dead/retry",
+    {
+      schema: {
+        operationId: "retryDead",
+        summary:
+          "Try again from the stage that failed; jobs that ended because of it are open again",
+        tags,
+        body: DeadSelection,
+        response: {
+          200: z.object({
+            ...moved,
+            requests: z.number().int().describe("jobs that are open again"),
+          }),
+          ...refusals,
+        },
+      },
+    },
+    async ({ body }) => {
+      const { jobCount, requestCount } = await deps.dead.retry(toSelection(body));
+      return { jobs: jobCount, requests: requestCount };
+    },
+  );
+
+  api.post(
+    "/v1/dead/drop",
+    {
+      schema: {
+        operationId: "dropDead",
+        summary: "Acknowledge failures: they stay failed and leave the list",
+        tags,
+        body: DeadSelection,
+        response: { 200: z.object(moved), ...refusals },
+      },
+    },
+    async ({ body }) => ({ jobs: (await deps.dead.drop(toSelection(body))).jobCount }),
+  );
+}
+
+function toSelection(body: z.infer<typeof DeadSelection>) {
+  return "ids" in body ? body : { filter: toDeadFilter(body.filter), limit: body.limit };
+}
