@@ -72,6 +72,7 @@ export const ERROR_CODES = {
     "retryable",
     503,
     "No engine of the recipe is available on this worker.",
+    { failover: true },
   ),
   engine_failed: entry("retryable", 502, "A recognition or media engine crashed."),
   storage_failed: entry("retryable", 503, "Stored media could not be read or written."),

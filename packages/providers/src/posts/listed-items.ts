@@ -1,5 +1,5 @@
 import {
-  AwemeId,
+  type AwemeId,
   type Comment,
   type Creator,
   type ListedPost,

@@ -128,7 +128,7 @@ export function toPost(
 }
 
 /** The id alone finds the page; a name of another shape than TikTok's is left out. */
-function toPageUrl(postId: string, uniqueId: string | null, form: string): string {
+export function toPageUrl(postId: string, uniqueId: string | null, form: string): string {
   const handle = uniqueId !== null && /^[\w.]{1,64}$/.test(uniqueId) ? uniqueId : "";
   return `https://www.tiktok.com/@${handle}/${form}/${postId}`;
 }
