@@ -79,8 +79,10 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
         plan: planToy,
         leaseMs: options.leaseMs ?? 30_000,
         queuedForMs: 60_000,
+        window: WINDOW,
       });
       const runner = createRunner({
+        hints,
         stages: options.stages ?? createToyStages(options.run),
         work,
         ledger: work,

@@ -57,11 +57,6 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
     onError,
   });
   const hints = createHints(backend);
-  const work = createWorkStore(database, {
-    plan: planRequest,
-    leaseMs: config.LEASE_MS,
-    queuedForMs: QUEUED_FOR_MS,
-  });
   const workerId = `${hostname()}-${process.pid}-${randomBytes(4).toString("hex")}`;
   const concurrency: Record<QueueName, number> = {
     io: config.IO_CONCURRENCY,
@@ -69,13 +64,19 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
     cpu: config.CPU_CONCURRENCY,
     llm: config.LLM_CONCURRENCY,
   };
+  const window = mapQueues(concurrency, (slots) => slots * WINDOW_PER_SLOT);
+  const work = createWorkStore(database, {
+    plan: planRequest,
+    leaseMs: config.LEASE_MS,
+    queuedForMs: QUEUED_FOR_MS,
+    window,
+  });
   const loops: Loop[] = [];
   const has = (role: Config["CLIPMILL_ROLES"][number]) => config.CLIPMILL_ROLES.includes(role);
 
   if (has("work")) loops.push(await startWork());
   if (has("reconcile")) loops.push(createReconciler({ work, hints, log }));
   if (has("dispatch")) {
-    const window = mapQueues(concurrency, (slots) => slots * WINDOW_PER_SLOT);
     const nextReady = (queue: QueueName, ms: number) => listener.next("clipmill_ready", queue, ms);
     loops.push(createDispatcher({ work, hints, nextReady, window, log }));
   }
@@ -89,6 +90,7 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
       artifacts: createArtifactReader(database),
     });
     const runner = createRunner({
+      hints,
       stages,
       work,
       ledger: work,

@@ -98,7 +98,7 @@ export function toPostResult(row: ArtifactRow, share: RequestShare): PostResult 
       text,
     })),
     ocr: row.lines ?? [],
-    summary: row.summary,
+    summary: row.summary === null ? null : toSummary(row.summary),
     engagement: { plays: row.plays, likes: row.likes, comments: row.comments, shares: row.shares },
     sources: row.sources ?? [],
     models: { source: row.source, asr: row.asrEngine, ocr: row.ocrEngine, llm: row.llmEngine },
@@ -113,6 +113,11 @@ export function toPostResult(row: ArtifactRow, share: RequestShare): PostResult 
     ),
     warnings: share.warnings,
   };
+}
+
+/** jsonb keeps no order of keys; readers like the sentence first. */
+function toSummary({ tldr, takeaways, sentiment, cta }: Summary): Summary {
+  return { tldr, takeaways, sentiment, cta };
 }
 
 /** Nine decimals, as the ledger keeps them: sums of binary fractions carry noise behind that. */

@@ -8,6 +8,7 @@ import {
 import { type Database, withTransaction } from "./database.ts";
 import { acceptSubmissions } from "./work/accept.ts";
 import { claimJobs, extendLeases, pickJobs, unpickJobs } from "./work/dispatch.ts";
+import { type HandOff, NO_HAND_OFF } from "./work/insert-jobs.ts";
 import { reconcileJobs, requeueAll } from "./work/reconcile.ts";
 import { createRequestOptions } from "./work/request-options.ts";
 import { settleOutcomes } from "./work/settle.ts";
@@ -18,17 +19,30 @@ export interface WorkStoreOptions {
   leaseMs: number;
   /** How long a hint may wait in the queue before it counts as lost. Too low dispatches work twice under load. */
   queuedForMs: number;
+  /**
+   * Hints that may stand in each queue, for a process that pushes the hints of `handedOff` itself. Not set: what
+   * settling makes ready waits for a dispatcher.
+   */
+  window?: HandOff["window"];
 }
 
 export function createWorkStore(
   { pool }: Pick<Database, "pool">,
   options: WorkStoreOptions,
 ): WorkStore & CallLedger {
-  const planning = { plan: options.plan, options: createRequestOptions() };
+  const planning = {
+    plan: options.plan,
+    options: createRequestOptions(),
+    handOff:
+      options.window === undefined
+        ? NO_HAND_OFF
+        : { window: options.window, queuedForMs: options.queuedForMs },
+  };
+  const noHandOff = { ...planning, handOff: NO_HAND_OFF };
   return {
     async accept(submissions) {
       const accepted = await withTransaction(pool, async (tx) => {
-        const written = await acceptSubmissions(tx, planning, submissions);
+        const written = await acceptSubmissions(tx, noHandOff, submissions);
         failpoint("in-accept");
         return written;
       });
@@ -54,7 +68,7 @@ export function createWorkStore(
       failpoint("after-settle");
       return settled;
     },
-    reconcile: () => withTransaction(pool, (tx) => reconcileJobs(tx, planning)),
+    reconcile: () => withTransaction(pool, (tx) => reconcileJobs(tx, noHandOff)),
     requeueAll: () => requeueAll(pool),
 
     async open({ id, epoch }, { engine, estimateUsd }) {

@@ -11,6 +11,7 @@ export interface JobRef {
 }
 
 export interface PickedJob extends JobRef {
+  queue: QueueName;
   stage: string;
   key: string;
   lane: JobLane;
@@ -44,6 +45,13 @@ export type Outcome = JobRef &
     /** Given back without a try: shutdown, or a lock that was lost. */
     | { kind: "released" }
   );
+
+export interface Settled {
+  /** Their epoch had passed: nothing of theirs was written. */
+  fenced: JobRef[];
+  /** Next steps that are queued already, because their queue had room and no backlog: their hints are to be pushed. */
+  handedOff: PickedJob[];
+}
 
 export interface CallSettlement {
   callId: number;
@@ -84,8 +92,8 @@ export interface WorkStore {
   claim(refs: readonly JobRef[], workerId: string): Promise<ClaimedJob[]>;
   /** Extends the leases; returns the refs that are still held. */
   extend(refs: readonly JobRef[]): Promise<JobRef[]>;
-  /** Finishes jobs and plans what follows. Returns the refs whose epoch had passed: nothing of theirs was written. */
-  settle(outcomes: readonly Outcome[]): Promise<{ fenced: JobRef[] }>;
+  /** Finishes jobs and plans what follows. */
+  settle(outcomes: readonly Outcome[]): Promise<Settled>;
   /** Repairs what died: see `ReconcileCounts`. Any number of copies may run. */
   reconcile(): Promise<ReconcileCounts>;
   /** All jobs of a queue whose hints are known to be lost go back to ready. */

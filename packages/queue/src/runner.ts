@@ -14,7 +14,9 @@ import {
   toClipmillError,
   type WorkStore,
 } from "@clipmill/domain";
+import { createDelivery } from "./delivery.ts";
 import { createGroupCommit, isDataError } from "./group-commit.ts";
+import type { Hints } from "./hints.ts";
 import { createLeases, LeaseLostError } from "./leases.ts";
 import { sleep } from "./sleep.ts";
 import { createSoloGate } from "./solo-gate.ts";
@@ -22,7 +24,9 @@ import { toOutcome } from "./to-outcome.ts";
 
 export interface RunnerDeps {
   stages: readonly RunnableStage[];
-  work: Pick<WorkStore, "claim" | "extend" | "settle">;
+  work: Pick<WorkStore, "claim" | "extend" | "settle" | "unpick">;
+  /** Where the hints of next steps go that settling queued at once. */
+  hints: Pick<Hints, "push">;
   ledger: CallLedger;
   workerId: string;
   leaseMs: number;
@@ -58,6 +62,7 @@ export function createRunner(deps: RunnerDeps): Runner {
   const stages = toStageMap(deps.stages);
   const leases = createLeases({ work, leaseMs, log });
   const gate = createSoloGate();
+  const delivery = createDelivery({ work, hints: deps.hints, log });
   const shutdown = new AbortController();
   let runningCount = 0;
 
@@ -71,9 +76,9 @@ export function createRunner(deps: RunnerDeps): Runner {
   const settlements = createGroupCommit<Outcome, boolean>({
     maxItems: BATCH_MAX,
     async flush(outcomes) {
-      const fenced = new Set(
-        (await work.settle(outcomes)).fenced.map(({ id, epoch }) => `${id}-${epoch}`),
-      );
+      const settled = await work.settle(outcomes);
+      delivery.push(settled.handedOff);
+      const fenced = new Set(settled.fenced.map(({ id, epoch }) => `${id}-${epoch}`));
       return outcomes.map(({ id, epoch }) => !fenced.has(`${id}-${epoch}`));
     },
   });
@@ -190,6 +195,7 @@ export function createRunner(deps: RunnerDeps): Runner {
       shutdown.abort(new ShutdownError("the worker is stopping"));
       await claims.idle();
       await settlements.idle();
+      await delivery.idle();
       leases.close();
     },
   };

@@ -14,10 +14,15 @@ const defaultJobOptions = { removeOnComplete: { count: 1_000 }, removeOnFail: { 
 const queues = NAMES.map((name) => new Queue(name, { connection, prefix, defaultJobOptions }));
 
 for (let from = 0; from < count; from += 1_000) {
-  const jobs = Array.from({ length: Math.min(1_000, count - from) }, (_, i) => ({ name: "post", data: { id: from + i } }));
+  const jobs = Array.from({ length: Math.min(1_000, count - from) }, (_, i) => ({
+    name: "post",
+    data: { id: from + i },
+  }));
   await queues[0]?.addBulk(jobs);
 }
 process.send?.({ type: "ready" });
+// Nobody is left to stop us.
+process.once("disconnect", () => process.exit(1));
 
 process.once("message", () => {
   let startedAt = 0;
@@ -30,7 +35,8 @@ process.once("message", () => {
           if (startedAt === 0) startedAt = performance.now();
           const next = queues[i + 1];
           if (next !== undefined) await next.add("post", job.data);
-          else if (++doneCount === count) process.send?.({ type: "done", ms: performance.now() - startedAt });
+          else if (++doneCount === count)
+            process.send?.({ type: "done", ms: performance.now() - startedAt });
         },
         { connection, prefix, concurrency },
       ),

@@ -1,6 +1,14 @@
 import { createDatabase, createListener, createWorkStore } from "@clipmill/db";
 import type { QueueName } from "@clipmill/domain";
-import { createDispatcher, createHints, createQueueBackend, createQueueWorker, createReconciler, createRunner, type Loop } from "@clipmill/queue";
+import {
+  createDispatcher,
+  createHints,
+  createQueueBackend,
+  createQueueWorker,
+  createReconciler,
+  createRunner,
+  type Loop,
+} from "@clipmill/queue";
 import { createToyStages, planToy, silentLog } from "../../support/toy-pipeline.ts";
 
 /** The real worker program's parts around stages that do nothing. */
@@ -15,18 +23,37 @@ export interface ToyWorkerArgs {
 
 const args = JSON.parse(process.argv[2] ?? "{}") as ToyWorkerArgs;
 const onError = (error: Error) => process.stderr.write(`${error.message}\n`);
-const log = { ...silentLog, error: (fields: Record<string, unknown>, message: string) => process.stderr.write(`${message} ${String(fields["err"])}\n`) };
+const log = {
+  ...silentLog,
+  error: (fields: Record<string, unknown>, message: string) =>
+    process.stderr.write(`${message} ${String(fields["err"])}\n`),
+};
 const database = createDatabase({ url: args.databaseUrl, poolSize: 8, name: "bench", onError });
 const listener = createListener({ url: args.databaseUrl, onError });
-const backend = createQueueBackend({ redisUrl: args.redisUrl ?? undefined, databaseUrl: args.databaseUrl, prefix: args.prefix, onError });
+const backend = createQueueBackend({
+  redisUrl: args.redisUrl ?? undefined,
+  databaseUrl: args.databaseUrl,
+  prefix: args.prefix,
+  onError,
+});
 const hints = createHints(backend);
 const work = createWorkStore(database, { plan: planToy, leaseMs: 30_000, queuedForMs: 60_000 });
 const loops: Loop[] = [];
 
 function start(): void {
   if (args.roles.includes("work")) {
-    const runner = createRunner({ stages: createToyStages(), work, ledger: work, workerId: `bench-${process.pid}`, leaseMs: 30_000, log });
-    const workers = (["io", "gpu", "llm"] as const).map((queue) => createQueueWorker({ backend, queue, concurrency: args.concurrency, runner, log }));
+    const runner = createRunner({
+      hints,
+      stages: createToyStages(),
+      work,
+      ledger: work,
+      workerId: `bench-${process.pid}`,
+      leaseMs: 30_000,
+      log,
+    });
+    const workers = (["io", "gpu", "llm"] as const).map((queue) =>
+      createQueueWorker({ backend, queue, concurrency: args.concurrency, runner, log }),
+    );
     loops.push({
       async close() {
         await Promise.all(workers.map((worker) => worker.close()));
@@ -43,6 +70,8 @@ function start(): void {
 }
 
 process.once("message", start);
+// Nobody is left to stop us.
+process.once("disconnect", () => process.exit(1));
 process.once("SIGTERM", () => {
   void (async () => {
     await Promise.all(loops.map((loop) => loop.close()));

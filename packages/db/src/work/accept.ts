@@ -8,10 +8,10 @@ import type { Planning } from "./settle.ts";
 /** Stores submissions as requests and plans their first steps, in the caller's transaction. */
 export async function acceptSubmissions(
   tx: Queryable,
-  { plan, options }: Planning,
+  planning: Planning,
   submissions: readonly Submission[],
 ): Promise<Accepted[]> {
-  const optionIds = await options.save(
+  const optionIds = await planning.options.save(
     tx,
     submissions.map(({ outputs, recipes, language }) => ({ outputs, recipes, language })),
   );
@@ -29,16 +29,13 @@ export async function acceptSubmissions(
       lane: toLaneRank(submission.lane),
       states: {},
     }));
-  const states = new Map(
-    (await advance(tx, plan, advancing)).map(({ requestId, state }) => [requestId, state]),
-  );
+  const { ends } = await advance(tx, planning, advancing);
   const earlier = await findEarlier(
     tx,
     candidates.filter(({ id }) => !inserted.has(id)),
   );
   return candidates.map(({ id, submission, bodyHash }) => {
-    const state = states.get(id);
-    if (state !== undefined) return { requestId: id, created: true, state };
+    if (inserted.has(id)) return { requestId: id, created: true, state: ends.get(id) ?? "open" };
     const old = earlier.get(toIdempotencyKey(submission));
     if (old === undefined) throw new Error("a request was neither stored nor found");
     return {

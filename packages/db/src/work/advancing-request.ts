@@ -1,10 +1,16 @@
-import type { RequestFacts, StageState } from "@clipmill/domain";
+import type { PlannedStep, RequestFacts, StageState } from "@clipmill/domain";
 
 /** A request on its way through the planner, with where its work is booked. */
 export interface AdvancingRequest extends RequestFacts {
   tenant: string;
   lane: number;
   states: Record<string, StageState | undefined>;
+}
+
+/** A step that a request wants done. */
+export interface Wanted {
+  request: AdvancingRequest;
+  step: PlannedStep;
 }
 
 /** Names a stage job in maps of one transaction. */

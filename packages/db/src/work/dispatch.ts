@@ -47,7 +47,7 @@ with recursive lane_tenant as (
 update stage_job j
 set state = 'queued', epoch = j.epoch + 1, run_at = null, deadline = now() + make_interval(secs => $3::float8 / 1000)
 from locked where j.id = locked.id
-returning j.id, j.epoch, j.stage, j.key, j.lane`;
+returning j.id, j.epoch, j.queue, j.stage, j.key, j.lane`;
 
 /** Dispatchers of one queue take turns: two that count the room at once would both fill it. */
 export async function pickJobs(

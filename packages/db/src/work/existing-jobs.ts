@@ -1,7 +1,6 @@
-import { isErrorCode } from "@clipmill/domain";
-import type { PlannedStep } from "@clipmill/domain";
+import { isErrorCode, type PlannedStep } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
-import { type AdvancingRequest, toMapKey } from "./advancing-request.ts";
+import { toMapKey, type Wanted } from "./advancing-request.ts";
 
 /** A stage job that stood there before this transaction wanted it. */
 export interface ExistingJob {
@@ -66,7 +65,7 @@ export async function lockExisting(
  */
 export async function reopen(
   tx: Queryable,
-  wanted: readonly { request: AdvancingRequest; step: PlannedStep }[],
+  wanted: readonly Wanted[],
   existing: ReadonlyMap<string, ExistingJob>,
 ): Promise<Set<string>> {
   const again: { id: number; lane: number; tenant: string; input: string }[] = [];
@@ -93,7 +92,8 @@ export async function reopen(
       name: "reopen_stage_jobs",
       text: `update stage_job j set state = 'ready', run_at = now(), attempts = 0, crashes = 0, solo_crashes = 0,
           lane = a.lane, tenant = a.tenant, input = a.input::jsonb, output = null, error_code = null,
-          error_message = null, error_upstream = null, started_at = null, finished_at = null
+          error_message = null, error_upstream = null, started_at = null, finished_at = null,
+          dropped_at = null
         from unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[]) as a (id, lane, tenant, input)
         where j.id = a.id`,
       values: [

@@ -1,15 +1,18 @@
-import type { JobRef, Outcome, Planner } from "@clipmill/domain";
+import type { Outcome, PickedJob, Planner, Settled } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 import { notify } from "../notify.ts";
 import { saveRecords } from "../save-records.ts";
-import { advance, toStageState } from "./advance.ts";
+import { advance } from "./advance.ts";
+import type { HandOff } from "./insert-jobs.ts";
 import type { AdvancingRequest } from "./advancing-request.ts";
 import type { RequestOptions } from "./request-options.ts";
+import { toStageState } from "./stage-state.ts";
 
 /** What the planning of next steps needs. */
 export interface Planning {
   plan: Planner;
   options: RequestOptions;
+  handOff: HandOff;
 }
 
 /**
@@ -18,97 +21,69 @@ export interface Planning {
  */
 export async function settleOutcomes(
   tx: Queryable,
-  { plan, options }: Planning,
+  planning: Planning,
   outcomes: readonly Outcome[],
-): Promise<{ fenced: JobRef[] }> {
-  const held = await lockHeld(tx, outcomes);
+): Promise<Settled> {
+  const held = await applyOutcomes(tx, outcomes);
   const own = outcomes.filter(({ id }) => held.has(id));
   const fenced = outcomes.filter(({ id }) => !held.has(id)).map(({ id, epoch }) => ({ id, epoch }));
-  if (own.length === 0) return { fenced };
   await saveRecords(
     tx,
     own.flatMap((outcome) => (outcome.kind === "done" ? outcome.records : [])),
   );
   await settleCalls(tx, own);
-  await endJobs(tx, own.filter(isEnd));
-  await rescheduleJobs(
+  const ended = own.filter(({ kind }) => kind !== "retry" && kind !== "released");
+  const handedOff = await advanceAttached(
     tx,
-    own.filter((outcome) => !isEnd(outcome)),
+    planning,
+    ended.map(({ id }) => id),
   );
-  await advanceAttached(
-    tx,
-    { plan, options },
-    own.filter(isEnd).map(({ id }) => id),
-  );
-  return { fenced };
+  return { fenced, handedOff };
 }
 
-/** The fence: of these jobs, the ones that are still this holder's. Locked in id order. */
-async function lockHeld(tx: Queryable, refs: readonly JobRef[]): Promise<Set<number>> {
-  const { rows } = await tx.query<{ id: number }>({
-    name: "lock_held_stage_jobs",
-    text: `select j.id from stage_job j
-      join unnest($1::bigint[], $2::integer[]) as ref (id, epoch) on j.id = ref.id
-      where j.epoch = ref.epoch and j.state = 'running'
-      order by j.id
-      for update of j`,
-    values: [refs.map((r) => r.id), refs.map((r) => r.epoch)],
-  });
-  return new Set(rows.map((row) => row.id));
-}
-
-type End = Extract<Outcome, { kind: "done" | "skipped" | "failed" }>;
-
-function isEnd(outcome: Outcome): outcome is End {
-  return outcome.kind === "done" || outcome.kind === "skipped" || outcome.kind === "failed";
-}
-
-async function endJobs(tx: Queryable, ends: readonly End[]): Promise<void> {
-  if (ends.length === 0) return;
-  const failure = ends.map((end) => (end.kind === "done" ? null : end));
-  await tx.query({
-    name: "end_stage_jobs",
-    text: `update stage_job j set state = e.state, output = e.output::jsonb, deadline = null, finished_at = now(),
-        error_code = e.code, error_message = e.message, error_upstream = e.upstream,
-        attempts = j.attempts + (e.state = 'failed')::int
-      from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
-        as e (id, state, output, code, message, upstream)
-      where j.id = e.id`,
-    values: [
-      ends.map((end) => end.id),
-      ends.map((end) => end.kind),
-      ends.map((end) => (end.kind === "done" ? JSON.stringify(end.output) : null)),
-      failure.map((end) => end?.code ?? null),
-      failure.map((end) => end?.message ?? null),
-      failure.map((end) => end?.upstream ?? null),
-    ],
-  });
-}
-
-/** Retries wait in Postgres; what was given back is ready at once. */
-async function rescheduleJobs(tx: Queryable, outcomes: readonly Outcome[]): Promise<void> {
-  if (outcomes.length === 0) return;
+/**
+ * The fence and the new state in one statement: of these jobs, those that are still this holder's end, wait for
+ * another attempt, or are ready again. Locked in id order, as every writer does. Returns the ids that were held.
+ */
+async function applyOutcomes(tx: Queryable, outcomes: readonly Outcome[]): Promise<Set<number>> {
+  const failure = outcomes.map((outcome) => ("code" in outcome ? outcome : null));
   const retry = outcomes.map((outcome) => (outcome.kind === "retry" ? outcome : null));
-  const { rows } = await tx.query<{ queue: string }>({
-    name: "reschedule_stage_jobs",
-    text: `update stage_job j set state = 'ready', deadline = null, worker_id = null, started_at = null,
-        run_at = now() + make_interval(secs => s.delay_ms / 1000.0), attempts = j.attempts + s.counts::int,
-        error_code = coalesce(s.code, j.error_code), error_message = coalesce(s.message, j.error_message),
-        error_upstream = coalesce(s.upstream, j.error_upstream)
-      from unnest($1::bigint[], $2::float8[], $3::boolean[], $4::text[], $5::text[], $6::text[])
-        as s (id, delay_ms, counts, code, message, upstream)
-      where j.id = s.id
-      returning j.queue`,
+  const { rows } = await tx.query<{ id: number; queue: string; state: string }>({
+    name: "apply_outcomes",
+    text: `with held as (
+        select j.id, o.* from stage_job j
+        join unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::float8[], $9::boolean[])
+          as o (job_id, job_epoch, kind, result, code, message, upstream, delay_ms, counts) on o.job_id = j.id
+        where j.epoch = o.job_epoch and j.state = 'running'
+        order by j.id
+        for update of j)
+      update stage_job j set
+        state = case when held.kind in ('retry', 'released') then 'ready' else held.kind end,
+        output = held.result::jsonb, deadline = null,
+        run_at = case when held.kind in ('retry', 'released')
+          then now() + make_interval(secs => held.delay_ms / 1000) end,
+        started_at = case when held.kind not in ('retry', 'released') then j.started_at end,
+        finished_at = case when held.kind not in ('retry', 'released') then now() end,
+        attempts = j.attempts + (held.counts or held.kind = 'failed')::int,
+        error_code = held.code, error_message = held.message, error_upstream = held.upstream
+      from held where j.id = held.id
+      returning j.id, j.queue, j.state`,
     values: [
-      outcomes.map((outcome) => outcome.id),
+      outcomes.map(({ id }) => id),
+      outcomes.map(({ epoch }) => epoch),
+      outcomes.map(({ kind }) => kind),
+      outcomes.map((outcome) => (outcome.kind === "done" ? JSON.stringify(outcome.output) : null)),
+      failure.map((f) => f?.code ?? null),
+      failure.map((f) => f?.message ?? null),
+      failure.map((f) => f?.upstream ?? null),
       retry.map((r) => r?.delayMs ?? 0),
       retry.map((r) => r?.counts ?? false),
-      retry.map((r) => r?.code ?? null),
-      retry.map((r) => r?.message ?? null),
-      retry.map((r) => r?.upstream ?? null),
     ],
   });
-  await notify(tx, "clipmill_ready", [...new Set(rows.map((row) => row.queue))]);
+  const readyQueues = rows.filter((row) => row.state === "ready").map((row) => row.queue);
+  await notify(tx, "clipmill_ready", [...new Set(readyQueues)]);
+  return new Set(rows.map((row) => row.id));
 }
 
 async function settleCalls(tx: Queryable, outcomes: readonly Outcome[]): Promise<void> {
@@ -126,10 +101,10 @@ async function settleCalls(tx: Queryable, outcomes: readonly Outcome[]): Promise
 /** Plans the next steps of the open requests that rest on jobs which just ended. */
 export async function advanceAttached(
   tx: Queryable,
-  { plan, options }: Planning,
+  planning: Planning,
   endedIds: readonly number[],
-): Promise<void> {
-  if (endedIds.length === 0) return;
+): Promise<PickedJob[]> {
+  if (endedIds.length === 0) return [];
   // Locked in id order, and before their states are read: a step with several inputs is planned exactly once,
   // by the transaction that stores its last input.
   const { rows: requests } = await tx.query<{
@@ -149,7 +124,7 @@ export async function advanceAttached(
       for update of r`,
     values: [endedIds],
   });
-  if (requests.length === 0) return;
+  if (requests.length === 0) return [];
   const { rows: jobs } = await tx.query<{
     requestId: string;
     stage: string;
@@ -165,7 +140,7 @@ export async function advanceAttached(
       where l.request_id = any ($1::text[])`,
     values: [requests.map((r) => r.id)],
   });
-  const optionsById = await options.load(
+  const optionsById = await planning.options.load(
     tx,
     requests.map((r) => r.optionsId),
   );
@@ -176,5 +151,5 @@ export async function advanceAttached(
     const request = advancing.get(job.requestId);
     if (request !== undefined) request.states[job.stage] = toStageState(job);
   }
-  await advance(tx, plan, [...advancing.values()]);
+  return (await advance(tx, planning, [...advancing.values()])).handedOff;
 }

@@ -1,0 +1,112 @@
+import type { PickedJob } from "@clipmill/domain";
+import type { Queryable } from "../database.ts";
+import { type AdvancingRequest, toMapKey, type Wanted } from "./advancing-request.ts";
+import { type ExistingJob, lockExisting, reopen } from "./existing-jobs.ts";
+import { type HandOff, insertJobs } from "./insert-jobs.ts";
+import { toStageState } from "./stage-state.ts";
+
+export interface Attached {
+  /** Requests for which a step turned out to be at its end: they can be planned on. */
+  settled: AdvancingRequest[];
+  /** Queues with news for a dispatcher. */
+  readyQueues: Set<string>;
+  handedOff: PickedJob[];
+}
+
+interface Link {
+  requestId: string;
+  jobId: number;
+  relation: "started" | "joined" | "reused";
+}
+
+/** Stores or finds the stage job of each wanted step and links it to its request. */
+export async function attachSteps(
+  tx: Queryable,
+  wanted: readonly Wanted[],
+  handOff: HandOff,
+): Promise<Attached> {
+  const attached: Attached = { settled: [], readyQueues: new Set(), handedOff: [] };
+  if (wanted.length === 0) return attached;
+  const byKey = groupByKey(wanted);
+  // Sorted by key, so that two batches insert in one order.
+  const best = [...byKey.keys()].sort().map((key) => toBestPlaced(byKey.get(key) ?? []));
+  const { created, handedOff } = await insertJobs(tx, best, handOff);
+  const rest = best.filter(({ step }) => !created.has(toMapKey(step)));
+  const existing = await lockExisting(
+    tx,
+    rest.map(({ step }) => step),
+  );
+  const reopened = await reopen(tx, rest, existing);
+
+  const atOnce = new Set(handedOff.map(toMapKey));
+  for (const { step } of best) {
+    const key = toMapKey(step);
+    if ((created.has(key) && !atOnce.has(key)) || reopened.has(key))
+      attached.readyQueues.add(step.queue);
+  }
+  const links: Link[] = [];
+  for (const [key, wants] of byKey) {
+    const old = existing.get(key);
+    const fresh = created.get(key) ?? (reopened.has(key) ? old?.id : undefined);
+    if (fresh !== undefined) links.push(...linkFresh(wants, fresh));
+    else if (old !== undefined) links.push(...linkExisting(wants, old, attached.settled));
+    else throw new Error(`stage job ${key} vanished inside a transaction`);
+  }
+  await storeLinks(tx, links);
+  attached.handedOff.push(...handedOff);
+  return attached;
+}
+
+function groupByKey(wanted: readonly Wanted[]): Map<string, Wanted[]> {
+  const byKey = new Map<string, Wanted[]>();
+  for (const want of wanted) {
+    const key = toMapKey(want.step);
+    const group = byKey.get(key);
+    if (group === undefined) byKey.set(key, [want]);
+    else group.push(want);
+  }
+  return byKey;
+}
+
+/** The best-placed caller of a batch books the row. */
+function toBestPlaced(wants: readonly Wanted[]): Wanted {
+  return wants.reduce((best, want) => (want.request.lane < best.request.lane ? want : best));
+}
+
+function linkFresh(wants: readonly Wanted[], jobId: number): Link[] {
+  return wants.map(({ request, step }, position) => {
+    request.states[step.stage] = { state: "open" };
+    return { requestId: request.id, jobId, relation: position === 0 ? "started" : "joined" };
+  });
+}
+
+function linkExisting(
+  wants: readonly Wanted[],
+  job: ExistingJob,
+  settled: AdvancingRequest[],
+): Link[] {
+  const state = toStageState(job);
+  return wants.map(({ request, step }) => {
+    request.states[step.stage] = state;
+    if (state.state !== "open") settled.push(request);
+    return {
+      requestId: request.id,
+      jobId: job.id,
+      relation: state.state === "open" ? "joined" : "reused",
+    };
+  });
+}
+
+async function storeLinks(tx: Queryable, links: readonly Link[]): Promise<void> {
+  await tx.query({
+    name: "link_stage_jobs",
+    text: `insert into request_stage_job (request_id, stage_job_id, relation)
+      select * from unnest($1::text[], $2::bigint[], $3::text[])
+      on conflict do nothing`,
+    values: [
+      links.map((l) => l.requestId),
+      links.map((l) => l.jobId),
+      links.map((l) => l.relation),
+    ],
+  });
+}

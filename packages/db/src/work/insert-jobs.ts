@@ -1,0 +1,71 @@
+import { type PickedJob, QUEUE_NAMES, type QueueName } from "@clipmill/domain";
+import type { Queryable } from "../database.ts";
+import { toMapKey, type Wanted } from "./advancing-request.ts";
+import { toJobLane } from "./lane.ts";
+
+/**
+ * Whether a new job may be queued at once instead of waiting for a dispatcher: its queue must have room in this
+ * window and nothing ready, so that no lane or tenant is passed. Saves a row version and a round through the
+ * dispatcher for each stage after the first. A window of 0 hands nothing off.
+ */
+export interface HandOff {
+  window: Readonly<Record<QueueName, number>>;
+  queuedForMs: number;
+}
+
+/** For those who push no hints: the dispatcher finds what they store. */
+export const NO_HAND_OFF: HandOff = { window: { io: 0, gpu: 0, cpu: 0, llm: 0 }, queuedForMs: 0 };
+
+/** Stores the jobs whose key is new; returns their ids by map key, and those that are queued already. */
+export async function insertJobs(
+  tx: Queryable,
+  wanted: readonly Wanted[],
+  { window, queuedForMs }: HandOff,
+): Promise<{ created: Map<string, number>; handedOff: PickedJob[] }> {
+  const { rows } = await tx.query<{
+    id: number;
+    stage: string;
+    key: string;
+    queue: QueueName;
+    lane: number;
+    epoch: number;
+  }>({
+    name: "insert_stage_jobs",
+    text: `with room as (
+        select q.queue, case when q.size = 0 or exists (
+            select 1 from stage_job j where j.queue = q.queue and j.state = 'ready') then 0
+          else greatest(0, q.size - (
+            select count(*) from stage_job j where j.queue = q.queue and j.state = 'queued')) end as jobs
+        from unnest($7::text[], $8::bigint[]) as q (queue, size)),
+      wanted as (
+        select w.*, row_number() over (partition by w.queue order by w.lane, w.stage, w.key) <= room.jobs as at_once
+        from unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[])
+          as w (stage, key, queue, lane, tenant, input)
+        left join room on room.queue = w.queue)
+      insert into stage_job (stage, key, queue, lane, tenant, input, state, epoch, run_at, deadline)
+      select stage, key, queue, lane, tenant, input::jsonb,
+        case when at_once then 'queued' else 'ready' end, case when at_once then 1 else 0 end,
+        case when at_once then null else now() end,
+        case when at_once then now() + make_interval(secs => $9::float8 / 1000) end
+      from wanted order by stage, key
+      on conflict (stage, key) do nothing
+      returning id, stage, key, queue, lane, epoch`,
+    values: [
+      wanted.map(({ step }) => step.stage),
+      wanted.map(({ step }) => step.key),
+      wanted.map(({ step }) => step.queue),
+      wanted.map(({ request }) => request.lane),
+      wanted.map(({ request }) => request.tenant),
+      wanted.map(({ step }) => JSON.stringify(step.input)),
+      QUEUE_NAMES,
+      QUEUE_NAMES.map((queue) => window[queue]),
+      queuedForMs,
+    ],
+  });
+  return {
+    created: new Map(rows.map((row) => [toMapKey(row), row.id])),
+    handedOff: rows
+      .filter((row) => row.epoch > 0)
+      .map((row) => ({ ...row, lane: toJobLane(row.lane) })),
+  };
+}

@@ -1,0 +1,43 @@
+import type { Log, PickedJob, QueueName, WorkStore } from "@clipmill/domain";
+import type { Hints } from "./hints.ts";
+import { createErrorLog } from "./throttled-log.ts";
+
+/** Delivers the hints of jobs that are queued in Postgres; what cannot be delivered is ready again. */
+export interface Delivery {
+  /** Returns at once: nobody waits for a hint. */
+  push(jobs: readonly PickedJob[]): void;
+  /** Resolves when nothing is under way. */
+  idle(): Promise<void>;
+}
+
+export function createDelivery(deps: {
+  work: Pick<WorkStore, "unpick">;
+  hints: Pick<Hints, "push">;
+  log: Log;
+}): Delivery {
+  const { work, hints } = deps;
+  const report = createErrorLog(deps.log, "hints not delivered");
+  const underWay = new Set<Promise<void>>();
+
+  async function deliver(queue: QueueName, jobs: readonly PickedJob[]): Promise<void> {
+    try {
+      await hints.push(queue, jobs);
+    } catch (error) {
+      report(error);
+      // Should this fail too, the hints' time runs out and the reconciler finds them.
+      await work.unpick(jobs).catch(report);
+    }
+  }
+
+  return {
+    push(jobs) {
+      for (const [queue, group] of Map.groupBy(jobs, (job) => job.queue)) {
+        const delivered = deliver(queue, group).finally(() => underWay.delete(delivered));
+        underWay.add(delivered);
+      }
+    },
+    async idle() {
+      await Promise.all(underWay);
+    },
+  };
+}
