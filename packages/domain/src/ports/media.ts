@@ -16,6 +16,8 @@ export interface FetchOptions {
   maxBytes: number;
   /** Two letters, such as `DE`: through that country's proxy (`PROXY_DE`). Default: directly. */
   proxyCountry?: string;
+  /** `name=value; …`, where the source of the link says that its host wants to see one. Default: none. */
+  cookie?: string;
 }
 
 export interface ProbedMedia {
