@@ -23,6 +23,7 @@ if (existsSync("npm-fails")) {
 }
 mkdirSync("node_modules", { recursive: true });
 const { packages } = JSON.parse(readFileSync("package-lock.json", "utf8"));
+for (const path of Object.keys(packages)) mkdirSync(path || ".", { recursive: true });
 const wanted = Object.entries(packages).filter(([, entry]) => !entry.dev || args.includes("--include=dev"));
 writeFileSync("node_modules/.package-lock.json", JSON.stringify({ packages: Object.fromEntries(wanted) }));
 `;
@@ -136,14 +137,21 @@ describe("the bootstrap", () => {
   });
 
   test("takes over what `npm ci` by hand has installed", async () => {
-    await mkdir(join(root, "node_modules"));
+    await mkdir(join(root, "node_modules/wanted"), { recursive: true });
     await cp(join(root, "package-lock.json"), join(root, "node_modules/.package-lock.json"));
     expect((await start("run")).code).toBe(0);
     expect(await npmCalls()).toEqual([]);
   });
 
-  test("does not take over an install of another lockfile", async () => {
+  test("does not believe npm's list of what is installed where the packages are not there", async () => {
     await mkdir(join(root, "node_modules"));
+    await cp(join(root, "package-lock.json"), join(root, "node_modules/.package-lock.json"));
+    await start("run");
+    expect(await npmCalls()).toHaveLength(1);
+  });
+
+  test("does not take over an install of another lockfile", async () => {
+    await mkdir(join(root, "node_modules/wanted"), { recursive: true });
     await cp(join(root, "package-lock.json"), join(root, "node_modules/.package-lock.json"));
     await writeLockfile("2.0.0");
     await start("run");

@@ -66,7 +66,8 @@ function isComplete(root, mode) {
   return Object.entries(wanted).every(([path, entry]) => {
     if (path === "" || (mode === "prod" && (entry.dev || entry.devOptional))) return true;
     if (entry.optional && !fitsPlatform(entry)) return true;
-    return installed[path] !== undefined && installed[path].version === entry.version;
+    // `npm install --package-lock-only` writes the installed list as well, and installs nothing.
+    return installed[path]?.version === entry.version && existsSync(join(root, path));
   });
 }
 

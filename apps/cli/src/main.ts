@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { addDeadCommand } from "./commands/dead.ts";
 import { addDevCommand } from "./commands/dev.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addRunCommand } from "./commands/run.ts";
@@ -13,6 +14,7 @@ const program = new Command("clipmill")
 
 addUpCommand(program);
 addRunCommand(program);
+addDeadCommand(program);
 addDoctorCommand(program);
 addSandboxCommand(program);
 addDevCommand(program);
