@@ -90,31 +90,35 @@ describe("rate", () => {
 });
 
 describe("pace", () => {
-  test("falls by a quarter at a complaint, once a window, and comes back by a quarter a window", () => {
+  test("falls by a fifth at a complaint, four times a window, and comes back by a quarter a window", () => {
     const upstream = newUpstream(RATE);
     const pace = () => toPace(upstream.state(), RATE.windowMs, upstream.now());
     upstream.ask(0, { strained: true });
-    upstream.wait(1_000);
     upstream.ask(0, { strained: true });
-    expect(pace()).toBeCloseTo(0.75, 1);
-    upstream.wait(RATE.windowMs / 2);
-    expect(pace()).toBeCloseTo(0.875, 1);
+    expect(pace()).toBeCloseTo(0.8);
+    upstream.wait(RATE.windowMs / 4);
+    upstream.ask(0, { strained: true });
+    expect(pace()).toBeCloseTo((0.8 + 0.25 / 4) * 0.8);
+    upstream.wait(RATE.windowMs);
+    expect(pace()).toBeCloseTo((0.8 + 0.25 / 4) * 0.8 + 0.25);
     upstream.wait(RATE.windowMs);
     expect(pace()).toBe(1);
   });
 
   test("spaces turns accordingly", () => {
     const calm = newUpstream(RATE).ask(1).intervalMs;
-    expect(newUpstream(RATE).ask(1, { strained: true }).intervalMs).toBeCloseTo(calm / 0.75);
+    expect(newUpstream(RATE).ask(1, { strained: true }).intervalMs).toBeCloseTo(calm / 0.8);
   });
 
   test("never falls to nothing", () => {
     const upstream = newUpstream(RATE);
     for (let i = 0; i < 100; i++) {
       upstream.ask(0, { strained: true });
-      upstream.wait(RATE.windowMs);
+      upstream.wait(RATE.windowMs / 4);
     }
-    expect(toPace(upstream.state(), RATE.windowMs, upstream.now())).toBeGreaterThan(0.05);
+    const pace = toPace(upstream.state(), RATE.windowMs, upstream.now());
+    expect(pace).toBeLessThan(1 / 3);
+    expect(pace).toBeGreaterThan(0.05);
   });
 });
 

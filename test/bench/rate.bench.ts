@@ -1,0 +1,91 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { migrateDatabase, startEmbeddedPostgres } from "@clipmill/db";
+import type { UpstreamPolicy } from "@clipmill/domain";
+import type { UpstreamCallerArgs } from "./processes/upstream-caller.ts";
+import { startProcess } from "./support/child.ts";
+import { startLimitedUpstream } from "./support/limited-upstream.ts";
+import { printReport } from "./support/report.ts";
+import { median } from "./support/stats.ts";
+
+/**
+ * TikLiveAPI's limits with a clock that runs 20 times as fast: 200 calls a minute, and no 50 within a second. Jobs come
+ * in bursts to several processes, always more than the upstream allows.
+ */
+const SPEED = 20;
+const LIMIT = { calls: 200, windowMs: 60_000 / SPEED };
+const BURST_LIMIT = { calls: 50, windowMs: 1_000 / SPEED };
+const LATENCY_MS = 40;
+
+const option = (name: string, fallback: number) => {
+  const at = process.argv.indexOf(`--${name}`);
+  return at === -1 ? fallback : Number(process.argv[at + 1]);
+};
+const rounds = option("rounds", 1);
+const calls = option("calls", 2_400);
+const workers = option("workers", 4);
+
+const policy: UpstreamPolicy = {
+  id: "bench#rate",
+  rate: { ...LIMIT, burst: 3 },
+  maxInFlight: 20,
+  maxWaitMs: 2_000,
+};
+
+async function timeRound(
+  databaseUrl: string,
+  round: number,
+): Promise<{ used: number; refused: number }> {
+  const upstream = await startLimitedUpstream([LIMIT, BURST_LIMIT], LATENCY_MS);
+  const args: UpstreamCallerArgs = {
+    databaseUrl,
+    upstreamUrl: upstream.url,
+    policy: { ...policy, id: `${policy.id}-${round}` },
+    slots: 20,
+    burst: { size: 300, everyMs: 5_000 },
+  };
+  const processes = await Promise.all(
+    Array.from({ length: workers }, () => startProcess("upstream-caller.ts", args)),
+  );
+  for (const each of processes) each.send({ type: "go" });
+  const { counts } = upstream;
+  while (counts.accepted < calls) await new Promise((resolve) => setTimeout(resolve, 100));
+  const permitted = (LIMIT.calls / LIMIT.windowMs) * (counts.lastAtMs - counts.firstAtMs);
+  const result = {
+    used: counts.accepted / permitted,
+    refused: counts.refused / (counts.accepted + counts.refused),
+  };
+  await Promise.all(processes.map((each) => each.stop()));
+  await upstream.close();
+  return result;
+}
+
+const directory = await mkdtemp(join(tmpdir(), "clipmill-bench-"));
+const postgres = await startEmbeddedPostgres({ directory, log: { info() {} } });
+try {
+  await migrateDatabase({ url: postgres.url });
+  const used: number[] = [];
+  const refused: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const result = await timeRound(postgres.url, round);
+    used.push(result.used);
+    refused.push(result.refused);
+  }
+  printReport(
+    {
+      name: "rate",
+      rounds,
+      medians: { used_share_of_rate: median(used), refused_share_of_calls: median(refused) },
+      ratio: median(used),
+      bar: "used ≥ 0.97, refused < 0.005",
+      met: median(used) >= 0.97 && median(refused) < 0.005,
+      checks: { calls, worker_processes: workers, clock: `x${SPEED}`, window: "sliding, strict" },
+      simulated: true,
+    },
+    { json: process.argv.includes("--json") },
+  );
+} finally {
+  await postgres.close();
+  await rm(directory, { recursive: true, force: true });
+}
