@@ -52,8 +52,10 @@ async function up({ demo = false, once = false, port }: UpOptions): Promise<void
     try {
       const { apiUrl, databaseUrl, sandboxUrl } = stack;
       await home.publish({ apiUrl, databaseUrl, sandboxUrl, startedAt });
-      if (demo || once) await showDemo(config, stack, shutdown, once);
+      const outcome = demo || once ? await showDemo(config, stack, shutdown, once) : null;
       printLinks(stack);
+      if (outcome !== null) printOutcome(outcome);
+      if (once && outcome !== null && outcome.asExpected < outcome.total) process.exitCode = 1;
       if (!once) await untilStopped(stack, shutdown);
     } finally {
       notice("stopping …");
@@ -70,11 +72,11 @@ async function showDemo(
   stack: Stack,
   { signal }: Shutdown,
   once: boolean,
-): Promise<void> {
+): Promise<DemoOutcome | null> {
   if (stack.sandboxUrl === null) {
     if (once) throw new UsageError("the demo needs the sandbox: CLIPMILL_SANDBOX=on");
     notice("no demo: the sandbox is off");
-    return;
+    return null;
   }
   const { databaseUrl, sandboxUrl } = stack;
   const { createRequests } = await import("../requests.ts");
@@ -90,10 +92,9 @@ async function showDemo(
     ]);
     if (signal.aborted) {
       if (once) throw new InterruptedError("interrupted before the demo was over");
-      return;
+      return null;
     }
-    printOutcome(outcome);
-    if (once && outcome.asExpected < outcome.total) process.exitCode = 1;
+    return outcome;
   } finally {
     await requests.close();
   }
