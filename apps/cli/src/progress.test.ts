@@ -73,3 +73,14 @@ test("following ends when it is interrupted", async () => {
   );
   expect(last.state).toBe("queued");
 });
+
+test("a request that was complete on arrival has no progress to tell", async () => {
+  const done = view("done", ["download", "done", 1]);
+  const changes: unknown[] = [];
+  await followRequest(
+    { findRequest: async () => done, waitForRequest: async () => done },
+    "job_1",
+    { timeoutMs: 1_000, signal: new AbortController().signal, onChange: (c) => changes.push(c) },
+  );
+  expect(changes).toEqual([]);
+});

@@ -44,7 +44,9 @@ export async function followRequest(
       signal: options.signal,
     });
     if (view === null) throw new Error(`the request ${id} has vanished`);
-    for (const change of findChanges(seen, view)) options.onChange(change);
+    // What was complete on arrival happened for somebody else, earlier.
+    const isOldNews = seen === null && isTerminal(view.state);
+    for (const change of isOldNews ? [] : findChanges(seen, view)) options.onChange(change);
     seen = view;
     if (isTerminal(view.state) || options.signal.aborted || Date.now() > deadline) return view;
   }
