@@ -19,6 +19,11 @@ export const ERROR_CODES = {
     { failover: true },
   ),
   not_found: entry("unrecoverable", 404, "There is no such job or post."),
+  insufficient_credits: entry(
+    "unrecoverable",
+    402,
+    "The tenant's credits do not cover the request.",
+  ),
   idempotency_conflict: entry(
     "unrecoverable",
     422,
@@ -43,6 +48,7 @@ export const ERROR_CODES = {
 
   // What other people's machines do.
   throttled: entry("retryable", 429, "The upstream asked us to slow down.", { failover: true }),
+  rate_limited: entry("retryable", 429, "Our rate at the upstream is used up; the job waits."),
   paused: entry("retryable", 503, "The upstream is left alone after too many failures.", {
     failover: true,
   }),

@@ -48,9 +48,10 @@ export interface StageContext {
   readonly attempt: number;
   now(): Date;
   /**
-   * Makes a call that costs money. The intent is committed before `call` runs, so a crash in between leaves an
-   * `unknown` entry at the estimate, and a budget never undercounts. The price of a success is booked with the
-   * stage's result, that of a failure (`costUsd` of the error, else 0) at once.
+   * Makes a call to a provider: waits for its turn (see `Upstreams.call`, which says what it throws) and books what it
+   * costs. The intent is committed before `call` runs, so a crash in between leaves an `unknown` entry at the estimate,
+   * and a budget never undercounts. The price of a success is booked with the stage's result, that of a failure
+   * (`costUsd` of the error, else 0) at once. Nothing is booked where the estimate is 0.
    */
   pay<T extends { usd: number }>(intent: PaidCall, call: () => Promise<T>): Promise<T>;
 }

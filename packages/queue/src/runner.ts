@@ -12,6 +12,7 @@ import {
   type RunnableStage,
   type StageContext,
   toClipmillError,
+  type Upstreams,
   type WorkStore,
 } from "@clipmill/domain";
 import { createDelivery } from "./delivery.ts";
@@ -28,6 +29,8 @@ export interface RunnerDeps {
   /** Where the hints of next steps go that settling queued at once. */
   hints: Pick<Hints, "push">;
   ledger: CallLedger;
+  /** Default: every call goes at once. */
+  upstreams?: Upstreams;
   workerId: string;
   leaseMs: number;
   log: Log;
@@ -118,7 +121,11 @@ export function createRunner(deps: RunnerDeps): Runner {
       log: jobLog,
       attempt: job.attempts + 1,
       now,
-      pay: (intent, call) => pay(deps.ledger, job, intent, call, calls),
+      pay: (intent, call) => {
+        const go = () => pay(deps.ledger, job, intent, call, calls);
+        // The intent is written after the wait: a call that is sent back was never one.
+        return deps.upstreams?.call(intent.engine, go, { signal }) ?? go();
+      },
     };
     leases.hold(job, abort);
     try {
@@ -208,6 +215,7 @@ async function pay<T extends { usd: number }>(
   call: () => Promise<T>,
   calls: CallSettlement[],
 ): Promise<T> {
+  if (intent.estimateUsd === 0) return await call();
   const callId = await ledger.open(job, intent);
   try {
     const result = await call();

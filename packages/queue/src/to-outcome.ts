@@ -9,6 +9,8 @@ import {
 /** Waiting for these is nobody's failure: they cost no attempt, and the job waits as long as they last. */
 const UNCOUNTED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "throttled",
+  "rate_limited",
+  "paused",
   "provider_key",
   "provider_balance",
   "engine_unavailable",

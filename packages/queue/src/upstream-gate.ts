@@ -156,7 +156,7 @@ export function createUpstreamGate(deps: UpstreamGateDeps): UpstreamGate {
   }
 
   function toSentBack(): RetryableError {
-    const code = pause?.code ?? "throttled";
+    const code = pause?.code ?? "rate_limited";
     const retryAfterMs = Math.ceil(Math.max(toPauseMs(), HOLD_MS) + random() * RETURN_SPREAD_MS);
     return new RetryableError(code, `${policy.id} has no turn for this call yet`, {
       upstream: policy.id,

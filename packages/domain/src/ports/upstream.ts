@@ -4,8 +4,9 @@
 export interface Upstreams {
   /**
    * Runs `call` when it is its turn. A wait that is longer than the upstream's `maxWaitMs` is no wait: it throws a
-   * RetryableError that costs no attempt, with `retryAfterMs`: `throttled` for the rate, `paused` for an open breaker,
-   * `provider_key` or `provider_balance` while the provider is paused for that. `call` has not run then.
+   * RetryableError that costs no attempt, with `retryAfterMs`: `rate_limited` for the rate and the calls at once,
+   * `throttled` while the upstream has asked to be left alone, `paused` for an open breaker, `provider_key` or
+   * `provider_balance` while the provider is paused for that. `call` has not run then.
    * An upstream that has no policy runs at once. An abort rejects with the signal's reason.
    */
   call<T>(upstream: string, call: () => Promise<T>, options: { signal: AbortSignal }): Promise<T>;

@@ -71,8 +71,10 @@ export function createSummarize({
       const question = { ...toSummaryPrompt(evidence), evidence };
       const estimateUsd = engine.estimateUsd(question);
       const call = () => engine.summarize(question, { signal: ctx.signal });
-      const { summary, inputTokens, outputTokens } =
-        estimateUsd === 0 ? await call() : await ctx.pay({ engine: engine.id, estimateUsd }, call);
+      const { summary, inputTokens, outputTokens } = await ctx.pay(
+        { engine: engine.id, estimateUsd },
+        call,
+      );
       const answer: Answer = {
         key: hashJson({ request: toKey(input), engine: engine.id }),
         postId: input.postId,
