@@ -83,8 +83,24 @@ export const ENV = {
     count.default(30_000),
     "How long a silent worker keeps its jobs. Too low runs work twice; too high delays recovery.",
   ),
+  POST_SOURCES: v(
+    list.default([]),
+    "Sources of posts in order: tiklive, tikwm, ytdlp. The next is asked where one is throttled, blocked, down, unpaid, or lacks that kind of post. Not set: tiklive.",
+  ),
   TIKLIVE_API_KEY: v(z.string().min(1).optional(), "Key of TikLiveAPI."),
   TIKLIVE_BASE_URL: v(httpUrl.default("https://api.tikliveapi.com"), "Base URL of TikLiveAPI."),
+  TIKWM_BASE_URL: v(
+    httpUrl.default("https://www.tikwm.com"),
+    "Base URL of tikwm: free, one call a second.",
+  ),
+  YTDLP_PATH: v(
+    z.string().min(1).default("yt-dlp"),
+    "The yt-dlp program: free, brings TikTok's captions, knows no slideshows. Releases age within weeks.",
+  ),
+  REGION_LOCK: v(
+    z.enum(["metadata", "proxy", "fail"]).default("metadata"),
+    "What to do with a video that is not served here. metadata: go on without it and say so. proxy: fetch it through PROXY_<country>, else end as region_locked. fail: end so at once.",
+  ),
   ASR_ENGINES: v(
     list.default([]),
     "Speech engines in order: pocketsphinx, openai. Not set: openai if ASR_BASE_URL is set, then pocketsphinx if installed.",

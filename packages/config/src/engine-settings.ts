@@ -16,6 +16,7 @@ export function toEngineSettings(config: Config) {
     anthropicBaseUrl: config.ANTHROPIC_BASE_URL,
     claudeModel: config.CLAUDE_MODEL,
     sandboxUrl: config.CLIPMILL_SANDBOX_URL,
+    postSources: config.POST_SOURCES,
     tikliveApiKey: config.TIKLIVE_API_KEY,
   };
 }

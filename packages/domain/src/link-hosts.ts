@@ -26,3 +26,8 @@ export const DOUYIN_HOSTS: ReadonlySet<string> = new Set([
 export function isLinkHost(host: string): boolean {
   return PAGE_HOSTS.has(host) || SHORT_HOSTS.has(host) || DOUYIN_HOSTS.has(host);
 }
+
+/** Hosts that a short link may lead over: TikTok's pages and its short links, by exact name. */
+export function isPageHost(host: string): boolean {
+  return PAGE_HOSTS.has(host) || SHORT_HOSTS.has(host);
+}

@@ -4,16 +4,18 @@ import { transcribe } from "./gpu/transcribe.ts";
 import { download } from "./io/download.ts";
 import { resolve } from "./io/resolve.ts";
 import { summarize } from "./llm/summarize.ts";
-import { createPlanner, step } from "./planner.ts";
+import { createPlanner, type Progress, step } from "./planner.ts";
+import { chooseCaptions } from "./post-captions.ts";
 
 /**
  * What happens to a post, in order. A step starts when those named in `after` are settled; `input` builds its input
  * from what they stored, or says with null that this post does not need it.
  *
  *   resolve → download → prepare-audio → transcribe ─ speech ──────────────→ summarize
- *   (short links only)          └ no sound ┴───────── silent → read-screen ─────┘
+ *   (short links only) ├ captions of the speech ──────────────────────────────┤
+ *                      └ no sound ──────────┴───────── silent → read-screen ──┘
  */
-export const planRequest = createPlanner([
+const STEPS = [
   step(resolve, {
     after: [],
     input: ({ request }) => (request.postId === null ? { url: request.link } : null),
@@ -27,12 +29,17 @@ export const planRequest = createPlanner([
       engines: [...request.recipes.source],
     }),
     onSkip: "end",
+    warning: ({ missing }) =>
+      missing === null
+        ? null
+        : { code: missing, message: "the video is not served in this region" },
   }),
   step(prepareAudio, {
     after: ["download"],
-    input: ({ output }) => {
-      const post = output(download);
-      return post?.sound == null ? null : { mediaSha256: post.sound, durationMs: post.durationMs };
+    input: (progress) => {
+      const post = progress.output(download);
+      if (post?.sound == null || findCaptions(progress) !== undefined) return null;
+      return { mediaSha256: post.sound, durationMs: post.durationMs };
     },
   }),
   step(transcribe, {
@@ -51,10 +58,11 @@ export const planRequest = createPlanner([
   }),
   step(readScreen, {
     after: ["download", "transcribe"],
-    input: ({ request, output }) => {
+    input: (progress) => {
+      const { request, output } = progress;
       const post = output(download);
-      if (post === undefined || output(transcribe)?.verdict === "speech") return null;
-      if (!request.outputs.includes("summary")) return null;
+      if (post === undefined || post.missing !== null) return null;
+      if (findSpeech(progress) !== undefined || !request.outputs.includes("summary")) return null;
       return {
         images: post.images,
         video: post.video,
@@ -66,11 +74,11 @@ export const planRequest = createPlanner([
   }),
   step(summarize, {
     after: ["transcribe", "read-screen"],
-    input: ({ request, output }) => {
+    input: (progress) => {
+      const { request, output } = progress;
       const post = output(download);
       if (post === undefined || !request.outputs.includes("summary")) return null;
-      const heard = output(transcribe);
-      const speech = heard?.verdict === "speech" ? heard : undefined;
+      const speech = findSpeech(progress);
       const screen = output(readScreen);
       return {
         postId: post.postId,
@@ -83,4 +91,27 @@ export const planRequest = createPlanner([
       };
     },
   }),
-]);
+];
+
+/** Captions that stand for recognition: the GPU is not used. */
+function findCaptions({ request, output }: Progress) {
+  return chooseCaptions(output(download)?.captions ?? [], request.language);
+}
+
+/** The transcript that is prompted as speech. */
+function findSpeech(
+  progress: Progress,
+): { transcriptKey: string; transcriptHash: string } | undefined {
+  const heard = progress.output(transcribe);
+  return findCaptions(progress) ?? (heard?.verdict === "speech" ? heard : undefined);
+}
+
+export const planRequest = createPlanner(STEPS, (progress) => {
+  const { output } = progress;
+  return {
+    // A silent transcript is kept as well: it says that somebody listened.
+    transcriptKey: (findCaptions(progress) ?? output(transcribe))?.transcriptKey ?? null,
+    screenTextKey: output(readScreen)?.screenTextKey ?? null,
+    answerKey: output(summarize)?.answerKey ?? null,
+  };
+});

@@ -17,7 +17,7 @@ export interface Progress {
   output<Out>(stage: { name: string; output: { parse(value: unknown): Out } }): Out | undefined;
 }
 
-export interface StepRule<In> {
+export interface StepRule<In, Out = unknown> {
   /** Names of the stages that must be settled before this one is looked at. */
   after: readonly string[];
   /** The stage's input, or null where this post does not need it. */
@@ -26,7 +26,11 @@ export interface StepRule<In> {
   onSkip?: "end";
   /** What a failure means: the request fails (default), or goes on with a warning. */
   onFailure?: "warn";
+  /** What a result that is poorer than it could be says of itself. Default: nothing. */
+  warning?(output: Out): StepWarning | null;
 }
+
+export type StepWarning = Pick<Warning, "code" | "message">;
 
 /** A step with its types closed over, so that steps of different stages fit one list. */
 export interface Step {
@@ -35,9 +39,10 @@ export interface Step {
   readonly onSkip: "end" | "go-on";
   readonly onFailure: "fail" | "warn";
   plan(progress: Progress): PlannedStep | null;
+  findWarning(output: unknown): StepWarning | null;
 }
 
-export function step<In, Out>(stage: StageSpec<In, Out>, rule: StepRule<In>): Step {
+export function step<In, Out>(stage: StageSpec<In, Out>, rule: StepRule<In, Out>): Step {
   return {
     name: stage.name,
     after: rule.after,
@@ -49,11 +54,25 @@ export function step<In, Out>(stage: StageSpec<In, Out>, rule: StepRule<In>): St
         ? null
         : { stage: stage.name, queue: stage.queue, key: stage.key(input), input };
     },
+    findWarning: (output) => rule.warning?.(stage.output.parse(output)) ?? null,
   };
 }
 
-/** Turns the list of steps into the pure function that runs inside the transaction which finishes a stage. */
-export function createPlanner(steps: readonly Step[]): Planner {
+/** What of the outputs is current for the post from now on. */
+export type FindArtifacts = (progress: Progress) => CurrentArtifacts;
+
+/**
+ * Turns the list of steps into the pure function that runs inside the transaction which finishes a stage. Without
+ * `findArtifacts` nothing becomes current.
+ */
+export function createPlanner(
+  steps: readonly Step[],
+  findArtifacts: FindArtifacts = () => ({
+    transcriptKey: null,
+    screenTextKey: null,
+    answerKey: null,
+  }),
+): Planner {
   return (request, states) => {
     const settled = new Set<string>();
     const planned: PlannedStep[] = [];
@@ -88,13 +107,14 @@ export function createPlanner(steps: readonly Step[]): Planner {
           message: state.message,
         };
       }
-      if (state.state !== "done")
-        warnings.push({ stage: each.name, code: state.code, message: state.message });
+      const warning = state.state === "done" ? each.findWarning(state.output) : state;
+      if (warning !== null)
+        warnings.push({ stage: each.name, code: warning.code, message: warning.message });
       settled.add(each.name);
     }
     if (settled.size < steps.length || postId === null)
       return { kind: "steps", steps: planned, postId };
-    return { kind: "done", postId, warnings, artifacts: toArtifacts(states) } satisfies Plan;
+    return { kind: "done", postId, warnings, artifacts: findArtifacts(progress) } satisfies Plan;
   };
 }
 
@@ -108,24 +128,13 @@ function toProgress(request: RequestFacts, states: StageStates): Progress {
   };
 }
 
+/** Where the link held no id, the stage that found it names it in its output. */
 function findPostId(request: RequestFacts, states: StageStates): PostId | null {
-  return request.postId ?? findText(states, "postId");
-}
-
-/** Stages that store an artifact name its key in their output. */
-function toArtifacts(states: StageStates): CurrentArtifacts {
-  return {
-    transcriptKey: findText(states, "transcriptKey"),
-    screenTextKey: findText(states, "screenTextKey"),
-    answerKey: findText(states, "answerKey"),
-  };
-}
-
-function findText(states: StageStates, name: string): string | null {
+  if (request.postId !== null) return request.postId;
   for (const state of Object.values(states)) {
     if (state?.state !== "done" || typeof state.output !== "object" || state.output === null)
       continue;
-    const value: unknown = Reflect.get(state.output, name);
+    const value: unknown = Reflect.get(state.output, "postId");
     if (typeof value === "string") return value;
   }
   return null;

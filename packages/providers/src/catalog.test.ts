@@ -46,6 +46,25 @@ test("real keys keep the sandbox out", () => {
   expect(real.asr.slice(0, 2)).toEqual(["openai:whisper-1", "pocketsphinx:en-us"]);
 });
 
+describe("sources of posts", () => {
+  const order = ["ytdlp", "tiklive", "tikwm"];
+  test("are asked in the listed order", () => {
+    expect(recipes({ postSources: order, tikliveApiKey: "k" }).source).toEqual(order);
+  });
+
+  test("have the sandbox in tiklive's place while there is no key", () => {
+    expect(recipes({ postSources: order, sandboxUrl }).source).toEqual([
+      "ytdlp",
+      "tiklive@sandbox",
+      "tikwm",
+    ]);
+  });
+
+  test("that are listed without tiklive leave the sandbox out", () => {
+    expect(recipes({ postSources: ["tikwm"], sandboxUrl }).source).toEqual(["tikwm"]);
+  });
+});
+
 test("a listed order is taken as it is", () => {
   const listed = recipes({
     asrBaseUrl,
@@ -67,6 +86,11 @@ describe("a wrong setting is named:", () => {
       { llmEngines: ["toString"] },
       'LLM_ENGINES lists "toString"; the engines are claude, extractive',
     ],
+    [
+      { postSources: ["tiktok"] },
+      'POST_SOURCES lists "tiktok"; the engines are tiklive, tikwm, ytdlp',
+    ],
+    [{ postSources: ["tiklive"] }, "POST_SOURCES lists tiklive, so TIKLIVE_API_KEY must be set"],
     [{ asrEngines: ["openai"] }, "ASR_ENGINES lists openai, so ASR_BASE_URL must be set"],
     [{ llmEngines: ["claude"] }, "LLM_ENGINES lists claude, so ANTHROPIC_API_KEY must be set"],
   ])("%j", (changes, message) => {

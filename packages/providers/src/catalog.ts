@@ -12,6 +12,8 @@ import { createPocketsphinx, findPocketsphinx, POCKETSPHINX_ID } from "./asr/poc
 import { createClaude } from "./llm/claude.ts";
 import { createExtractive, EXTRACTIVE_ID } from "./llm/extractive.ts";
 import { createTesseract, findTesseract, TESSERACT_ID } from "./ocr/tesseract.ts";
+import { TIKWM_ID } from "./posts/tikwm.ts";
+import { YTDLP_ID } from "./posts/ytdlp.ts";
 
 /** The configuration that decides which engines there are; each field is the variable of that name. */
 export interface EngineSettings {
@@ -32,6 +34,8 @@ export interface EngineSettings {
   claudeModel: string;
   /** The running sandbox; its engines come after real ones. */
   sandboxUrl?: string | undefined;
+  /** Empty: tiklive. */
+  postSources?: readonly string[];
   tikliveApiKey?: string | undefined;
 }
 
@@ -65,9 +69,18 @@ export function toRecipes(
   };
 }
 
-function toSourceRecipe({ tikliveApiKey, sandboxUrl }: EngineSettings): Recipe {
-  if (tikliveApiKey !== undefined) return ["tiklive"];
-  return sandboxUrl === undefined ? [] : [toEngineId("tiklive", { sandbox: true })];
+/** Without a key the sandbox stands in for TikLiveAPI; it comes in by no other name. */
+function toSourceRecipe({ postSources = [], tikliveApiKey, sandboxUrl }: EngineSettings): Recipe {
+  const isSandbox = tikliveApiKey === undefined;
+  if (postSources.length === 0 && isSandbox && sandboxUrl === undefined) return [];
+  return toRecipe("POST_SOURCES", postSources.length > 0 ? postSources : ["tiklive"], {
+    tiklive: () =>
+      isSandbox && sandboxUrl === undefined
+        ? missing("POST_SOURCES lists tiklive, so TIKLIVE_API_KEY must be set")
+        : toEngineId("tiklive", { sandbox: isSandbox }),
+    tikwm: () => TIKWM_ID,
+    ytdlp: () => YTDLP_ID,
+  });
 }
 
 function toAsrRecipe(settings: EngineSettings): Recipe {

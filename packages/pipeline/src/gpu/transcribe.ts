@@ -13,7 +13,7 @@ import {
   type Transcript,
 } from "@clipmill/domain";
 import { z } from "zod";
-import { chooseEngine } from "../choose-engine.ts";
+import { findEngines, tryEngines } from "../choose-engine.ts";
 
 const Input = z.object({
   mediaSha256: Sha256,
@@ -53,16 +53,21 @@ export function createTranscribe({
     ...transcribe,
     async run({ mediaSha256, audioSha256, durationMs, engines, language }, ctx) {
       const { signal } = ctx;
-      const engine = chooseEngine(
+      const able = findEngines(
         engines,
         asr.filter((each) => each.supports(language)),
       );
       await using wav = await storage.openLocal(`audio/${audioSha256}`, { signal });
       const input = { wavPath: wav.path, mediaSha256, durationMs, language };
-      const estimateUsd = engine.estimateUsd(durationMs);
-      const call = () => engine.transcribe(input, { signal });
-      const heard =
-        estimateUsd === 0 ? await call() : await ctx.pay({ engine: engine.id, estimateUsd }, call);
+      const { engine, heard } = await tryEngines(
+        able,
+        async (engine) => {
+          const estimateUsd = engine.estimateUsd(durationMs);
+          const call = () => engine.transcribe(input, { signal });
+          return { engine, heard: await ctx.pay({ engine: engine.id, estimateUsd }, call) };
+        },
+        ctx,
+      );
       const text = toText(heard.segments);
       const spoken = heard.language ?? language;
       const transcript: Transcript = {

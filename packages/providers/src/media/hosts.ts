@@ -16,8 +16,9 @@ export const CDN_SUFFIXES: readonly string[] = [
   "ibytedtos.com",
   "ibyteimg.com",
   "muscdn.com",
-  // TikLiveAPI may hand out links to its own mirror.
+  // TikLiveAPI and tikwm may hand out links to their own mirrors.
   "tikliveapi.com",
+  "tikwm.com",
 ];
 
 /** Whether a host is on a list of dot suffixes, letter by letter. */

@@ -1,0 +1,104 @@
+import {
+  ClipmillError,
+  type FetchedPost,
+  type PostRef,
+  type PostSource,
+  SkipError,
+  type StageContext,
+} from "@clipmill/domain";
+import { findEngines, tryEngines } from "./choose-engine.ts";
+import { type PostFile, type PostMediaDeps, storeMedia } from "./post-media.ts";
+
+export interface FetchPostDeps extends PostMediaDeps {
+  sources: readonly PostSource[];
+  /** What to do with a video that is not served here. */
+  regionLock: RegionLock;
+}
+
+/**
+ * `metadata`: go on with what is known without the video. `proxy`: fetch it through the proxy of the post's region,
+ * else end the request as `region_locked`. `fail`: end it so at once.
+ */
+export type RegionLock = "metadata" | "proxy" | "fail";
+
+/** A post and what of its media lies in our storage now. */
+export interface FetchedFiles {
+  fetched: FetchedPost;
+  files: PostFile[];
+  /** Why there is no media; null where there is. */
+  missing: "region_locked" | null;
+}
+
+/**
+ * Fetches the post anew and stores its media, from the first source of the recipe that can. A video whose fresh links
+ * are refused twice, from every source, is locked in this region: the CDN has no other word for it.
+ */
+export async function fetchPost(
+  deps: FetchPostDeps,
+  { engines, ...ref }: PostRef & { engines: readonly string[] },
+  ctx: StageContext,
+): Promise<FetchedFiles> {
+  let refused: FetchedPost | null = null;
+  try {
+    return await tryEngines(
+      findEngines(engines, deps.sources),
+      async (source) => {
+        const first = await askSource(source, ref, ctx);
+        const files = await orNullIfRefused(storeMedia(deps, first, ctx));
+        if (files !== null) return { fetched: first, files, missing: null };
+        // The link may have aged on its way to us; that of a second answer has not.
+        const fetched = await askSource(source, ref, ctx);
+        refused = fetched;
+        return { fetched, files: await storeMedia(deps, fetched, ctx), missing: null };
+      },
+      ctx,
+    );
+  } catch (error) {
+    if (refused === null || !isRefusal(error)) throw error;
+    return await handleRegionLock(deps, refused, ctx, error);
+  }
+}
+
+async function askSource(
+  source: PostSource,
+  ref: PostRef,
+  ctx: StageContext,
+): Promise<FetchedPost> {
+  const ask = async () => ({
+    usd: source.callUsd,
+    fetched: await source.fetchPost(ref, { signal: ctx.signal }),
+  });
+  return (await ctx.pay({ engine: source.id, estimateUsd: source.callUsd }, ask)).fetched;
+}
+
+function isRefusal(error: unknown): error is ClipmillError {
+  return error instanceof ClipmillError && error.code === "stale_link";
+}
+
+async function orNullIfRefused<T>(promise: Promise<T>): Promise<T | null> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (isRefusal(error)) return null;
+    throw error;
+  }
+}
+
+async function handleRegionLock(
+  deps: FetchPostDeps,
+  fetched: FetchedPost,
+  ctx: StageContext,
+  cause: ClipmillError,
+): Promise<FetchedFiles> {
+  const { region } = fetched.post;
+  ctx.log.info({ region, regionLock: deps.regionLock }, "media refused in this region");
+  if (deps.regionLock === "metadata") return { fetched, files: [], missing: "region_locked" };
+  if (deps.regionLock === "proxy" && region !== null) {
+    const files = await orNullIfRefused(storeMedia(deps, fetched, ctx, { proxyCountry: region }));
+    if (files !== null) return { fetched, files, missing: null };
+  }
+  throw new SkipError("region_locked", "the video is not served in this region", {
+    cause,
+    details: { region },
+  });
+}

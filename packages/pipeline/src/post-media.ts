@@ -1,0 +1,138 @@
+import { stat } from "node:fs/promises";
+import {
+  ClipmillError,
+  type FetchedPost,
+  type Media,
+  type MediaFetcher,
+  type MediaRole,
+  type MediaTools,
+  RetryableError,
+  type StageContext,
+  type Storage,
+  type StorageKey,
+  UnrecoverableError,
+} from "@clipmill/domain";
+
+export interface PostMediaDeps {
+  fetcher: MediaFetcher;
+  storage: Storage;
+  media: MediaTools;
+  maxBytes: number;
+  maxDurationMs: number;
+}
+
+/** A stored file of a post. */
+export interface PostFile {
+  media: Media;
+  role: MediaRole;
+  position: number;
+}
+
+/** How links are fetched: through a proxy, with a cookie. */
+type Way = Pick<Parameters<MediaFetcher["fetch"]>[1], "proxyCountry" | "cookie">;
+
+/** Fetches a post's media into storage. Throws RetryableError `stale_link` where no rendition is served. */
+export async function storeMedia(
+  deps: PostMediaDeps,
+  { media }: FetchedPost,
+  ctx: StageContext,
+  way: Way = {},
+): Promise<PostFile[]> {
+  switch (media.kind) {
+    case "stored":
+      return [await describe(deps, `media/${media.sha256}`, "video", 0, ctx)];
+    case "video": {
+      const { renditions, coverUrl, cookie } = media;
+      const wayHere = cookie === undefined ? way : { ...way, cookie };
+      const video = await fetchFirst(deps, renditions, ctx, wayHere);
+      return [video, ...(await fetchCover(deps, coverUrl, ctx, wayHere))];
+    }
+    case "slideshow": {
+      const slides = await Promise.all(
+        media.imageUrls.map(async (url, position) =>
+          describe(deps, await fetchOne(deps, url, ctx, way), "slide", position, ctx),
+        ),
+      );
+      if (media.audioUrl === null) return slides;
+      const audio = await fetchOne(deps, media.audioUrl, ctx, way);
+      return [...slides, await describe(deps, audio, "audio", 0, ctx)];
+    }
+  }
+}
+
+/** The next rendition is tried where one is refused; the last refusal is thrown. */
+async function fetchFirst(
+  deps: PostMediaDeps,
+  urls: readonly string[],
+  ctx: StageContext,
+  way: Way,
+): Promise<PostFile> {
+  let refusal: unknown = new RetryableError("bad_response", "the source names no playable link");
+  for (const url of urls) {
+    try {
+      return await describe(deps, await fetchOne(deps, url, ctx, way), "video", 0, ctx);
+    } catch (error) {
+      if (!(error instanceof ClipmillError) || error.code !== "stale_link") throw error;
+      refusal = error;
+    }
+  }
+  throw refusal;
+}
+
+/** A cover only helps to read a silent post: without it the post is poorer, not failed. */
+async function fetchCover(
+  deps: PostMediaDeps,
+  url: string | null,
+  ctx: StageContext,
+  way: Way,
+): Promise<PostFile[]> {
+  if (url === null) return [];
+  try {
+    return [await describe(deps, await fetchOne(deps, url, ctx, way), "cover", 0, ctx)];
+  } catch (error) {
+    if (!(error instanceof ClipmillError) || ctx.signal.aborted) throw error;
+    ctx.log.warn({ code: error.code }, "cover not available");
+    return [];
+  }
+}
+
+async function fetchOne(
+  { fetcher, maxBytes }: PostMediaDeps,
+  url: string,
+  { signal }: StageContext,
+  way: Way,
+): Promise<StorageKey> {
+  return (await fetcher.fetch(url, { signal, maxBytes, ...way })).key;
+}
+
+async function describe(
+  { storage, media, maxDurationMs }: PostMediaDeps,
+  key: StorageKey,
+  role: MediaRole,
+  position: number,
+  { signal }: StageContext,
+): Promise<PostFile> {
+  await using file = await storage.openLocal(key, { signal });
+  const { durationMs, hasAudio, hasVideo } = await media.probe(file.path, { signal });
+  if (durationMs > maxDurationMs) {
+    throw new UnrecoverableError(
+      "too_long",
+      `the media lasts ${Math.round(durationMs / 1000)} s; the limit is ${maxDurationMs / 1000} s (MAX_MEDIA_SECONDS)`,
+    );
+  }
+  const { size: bytes } = await stat(file.path);
+  const kind = role === "slide" || role === "cover" ? "image" : hasVideo ? "video" : "audio";
+  const sha256 = key.slice(key.indexOf("/") + 1);
+  return {
+    media: {
+      sha256,
+      kind,
+      bytes,
+      durationMs: kind === "image" ? null : durationMs,
+      hasAudio,
+      hasVideo,
+    },
+    role: role === "video" && kind === "audio" ? "audio" : role,
+    position,
+  };
+}
