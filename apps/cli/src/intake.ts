@@ -1,11 +1,11 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import type { Config } from "@clipmill/config";
+import { type Config, toStorageSettings } from "@clipmill/config";
 import { type PostId, parseLink, UnrecoverableError } from "@clipmill/domain";
 import {
-  createFileStorage,
   createImportStore,
   createMediaTools,
+  createStorage,
   importFile,
 } from "@clipmill/providers";
 import { requireFfmpeg } from "./ffmpeg.ts";
@@ -48,7 +48,7 @@ async function importLocalFile(
   const directory = join(config.CLIPMILL_HOME, "media");
   const { fetched, postId } = await importFile({
     path,
-    storage: await createFileStorage({ directory }),
+    storage: await createStorage(toStorageSettings(config)),
     media: createMediaTools({
       ffmpegPath: ffmpeg.path,
       ffprobePath: isName ? "ffprobe" : join(dirname(ffmpeg.path), "ffprobe"),

@@ -1,4 +1,5 @@
 export { type Config, ConfigError, ENV, loadConfig } from "./config.ts";
 export { toEngineSettings } from "./engine-settings.ts";
 export { createFailpointTrap } from "./failpoint-trap.ts";
+export { toStorageSettings } from "./storage-settings.ts";
 export { createLogger, withoutUrls } from "./logger.ts";

@@ -2,10 +2,12 @@ import type { IncomingHttpHeaders } from "node:http";
 import {
   type MediaFetcher,
   RetryableError,
+  SkipError,
   type Storage,
   UnrecoverableError,
 } from "@clipmill/domain";
 import { parseRetryAfter } from "../upstream-error.ts";
+import { readResuming } from "./read-resuming.ts";
 import type { SafeHttp, SafeResponse } from "./safe-http.ts";
 import { SNIFF_BYTES, sniffMedia } from "./sniff-media.ts";
 
@@ -14,6 +16,8 @@ export interface CdnFetcherOptions {
   storage: Storage;
   /** Longest silence of the CDN within a body, in ms. Default 60,000. */
   idleTimeoutMs?: number;
+  /** http(s) proxies by country, two upper-case letters. Default: none. */
+  proxies?: Readonly<Record<string, string>>;
 }
 
 /** Without these TikTok's CDN answers 403 to links that a browser may open. */
@@ -30,19 +34,39 @@ export function createCdnFetcher({
   http,
   storage,
   idleTimeoutMs = 60_000,
+  proxies = {},
 }: CdnFetcherOptions): MediaFetcher {
   return {
-    async fetch(url, { signal, maxBytes }) {
-      const response = await http.request(url, { signal, headers: BROWSER_HEADERS, idleTimeoutMs });
+    async fetch(url, { signal, maxBytes, proxyCountry, cookie }) {
+      const proxyUrl = findProxy(proxies, proxyCountry);
+      const ask = (headers: Record<string, string> = {}) =>
+        http.request(url, {
+          signal,
+          headers: { ...BROWSER_HEADERS, ...(cookie === undefined ? {} : { cookie }), ...headers },
+          idleTimeoutMs,
+          proxyUrl,
+        });
+      const response = await ask();
       try {
         checkStatus(response);
         checkHeaders(response.headers, maxBytes);
-        return await storage.write("media", checkBody(response), { signal, maxBytes });
+        const body = checkBody(readResuming(response, ask), readLength(response.headers));
+        return await storage.write("media", body, { signal, maxBytes });
       } finally {
         await response.discard();
       }
     },
   };
+}
+
+function findProxy(
+  proxies: Readonly<Record<string, string>>,
+  country: string | undefined,
+): string | undefined {
+  if (country === undefined) return undefined;
+  const name = country.toUpperCase();
+  if (Object.hasOwn(proxies, name)) return proxies[name];
+  throw new SkipError("region_locked", "no proxy is configured in the region of the post");
 }
 
 function checkStatus({ status, headers }: SafeResponse): void {
@@ -81,8 +105,10 @@ function readLength(headers: IncomingHttpHeaders): number {
 }
 
 /** Passes the body on, once its first bytes look like media, and ends well only if it is as long as announced. */
-async function* checkBody({ body, headers }: SafeResponse): AsyncGenerator<Uint8Array> {
-  const announced = readLength(headers);
+async function* checkBody(
+  body: AsyncIterable<Uint8Array>,
+  announced: number,
+): AsyncGenerator<Uint8Array> {
   let received = 0;
   let head: Uint8Array | null = new Uint8Array(0);
   try {

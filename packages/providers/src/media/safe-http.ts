@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { ClipmillError, RetryableError } from "@clipmill/domain";
-import { Agent, buildConnector, type Dispatcher, errors } from "undici";
-import { createGuardedConnector, type GuardOptions } from "./guarded-connector.ts";
+import { type Dispatcher, errors } from "undici";
+import { createAgents } from "./agents.ts";
+import type { GuardOptions } from "./guarded-connector.ts";
 
 export interface SafeHttpOptions extends Pick<GuardOptions, "resolve" | "isAllowedAddress"> {
   /** Which hosts may be called, by exact name or dot suffix. Asked again at every redirect. */
@@ -22,11 +23,17 @@ interface SafeRequest {
   signal: AbortSignal;
   /** Default GET. */
   method?: "GET" | "HEAD";
+  /** `cookie` in lower case: it does not follow a redirect to another host. */
   headers?: Record<string, string>;
   /** How many redirects are followed; the one after them is returned as it is. Default 5. */
   maxRedirects?: number;
   /** Longest silence between two pieces of the body, in ms. Default 60,000. */
   idleTimeoutMs?: number;
+  /**
+   * http(s) address of a proxy of ours, which opens a tunnel to the host. The rules about links hold as ever, but the
+   * name is resolved at the proxy: what is behind it there, we cannot see. Default: a direct connection.
+   */
+  proxyUrl?: string | undefined;
 }
 
 export interface SafeResponse {
@@ -58,21 +65,18 @@ const MAX_REDIRECTS = 5;
 export function createSafeHttp(options: SafeHttpOptions): SafeHttp {
   const { upstream, connectTimeoutMs = 10_000 } = options;
   const { headersTimeoutMs = 30_000, totalTimeoutMs = 600_000 } = options;
-  const agent = new Agent({
-    connect: toConnector({ ...options, connectTimeoutMs }),
-    headersTimeout: headersTimeoutMs,
-    // A CDN host serves one file at a time per connection; more connections than jobs are never wanted.
-    pipelining: 1,
-  });
+  const agents = createAgents({ ...options, connectTimeoutMs, headersTimeoutMs });
 
   return {
-    async request(link, { signal: callerSignal, maxRedirects = MAX_REDIRECTS, ...rest }) {
+    async request(link, { signal: callerSignal, maxRedirects = MAX_REDIRECTS, proxyUrl, ...rest }) {
+      const agent = agents.get(proxyUrl ?? null);
       const timeout = AbortSignal.timeout(totalTimeoutMs);
       const signal = AbortSignal.any([callerSignal, timeout]);
       const context = { callerSignal, signal, upstream };
+      const headers = { ...rest.headers };
       let url = checkUrl(link, options);
       for (let hops = 0; ; hops++) {
-        const answer = await send(agent, url, { ...rest, context });
+        const answer = await send(agent, url, { ...rest, headers, context });
         const location = toRedirect(answer);
         if (location === null || (maxRedirects === 0 && hops === 0)) {
           return toResponse(answer, url, context);
@@ -83,23 +87,13 @@ export function createSafeHttp(options: SafeHttpOptions): SafeHttp {
         }
         if (!URL.canParse(location, url.href))
           throw toRefused("a redirect leads to no address", upstream);
-        url = checkUrl(new URL(location, url).href, options);
+        const next = checkUrl(new URL(location, url).href, options);
+        // A cookie is for the host that it was got for.
+        if (next.origin !== url.origin) delete headers["cookie"];
+        url = next;
       }
     },
-    close: () => agent.destroy(),
-  };
-}
-
-function toConnector(
-  options: SafeHttpOptions & { connectTimeoutMs: number },
-): buildConnector.connector {
-  const guarded = createGuardedConnector(options);
-  const plain = buildConnector({ timeout: options.connectTimeoutMs, allowH2: false });
-  return (target, callback) => {
-    // `port` is "" where the protocol's own is meant, as in an origin.
-    const port = target.port === "" ? "" : `:${target.port}`;
-    const isSandbox = `${target.protocol}//${target.hostname}${port}` === options.allowLoopback;
-    (isSandbox ? plain : guarded)(target, callback);
+    close: agents.close,
   };
 }
 
@@ -134,14 +128,14 @@ interface Context {
 type Answer = Dispatcher.ResponseData;
 
 async function send(
-  agent: Agent,
+  agent: Dispatcher,
   url: URL,
   {
     method = "GET",
     headers,
     idleTimeoutMs = 60_000,
     context,
-  }: Omit<SafeRequest, "signal" | "maxRedirects"> & { context: Context },
+  }: Omit<SafeRequest, "signal" | "maxRedirects" | "proxyUrl"> & { context: Context },
 ): Promise<Answer> {
   try {
     return await agent.request({
