@@ -7,6 +7,7 @@ export default defineConfig({
     "./packages/db/src/schema/work.ts",
     "./packages/db/src/schema/artifacts.ts",
     "./packages/db/src/schema/backfill.ts",
+    "./packages/db/src/schema/credits.ts",
     "./packages/db/src/schema/upstream.ts",
   ],
   out: "./migrations",

@@ -5,12 +5,7 @@ export {
   type DatabaseOptions,
   withTransaction,
 } from "./database.ts";
-export type {
-  DeadFilter,
-  DeadJob,
-  DeadJobDetail,
-  DeadSelection,
-} from "./dead-letter/dead-job.ts";
+export type { DeadFilter, DeadJob, DeadJobDetail, DeadSelection } from "./dead-letter/dead-job.ts";
 export { createDeadLetter, type DeadLetter } from "./dead-letter/dead-letter.ts";
 export {
   type EmbeddedPostgres,
@@ -24,5 +19,6 @@ export { countJobs, type QueueCounts } from "./queue-counts.ts";
 export { findRecentRequests, type RecentRequest } from "./recent-requests.ts";
 export { createRequestReader, type ResultReader } from "./request-reader.ts";
 export { createUpstreamStore } from "./upstream-store.ts";
+export { grantCredits } from "./work/credits.ts";
 export { createWorkStore, type WorkStoreOptions } from "./work-store.ts";
 export { createWorkerRegistry, type WorkerRegistry } from "./worker-registry.ts";

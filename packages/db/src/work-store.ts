@@ -12,6 +12,7 @@ import { type HandOff, NO_HAND_OFF } from "./work/insert-jobs.ts";
 import { reconcileJobs, requeueAll } from "./work/reconcile.ts";
 import { createRequestOptions } from "./work/request-options.ts";
 import { settleOutcomes } from "./work/settle.ts";
+import { CANCELLED, withdrawRequests } from "./work/withdraw.ts";
 
 export interface WorkStoreOptions {
   plan: Planner;
@@ -69,6 +70,8 @@ export function createWorkStore(
       return settled;
     },
     reconcile: () => withTransaction(pool, (tx) => reconcileJobs(tx, noHandOff)),
+    cancel: (requestIds) =>
+      withTransaction(pool, (tx) => withdrawRequests(tx, requestIds, CANCELLED)),
     requeueAll: () => requeueAll(pool),
 
     async open({ id, epoch }, { engine, estimateUsd }) {

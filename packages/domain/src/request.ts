@@ -35,6 +35,8 @@ export interface Submission {
   idempotencyKey: string | null;
   /** BCP-47 hint for recognition; null lets the engine decide. */
   language: string | null;
+  /** What the answer costs the tenant, once, if this request is the one that pays. Default 0: nothing is held. */
+  credits?: number;
 }
 
 /** The part of a request that the planner needs. */

@@ -75,6 +75,8 @@ export interface ReconcileCounts {
   poisoned: number;
   /** Back to ready because the queue had been wiped. */
   wiped: number;
+  /** Requests that ended because their deadline passed. */
+  missed: number;
 }
 
 /**
@@ -94,6 +96,8 @@ export interface WorkStore {
   extend(refs: readonly JobRef[]): Promise<JobRef[]>;
   /** Finishes jobs and plans what follows. */
   settle(outcomes: readonly Outcome[]): Promise<Settled>;
+  /** Ends open requests; work that nobody else needs stops. Returns the ids that were open. */
+  cancel(requestIds: readonly string[]): Promise<string[]>;
   /** Repairs what died: see `ReconcileCounts`. Any number of copies may run. */
   reconcile(): Promise<ReconcileCounts>;
   /** All jobs of a queue whose hints are known to be lost go back to ready. */

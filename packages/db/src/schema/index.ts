@@ -1,3 +1,4 @@
+export { creditEntry, creditTxn, tenant } from "./credits.ts";
 export {
   answer,
   costEntry,

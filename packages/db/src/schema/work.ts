@@ -43,6 +43,10 @@ export const request = pgTable(
       .references(() => requestOptions.id),
     lane: smallint().notNull(),
     deadline: moment("deadline"),
+    /** What the request costs its tenant when it is the one that pays; fixed when it is accepted. */
+    credits: integer().notNull().default(0),
+    /** Held for it now: 0 before the hold and after its capture or release. */
+    creditsHeld: integer("credits_held").notNull().default(0),
     idempotencyKey: text("idempotency_key"),
     /** Hash of what was asked; the same key with another one is a conflict. */
     bodyHash: text("body_hash"),
@@ -61,6 +65,9 @@ export const request = pgTable(
     uniqueIndex("request_idempotency")
       .on(t.tenant, t.idempotencyKey)
       .where(sql`idempotency_key is not null`),
+    index("request_deadline")
+      .on(t.deadline)
+      .where(sql`state = 'open' and deadline is not null`),
     check("request_state", sql`state in ('open', 'done', 'skipped', 'failed', 'cancelled')`),
     check("request_end", sql`(state = 'open') = (finished_at is null)`),
   ],
@@ -87,7 +94,10 @@ export const stageJob = pgTable(
     lane: smallint().notNull(),
     tenant: text().notNull(),
     runAt: moment("run_at"),
+    /** When its holder is given up. */
     deadline: moment("deadline"),
+    /** Not started after this: no open request would take the result. Null where one of them would. */
+    startBy: moment("start_by"),
     input: jsonb().notNull(),
     output: jsonb(),
     errorCode: text("error_code"),

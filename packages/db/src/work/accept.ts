@@ -2,6 +2,7 @@ import { type Accepted, hashJson, newRequestId, type Submission } from "@clipmil
 import type { Queryable } from "../database.ts";
 import { advance } from "./advance.ts";
 import type { AdvancingRequest } from "./advancing-request.ts";
+import { holdCredits } from "./credits.ts";
 import { toLaneRank } from "./lane.ts";
 import type { Planning } from "./settle.ts";
 
@@ -15,21 +16,29 @@ export async function acceptSubmissions(
     tx,
     submissions.map(({ outputs, recipes, language }) => ({ outputs, recipes, language })),
   );
-  const candidates = submissions.map((submission) => ({
+  const candidates = submissions.map((submission, i) => ({
     id: newRequestId(),
     submission,
+    optionsId: optionIds[i] ?? 0,
     bodyHash: submission.idempotencyKey === null ? null : hashBody(submission),
   }));
-  const inserted = await insertRequests(tx, candidates, optionIds);
+  const inserted = await insertRequests(tx, candidates);
   const advancing = candidates
     .filter(({ id }) => inserted.has(id))
-    .map(({ id, submission }): AdvancingRequest => ({
+    .map(({ id, submission, optionsId }): AdvancingRequest => ({
       ...submission,
       id,
+      optionsId,
       lane: toLaneRank(submission.lane),
       states: {},
     }));
   const { ends } = await advance(tx, planning, advancing);
+  // What was complete on arrival is free.
+  const open = candidates.filter(({ id }) => inserted.has(id) && !ends.has(id));
+  await holdCredits(
+    tx,
+    open.map(({ id, submission: { tenant, credits = 0 } }) => ({ id, tenant, credits })),
+  );
   const earlier = await findEarlier(
     tx,
     candidates.filter(({ id }) => !inserted.has(id)),
@@ -49,6 +58,7 @@ export async function acceptSubmissions(
 interface Candidate {
   id: string;
   submission: Submission;
+  optionsId: number;
   bodyHash: string | null;
 }
 
@@ -67,13 +77,12 @@ function toIdempotencyKey({
 async function insertRequests(
   tx: Queryable,
   candidates: readonly Candidate[],
-  optionIds: readonly number[],
 ): Promise<Set<string>> {
   const { rows } = await tx.query<{ id: string }>({
     name: "insert_requests",
-    text: `insert into request (id, tenant, link, post_id, options_id, lane, deadline, idempotency_key, body_hash)
+    text: `insert into request (id, tenant, link, post_id, options_id, lane, deadline, idempotency_key, body_hash, credits)
       select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::smallint[],
-        $7::timestamptz[], $8::text[], $9::text[])
+        $7::timestamptz[], $8::text[], $9::text[], $10::integer[])
       on conflict (tenant, idempotency_key) where idempotency_key is not null do nothing
       returning id`,
     values: [
@@ -81,11 +90,12 @@ async function insertRequests(
       candidates.map((c) => c.submission.tenant),
       candidates.map((c) => c.submission.link),
       candidates.map((c) => c.submission.postId),
-      optionIds,
+      candidates.map((c) => c.optionsId),
       candidates.map((c) => toLaneRank(c.submission.lane)),
       candidates.map((c) => c.submission.deadline),
       candidates.map((c) => c.submission.idempotencyKey),
       candidates.map((c) => c.bodyHash),
+      candidates.map((c) => c.submission.credits ?? 0),
     ],
   });
   return new Set(rows.map((row) => row.id));

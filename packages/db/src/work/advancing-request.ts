@@ -4,6 +4,9 @@ import type { PlannedStep, RequestFacts, StageState } from "@clipmill/domain";
 export interface AdvancingRequest extends RequestFacts {
   tenant: string;
   lane: number;
+  optionsId: number;
+  /** After this nobody wants the result; null where the caller waits as long as it takes. */
+  deadline: string | null;
   states: Record<string, StageState | undefined>;
 }
 

@@ -25,11 +25,16 @@ with recursive lane_tenant as (
   where j.queue = $1 and j.state = 'queued'
 ), candidate as (
   select j.id, g.lane, row_number() over (partition by g.lane order by j.turn, j.run_at, j.id) as place
-  from room, lane_tenant g cross join lateral (
-    select r.id, r.run_at, row_number() over (order by r.run_at, r.id) as turn from (
+  from room, lane_tenant g left join tenant t on t.id = g.tenant cross join lateral (
+    select r.id, r.run_at,
+      row_number() over (order by r.run_at, r.id)::float8 / coalesce(t.weight, 1) as turn from (
       select id, run_at from stage_job
       where queue = $1 and state = 'ready' and lane = g.lane and tenant = g.tenant and run_at <= now()
-      order by run_at, id limit room.jobs) r) j
+        and (start_by is null or start_by > now())
+      order by run_at, id limit case when t.max_in_flight is null then room.jobs else
+        least(room.jobs, greatest(0, t.max_in_flight - (
+          select count(*) from stage_job b
+          where b.queue = $1 and b.state in ('queued', 'running') and b.tenant = g.tenant))) end) r) j
 ), chosen as (
   select c.id from candidate c, room
   where c.lane > 0 or (c.place = 1 and not exists (

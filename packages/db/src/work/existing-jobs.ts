@@ -13,6 +13,7 @@ export interface ExistingJob {
   errorCode: string | null;
   errorMessage: string | null;
   lane: number;
+  startBy: string | null;
   /** Since it ended; null while it is open. */
   endedMsAgo: number | null;
   /** A better engine of its recipe is available than the one that ran. */
@@ -36,7 +37,7 @@ export async function lockExisting(
   if (steps.length === 0) return new Map();
   const { rows } = await tx.query<ExistingJob>({
     name: "lock_existing_stage_jobs",
-    text: `select j.id, j.stage, j.key, j.queue, j.state, j.output, j.lane,
+    text: `select j.id, j.stage, j.key, j.queue, j.state, j.output, j.lane, j.start_by::text as "startBy",
         j.error_code as "errorCode", j.error_message as "errorMessage",
         (extract(epoch from now() - j.finished_at) * 1000)::float8 as "endedMsAgo",
         j.state = 'done' and j.output ->> 'engine' is not null and exists (
@@ -68,8 +69,14 @@ export async function reopen(
   wanted: readonly Wanted[],
   existing: ReadonlyMap<string, ExistingJob>,
 ): Promise<Set<string>> {
-  const again: { id: number; lane: number; tenant: string; input: string }[] = [];
-  const faster: { id: number; lane: number }[] = [];
+  const again: {
+    id: number;
+    lane: number;
+    tenant: string;
+    input: string;
+    startBy: string | null;
+  }[] = [];
+  const moved: { id: number; lane: number; startBy: string | null }[] = [];
   const keys = new Set<string>();
   for (const { request, step } of wanted) {
     const key = toMapKey(step);
@@ -81,37 +88,41 @@ export async function reopen(
         lane: request.lane,
         tenant: request.tenant,
         input: JSON.stringify(step.input),
+        startBy: request.deadline,
       });
       keys.add(key);
-    } else if (job.endedMsAgo === null && request.lane < job.lane) {
-      faster.push({ id: job.id, lane: request.lane });
+    } else if (job.endedMsAgo === null && (request.lane < job.lane || job.startBy !== null)) {
+      moved.push({ id: job.id, lane: request.lane, startBy: request.deadline });
     }
   }
   if (again.length > 0) {
     await tx.query({
       name: "reopen_stage_jobs",
       text: `update stage_job j set state = 'ready', run_at = now(), attempts = 0, crashes = 0, solo_crashes = 0,
-          lane = a.lane, tenant = a.tenant, input = a.input::jsonb, output = null, error_code = null,
+          lane = a.lane, tenant = a.tenant, input = a.input::jsonb, start_by = a.start_by, output = null, error_code = null,
           error_message = null, error_upstream = null, started_at = null, finished_at = null,
           dropped_at = null
-        from unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[]) as a (id, lane, tenant, input)
+        from unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::timestamptz[])
+          as a (id, lane, tenant, input, start_by)
         where j.id = a.id`,
       values: [
         again.map((a) => a.id),
         again.map((a) => a.lane),
         again.map((a) => a.tenant),
         again.map((a) => a.input),
+        again.map((a) => a.startBy),
       ],
     });
   }
-  if (faster.length > 0) {
+  if (moved.length > 0) {
     // A job in the solo lane stays there: it is alone for the others' sake.
     await tx.query({
       name: "promote_stage_jobs",
-      text: `update stage_job j set lane = f.lane
-        from unnest($1::bigint[], $2::smallint[]) as f (id, lane)
-        where j.id = f.id and j.lane > 0`,
-      values: [faster.map((f) => f.id), faster.map((f) => f.lane)],
+      text: `update stage_job j set lane = least(j.lane, f.lane),
+          start_by = case when f.start_by is null then null else greatest(j.start_by, f.start_by) end
+        from unnest($1::bigint[], $2::smallint[], $3::timestamptz[]) as f (id, lane, start_by)
+        where j.id = f.id`,
+      values: [moved.map((f) => f.id), moved.map((f) => f.lane), moved.map((f) => f.startBy)],
     });
   }
   return keys;

@@ -39,11 +39,11 @@ export async function insertJobs(
         from unnest($7::text[], $8::bigint[]) as q (queue, size)),
       wanted as (
         select w.*, row_number() over (partition by w.queue order by w.lane, w.stage, w.key) <= room.jobs as at_once
-        from unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[])
-          as w (stage, key, queue, lane, tenant, input)
+        from unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $10::timestamptz[])
+          as w (stage, key, queue, lane, tenant, input, start_by)
         left join room on room.queue = w.queue)
-      insert into stage_job (stage, key, queue, lane, tenant, input, state, epoch, run_at, deadline)
-      select stage, key, queue, lane, tenant, input::jsonb,
+      insert into stage_job (stage, key, queue, lane, tenant, input, start_by, state, epoch, run_at, deadline)
+      select stage, key, queue, lane, tenant, input::jsonb, start_by,
         case when at_once then 'queued' else 'ready' end, case when at_once then 1 else 0 end,
         case when at_once then null else now() end,
         case when at_once then now() + make_interval(secs => $9::float8 / 1000) end
@@ -60,6 +60,7 @@ export async function insertJobs(
       QUEUE_NAMES,
       QUEUE_NAMES.map((queue) => window[queue]),
       queuedForMs,
+      wanted.map(({ request }) => request.deadline),
     ],
   });
   return {

@@ -2,6 +2,7 @@ import type { ReconcileCounts } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 import { notify } from "../notify.ts";
 import { SOLO_RANK } from "./lane.ts";
+import { expireDeadlines } from "./withdraw.ts";
 import { advanceAttached, type Planning } from "./settle.ts";
 
 /** Bounds one transaction; what is left over is taken in the next round. */
@@ -58,6 +59,7 @@ export async function reconcileJobs(tx: Queryable, planning: Planning): Promise<
     expired: expired.rows.length - poisoned.length,
     poisoned: poisoned.length,
     wiped: 0,
+    missed: await expireDeadlines(tx),
   };
 }
 

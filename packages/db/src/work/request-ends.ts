@@ -1,6 +1,7 @@
 import type { Plan, Warning } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 import type { AdvancingRequest } from "./advancing-request.ts";
+import { endHolds } from "./credits.ts";
 
 /** A request that has come to its end, and how. */
 export interface RequestEnd {
@@ -34,6 +35,23 @@ export async function storeEnds(tx: Queryable, ended: readonly RequestEnd[]): Pr
       ),
     ],
   });
+  await endHolds(
+    tx,
+    ended.map(({ request }) => request.id),
+    toPayers(ended),
+  );
+}
+
+/** Of the requests that get one answer at the same time, the oldest pays; ids sort by age. */
+function toPayers(ended: readonly RequestEnd[]): Set<string> {
+  const payers = new Map<string, string>();
+  for (const { request, plan } of ended) {
+    if (plan.kind !== "done") continue;
+    const answer = `${plan.postId} ${request.optionsId}`;
+    const payer = payers.get(answer);
+    if (payer === undefined || request.id < payer) payers.set(answer, request.id);
+  }
+  return new Set(payers.values());
 }
 
 /** Points each finished post at its artifacts, also where another post's run made them. */

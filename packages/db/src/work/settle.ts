@@ -114,9 +114,10 @@ export async function advanceAttached(
     postId: string | null;
     optionsId: number;
     lane: number;
+    deadline: string | null;
   }>({
     name: "lock_attached_requests",
-    text: `select r.id, r.tenant, r.link, r.post_id as "postId", r.options_id as "optionsId", r.lane
+    text: `select r.id, r.tenant, r.link, r.post_id as "postId", r.options_id as "optionsId", r.lane, r.deadline::text
       from request r
       where r.state = 'open'
         and r.id in (select l.request_id from request_stage_job l where l.stage_job_id = any ($1::bigint[]))

@@ -1,0 +1,102 @@
+import type { ErrorCode } from "@clipmill/domain";
+import type { Queryable } from "../database.ts";
+import { notify } from "../notify.ts";
+import { endHolds } from "./credits.ts";
+
+/** How a request ends before its work does. */
+export interface Withdrawal {
+  state: "cancelled" | "failed";
+  code: ErrorCode;
+  message: string;
+}
+
+export const CANCELLED: Withdrawal = {
+  state: "cancelled",
+  code: "cancelled",
+  message: "the caller cancelled the request",
+};
+
+const DEADLINE_MISSED: Withdrawal = {
+  state: "failed",
+  code: "deadline_missed",
+  message: "the deadline passed before the work was done",
+};
+
+/** Bounds one transaction. */
+const EXPIRED_MAX = 500;
+
+/**
+ * Ends open requests before their work does. Jobs that no other open request needs are cancelled, and whoever runs
+ * one is fenced off; what others need goes on, in their lane. Returns the ids that were open.
+ */
+export async function withdrawRequests(
+  tx: Queryable,
+  ids: readonly string[],
+  how: Withdrawal,
+): Promise<string[]> {
+  if (ids.length === 0) return [];
+  // Jobs before requests, each in id order, as settling locks them.
+  const { rows: jobs } = await tx.query<{ id: number }>({
+    name: "lock_jobs_of_requests",
+    text: `select j.id from stage_job j
+      where j.id in (select stage_job_id from request_stage_job where request_id = any ($1::text[]))
+        and j.state in ('ready', 'queued', 'running')
+      order by j.id for update`,
+    values: [ids],
+  });
+  const { rows: ended } = await tx.query<{ id: string }>({
+    name: "withdraw_requests",
+    text: `with open as (select id from request where id = any ($1::text[]) and state = 'open' order by id for update)
+      update request r set state = $2, error_code = $3, error_message = $4, finished_at = now()
+      from open where r.id = open.id
+      returning r.id`,
+    values: [ids, how.state, how.code, how.message],
+  });
+  const endedIds = ended.map((row) => row.id);
+  await endHolds(tx, endedIds, new Set());
+  await dropUnneeded(
+    tx,
+    jobs.map((job) => job.id),
+  );
+  await notify(tx, "clipmill_request", endedIds);
+  return endedIds;
+}
+
+/** Ends requests whose deadline has passed; returns how many. */
+export async function expireDeadlines(tx: Queryable): Promise<number> {
+  const { rows } = await tx.query<{ id: string }>({
+    name: "find_missed_deadlines",
+    text: `select id from request where state = 'open' and deadline < now() order by deadline limit ${EXPIRED_MAX}`,
+  });
+  return (
+    await withdrawRequests(
+      tx,
+      rows.map((row) => row.id),
+      DEADLINE_MISSED,
+    )
+  ).length;
+}
+
+/** Of these locked jobs: those without an open request are cancelled, the others take their best request's lane. */
+async function dropUnneeded(tx: Queryable, jobIds: readonly number[]): Promise<void> {
+  if (jobIds.length === 0) return;
+  await tx.query({
+    name: "drop_unneeded_jobs",
+    text: `with need as (
+        select j.id, min(r.lane) as lane, bool_or(r.deadline is null) as unbounded, max(r.deadline) as start_by
+        from unnest($1::bigint[]) as j (id)
+        left join request_stage_job l on l.stage_job_id = j.id
+        left join request r on r.id = l.request_id and r.state = 'open'
+        group by j.id)
+      update stage_job j set
+        state = case when need.lane is null then 'cancelled' else j.state end,
+        epoch = j.epoch + (need.lane is null)::int,
+        run_at = case when need.lane is null then null else j.run_at end,
+        deadline = case when need.lane is null then null else j.deadline end,
+        finished_at = case when need.lane is null then now() end,
+        lane = case when need.lane is null or j.lane = 0 then j.lane else need.lane end,
+        start_by = case when need.unbounded then null else need.start_by end
+      from need where j.id = need.id`,
+    values: [jobIds],
+  });
+}
