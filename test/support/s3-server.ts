@@ -19,8 +19,9 @@ const BUCKET = "clipmill";
 
 /**
  * A bucket on loopback. It checks signatures (V4, with the body unsigned, as we send it) and knows multipart uploads;
- * it does not check `x-amz-checksum-sha256`, knows no TLS, no regions, no slow or failing disks, and lists and reads
- * nothing late. What is proven here is our side of the protocol, not the guarantees of a real store.
+ * it does not check `x-amz-checksum-sha256`, keeps the parts of an upload that was given up, knows no TLS, no regions,
+ * no slow or failing disks, and reads nothing late. What is proven here is our side of the protocol, not the
+ * guarantees of a real store.
  */
 export async function startS3Server(): Promise<S3Server> {
   const directory = await mkdtemp(join(tmpdir(), "clipmill-s3-"));
