@@ -5,6 +5,7 @@ import {
   createArtifactReader,
   createDatabase,
   createListener,
+  createUpstreamStore,
   createWorkerRegistry,
   createWorkStore,
 } from "@clipmill/db";
@@ -18,10 +19,12 @@ import {
   createQueueWorker,
   createReconciler,
   createRunner,
+  createUpstreams,
   type Loop,
 } from "@clipmill/queue";
 import { createMedia } from "./media.ts";
 import { startReporting } from "./reporting.ts";
+import { toUpstreamPolicies, withUpstreams } from "./upstream-policies.ts";
 
 export interface Worker {
   /** Takes nothing new, ends or gives back what is under way, within 25 s. */
@@ -84,9 +87,18 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
   async function startWork(): Promise<Loop> {
     const engines = await createEngines(toEngineSettings(config));
     const media = await createMedia(config);
+    const ids = [...engines.asr, ...engines.ocr, ...engines.llm, ...media.sources].map(
+      (engine) => engine.id,
+    );
+    const upstreams = createUpstreams({
+      policies: toUpstreamPolicies(config, ids),
+      store: createUpstreamStore(database),
+      workerId,
+      log,
+    });
     const stages = createStages({
       ...engines,
-      ...media,
+      ...withUpstreams(media, upstreams),
       artifacts: createArtifactReader(database),
     });
     const runner = createRunner({
@@ -94,15 +106,13 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
       stages,
       work,
       ledger: work,
+      upstreams,
       workerId,
       leaseMs: config.LEASE_MS,
       log,
     });
     const queueWorkers = config.CLIPMILL_QUEUES.map((queue) =>
       createQueueWorker({ backend, queue, concurrency: concurrency[queue], runner, log }),
-    );
-    const ids = [...engines.asr, ...engines.ocr, ...engines.llm, ...media.sources].map(
-      (engine) => engine.id,
     );
     const reporting = await startReporting(
       createWorkerRegistry(database),
@@ -116,6 +126,7 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
         await drained;
         clearTimeout(timer);
         await runner.close();
+        await upstreams.close();
         await reporting.close();
         await media.close();
       },

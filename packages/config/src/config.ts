@@ -89,6 +89,26 @@ export const ENV = {
   ),
   TIKLIVE_API_KEY: v(z.string().min(1).optional(), "Key of TikLiveAPI."),
   TIKLIVE_BASE_URL: v(httpUrl.default("https://api.tikliveapi.com"), "Base URL of TikLiveAPI."),
+  TIKLIVE_RATE_PER_MINUTE: v(
+    count.default(200),
+    "Calls a minute that your plan at TikLiveAPI allows, shared by all workers. Too high: 429s, pauses and a lower pace.",
+  ),
+  TIKLIVE_BURST: v(
+    count.default(3),
+    "How many of these may come late and so close together; they are taken off the steady pace.",
+  ),
+  ASR_RATE_PER_MINUTE: v(
+    count.optional(),
+    "Calls a minute that the speech server allows. Not set: no limit known; 429s still pause all workers.",
+  ),
+  LLM_RATE_PER_MINUTE: v(
+    count.optional(),
+    "Calls a minute that your Anthropic account allows for the model. Not set: no limit known; 429s still pause all workers.",
+  ),
+  UPSTREAM_IN_FLIGHT: v(
+    count.default(20),
+    "Calls at once to one upstream under one key, over all workers.",
+  ),
   TIKWM_BASE_URL: v(
     httpUrl.default("https://www.tikwm.com"),
     "Base URL of tikwm: free, one call a second.",

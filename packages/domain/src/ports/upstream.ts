@@ -30,7 +30,7 @@ export interface UpstreamRate {
   windowMs: number;
   /**
    * How many calls may come late and so stand close together. They are taken off the steady pace, since a late call and
-   * one in time may fall into one window. At least 1; too few, and a busy machine misses turns that nobody gets.
+   * one in time may fall into one window. May be a fraction; too small, and a busy machine misses turns that nobody gets.
    */
   burst: number;
 }
