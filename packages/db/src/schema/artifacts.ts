@@ -53,15 +53,26 @@ export const engagement = pgTable(
 );
 
 /** Stored files, by the hash of their bytes. */
-export const media = pgTable("media", {
-  sha256: text().primaryKey(),
-  kind: text().notNull(),
-  bytes: bigint({ mode: "number" }).notNull(),
-  durationMs: integer("duration_ms"),
-  hasAudio: boolean("has_audio").notNull(),
-  hasVideo: boolean("has_video").notNull(),
-  storedAt: moment("stored_at").notNull().defaultNow(),
-});
+export const media = pgTable(
+  "media",
+  {
+    sha256: text().primaryKey(),
+    kind: text().notNull(),
+    bytes: bigint({ mode: "number" }).notNull(),
+    durationMs: integer("duration_ms"),
+    hasAudio: boolean("has_audio").notNull(),
+    hasVideo: boolean("has_video").notNull(),
+    storedAt: moment("stored_at").notNull().defaultNow(),
+    /** When retention deleted the file; null while it is there. The row stays: texts rest on it. */
+    removedAt: moment("removed_at"),
+  },
+  (t) => [
+    // With the bytes, so that the sum of all is read from the index alone.
+    index("media_present")
+      .on(t.storedAt, t.sha256, t.bytes)
+      .where(sql`removed_at is null`),
+  ],
+);
 
 /** Remembers the media of a post, so that a fully stored post needs no upstream call. */
 export const postMedia = pgTable(
@@ -86,8 +97,16 @@ export const preparedAudio = pgTable(
     audioSha256: text("audio_sha256").notNull(),
     bytes: bigint({ mode: "number" }).notNull(),
     durationMs: integer("duration_ms").notNull(),
+    storedAt: moment("stored_at").notNull().defaultNow(),
+    removedAt: moment("removed_at"),
   },
-  (t) => [primaryKey({ columns: [t.mediaSha256, t.recipe] })],
+  (t) => [
+    primaryKey({ columns: [t.mediaSha256, t.recipe] }),
+    index("prepared_audio_by_file").on(t.audioSha256),
+    index("prepared_audio_present")
+      .on(t.storedAt, t.audioSha256, t.bytes)
+      .where(sql`removed_at is null`),
+  ],
 );
 
 export const transcript = pgTable(
