@@ -9,7 +9,7 @@ const SQL = 'insert into "request" ("link") values ($1) -- connect ECONNREFUSED 
 describe("a database that is down", () => {
   const failing = () => Promise.reject(new Error(SQL));
   const down: Partial<ApiDeps> = {
-    work: { accept: failing },
+    work: { accept: failing, cancel: failing },
     requests: { findRequest: failing, waitForRequest: failing },
     findPostResult: failing,
     health: () => Promise.resolve({ database: false, queue: true }),

@@ -264,6 +264,21 @@ describe("GET /v1/jobs/:id", () => {
   );
 });
 
+describe("POST /v1/jobs/:id/cancel", () => {
+  it("stops an open job, and leaves one that has ended as it is", async () => {
+    const api = await startTestApi();
+    const { app } = api;
+    const { id } = (await postJob(api, { url: "7000000000000000001" })).json<{ id: string }>();
+    const cancelled = await app.inject({ method: "POST", url: `/v1/jobs/${id}/cancel` });
+    expect(cancelled.statusCode).toBe(200);
+    expect(cancelled.json()).toMatchObject({ id, status: "cancelled" });
+    const again = await app.inject({ method: "POST", url: `/v1/jobs/${id}/cancel` });
+    expect(again.json()).toMatchObject({ id, status: "cancelled" });
+    const unknown = "/v1/jobs/job_01K00000000000000000000000/cancel";
+    expect((await app.inject({ method: "POST", url: unknown })).statusCode).toBe(404);
+  });
+});
+
 describe("GET /v1/posts/:aweme_id", () => {
   it("gives the stored result", async () => {
     const { app, fake } = await startTestApi();

@@ -12,7 +12,7 @@ import {
 } from "@clipmill/domain";
 
 /** Requests in memory, for tests of what stands before them. The test itself ends each by `finish`. */
-export interface FakeRequests extends RequestReader, Pick<WorkStore, "accept"> {
+export interface FakeRequests extends RequestReader, Pick<WorkStore, "accept" | "cancel"> {
   readonly submissions: Submission[];
   /** Posts whose requests are complete on arrival. */
   readonly stored: Map<string, PostResult>;
@@ -52,6 +52,15 @@ export function createFakeRequests(): FakeRequests {
     submissions,
     stored,
     accept: (many) => Promise.resolve(many.map(acceptOne)),
+    cancel: (ids) => {
+      const open = ids.filter((id) => !isTerminal(views.get(id)?.state ?? "cancelled"));
+      for (const id of open) {
+        const view = views.get(id);
+        if (view !== undefined) views.set(id, { ...view, state: "cancelled" });
+        events.emit(id);
+      }
+      return Promise.resolve(open);
+    },
     findRequest: (id) => Promise.resolve(views.get(id) ?? null),
     async waitForRequest(id, { timeoutMs, signal }) {
       const view = views.get(id);

@@ -10,8 +10,10 @@ import { registerDocs } from "./docs.ts";
 import { registerErrorHandling, sendFault } from "./error-handling.ts";
 import { registerOpenApi } from "./openapi.ts";
 import { REQUEST_ID_HEADER, toRequestId } from "./request-id.ts";
+import { backfills } from "./routes/backfills.ts";
 import { dead } from "./routes/dead.ts";
 import { errors } from "./routes/errors.ts";
+import { cancelJob } from "./routes/cancel-job.ts";
 import { getJob } from "./routes/get-job.ts";
 import { getPost } from "./routes/get-post.ts";
 import { home } from "./routes/home.ts";
@@ -28,7 +30,9 @@ const BODY_LIMIT_BYTES = 64 * 1024;
 const ROUTES = [
   postJob,
   getJob,
+  cancelJob,
   getPost,
+  backfills,
   dead,
   livez,
   readyz,

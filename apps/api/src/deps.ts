@@ -1,5 +1,5 @@
 import type { RecentJob } from "@clipmill/dashboard";
-import type { DeadLetter } from "@clipmill/db";
+import type { BackfillStore, DeadLetter } from "@clipmill/db";
 import type { PostId, PostResult, Recipes, RequestReader, WorkStore } from "@clipmill/domain";
 import type {
   FastifyBaseLogger,
@@ -13,10 +13,11 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 
 /** Everything that the API reaches. It owns none of it and closes none of it. */
 export interface ApiDeps {
-  work: Pick<WorkStore, "accept">;
+  work: Pick<WorkStore, "accept" | "cancel">;
   requests: RequestReader;
   /** The composed result of a stored post; null where none is complete. */
   findPostResult(postId: PostId): Promise<PostResult | null>;
+  backfills: BackfillStore;
   dead: DeadLetter;
   /** The engines that new requests are accepted with. */
   recipes(): Recipes;

@@ -39,13 +39,16 @@ describe("the OpenAPI document", () => {
     expect(operations.sort()).toEqual([
       "get /livez",
       "get /readyz",
+      "get /v1/backfills/{id}",
       "get /v1/dead",
       "get /v1/dead/{id}",
       "get /v1/jobs/{id}",
       "get /v1/posts/{aweme_id}",
+      "post /v1/backfills",
       "post /v1/dead/drop",
       "post /v1/dead/retry",
       "post /v1/jobs",
+      "post /v1/jobs/{id}/cancel",
     ]);
   });
 

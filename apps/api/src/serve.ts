@@ -2,6 +2,7 @@ import { type Config, ConfigError, toEngineSettings } from "@clipmill/config";
 import { createDashboard } from "@clipmill/dashboard";
 import {
   countJobs,
+  createBackfillStore,
   createDatabase,
   createDeadLetter,
   createListener,
@@ -53,6 +54,7 @@ export async function serveApi(
     }),
     requests: reader,
     findPostResult: reader.findPostResult,
+    backfills: createBackfillStore(database, { plan: planRequest }),
     dead: createDeadLetter(database),
     recipes: () => recipes,
     recent: () => findRecentRequests(database, RECENT_COUNT),

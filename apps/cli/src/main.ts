@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { addDeadCommand } from "./commands/dead.ts";
 import { addDevCommand } from "./commands/dev.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
+import { addMigrateCommand } from "./commands/migrate.ts";
 import { addRunCommand } from "./commands/run.ts";
 import { addSandboxCommand } from "./commands/sandbox.ts";
 import { addUpCommand } from "./commands/up.ts";
@@ -16,6 +17,7 @@ addUpCommand(program);
 addRunCommand(program);
 addDeadCommand(program);
 addDoctorCommand(program);
+addMigrateCommand(program);
 addSandboxCommand(program);
 addDevCommand(program);
 

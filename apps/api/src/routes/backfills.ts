@@ -1,0 +1,170 @@
+import type { Readable } from "node:stream";
+import type { Backfill as StoredBackfill } from "@clipmill/db";
+import { BackfillId, hashJson, Output, UnrecoverableError } from "@clipmill/domain";
+import { z } from "zod";
+import { LIST_TYPES, type ListType, readLinks } from "../backfill/read-links.ts";
+import { takeList } from "../backfill/take-list.ts";
+import type { Api, ApiDeps } from "../deps.ts";
+import { IDEMPOTENCY_KEY_HEADER, parseIdempotencyKey } from "../idempotency-key.ts";
+import { problemResponses } from "../openapi.ts";
+
+/** Until accounts exist there is one tenant. */
+const TENANT = "local";
+/** A sender that is silent for so long is gone; one that waits for us is not silent. */
+const IDLE_MS = 60_000;
+
+const Backfill = z.object({
+  id: z.string(),
+  status: z.enum(["accepting", "interrupted", "accepted"]),
+  counts: z.object({
+    lines: z.number().int().describe("items read: the sum of the others"),
+    accepted: z.number().int(),
+    duplicates: z.number().int().describe("posts that stood in the list before"),
+    invalid: z.number().int(),
+  }),
+  created_at: z.string(),
+  updated_at: z.string(),
+  links: z.object({ self: z.string() }),
+});
+
+const Options = z.strictObject({
+  outputs: z
+    .string()
+    .transform((text) => text.split(","))
+    .pipe(z.array(Output))
+    .default(["transcript", "summary"])
+    .describe("separated by commas"),
+  language: z
+    .string()
+    .regex(/^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$/, "a BCP-47 tag such as en or pt-BR")
+    .nullable()
+    .default(null),
+});
+
+const Headers = z.looseObject({
+  [IDEMPOTENCY_KEY_HEADER]: z
+    .string()
+    .optional()
+    .describe("the same list under the same key goes on where it broke off"),
+});
+
+/** `/v1/backfills`: lists of links of any length. */
+export function backfills(api: Api, deps: ApiDeps): void {
+  // A scope of its own: only here are bodies streams, and unbounded.
+  void api.register(async (scope: Api) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser([...LIST_TYPES], (_request, payload, done) => done(null, payload));
+    postBackfill(scope, deps);
+  });
+  getBackfill(api, deps);
+}
+
+function postBackfill(api: Api, deps: ApiDeps): void {
+  api.post(
+    "/v1/backfills",
+    {
+      schema: {
+        operationId: "createBackfill",
+        summary: "Process a list of posts, of any length",
+        description:
+          "The body is streamed: plain lines, NDJSON (strings, or objects with `url`), or CSV with a column `url`. " +
+          "Links are stored as they arrive; lines without one are counted and passed over.",
+        tags: ["backfills"],
+        consumes: [...LIST_TYPES],
+        querystring: Options,
+        headers: Headers,
+        response: {
+          200: Backfill.describe("This key's list was taken in before."),
+          202: Backfill.describe("All of it is stored."),
+          ...problemResponses({
+            400: "Malformed; what came before stays stored",
+            415: "Not a list",
+            422: "The idempotency key was used with other options, or is in use now",
+            503: "The database is down; what was stored before stays",
+          }),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { outputs, language } = request.query;
+      const options = { outputs: [...new Set(outputs)], language };
+      const begun = await deps.backfills.begin({
+        tenant: TENANT,
+        idempotencyKey: parseIdempotencyKey(request.headers[IDEMPOTENCY_KEY_HEADER]),
+        optionsHash: hashJson(options),
+      });
+      reply.header("location", toPath(begun.id));
+      if (begun.state === "accepted") {
+        // The body is not read, so the connection cannot be used again.
+        reply.headers({ "idempotent-replayed": "true", connection: "close" });
+        return reply.code(200).send(toBackfill(begun));
+      }
+      request.raw.setTimeout(IDLE_MS, () => request.raw.destroy());
+      const links = readLinks(
+        request.body as Readable,
+        toListType(request.headers["content-type"]),
+      );
+      const ended = await takeList(deps.backfills, begun, links, {
+        ...options,
+        tenant: TENANT,
+        recipes: deps.recipes(),
+        lane: "backfill",
+        deadline: null,
+        idempotencyKey: null,
+      });
+      return reply.code(202).send(toBackfill(ended));
+    },
+  );
+}
+
+function getBackfill(api: Api, deps: ApiDeps): void {
+  api.get(
+    "/v1/backfills/:id",
+    {
+      schema: {
+        operationId: "getBackfill",
+        summary: "How much of a list is stored",
+        tags: ["backfills"],
+        params: z.object({ id: z.string().describe("bf_…") }),
+        response: {
+          200: Backfill,
+          ...problemResponses({ 404: "No such backfill", 503: "The database is down" }),
+        },
+      },
+    },
+    async ({ params: { id } }) => {
+      const found = BackfillId.safeParse(id).success ? await deps.backfills.find(id) : null;
+      if (found !== null) return toBackfill(found);
+      throw new UnrecoverableError("not_found", "there is no backfill with this id");
+    },
+  );
+}
+
+/** Fastify has let only our types in; parameters such as a charset may follow. */
+function toListType(contentType = ""): ListType {
+  const type = contentType.split(";", 1)[0]?.trim().toLowerCase();
+  const listType = LIST_TYPES.find((known) => known === type);
+  if (listType === undefined)
+    throw new UnrecoverableError("invalid_request", "not a list of links");
+  return listType;
+}
+
+function toPath(id: string): string {
+  return `/v1/backfills/${id}`;
+}
+
+function toBackfill(backfill: StoredBackfill): z.infer<typeof Backfill> {
+  return {
+    id: backfill.id,
+    status: backfill.state,
+    counts: {
+      lines: backfill.lineCount,
+      accepted: backfill.acceptedCount,
+      duplicates: backfill.duplicateCount,
+      invalid: backfill.invalidCount,
+    },
+    created_at: backfill.createdAt,
+    updated_at: backfill.updatedAt,
+    links: { self: toPath(backfill.id) },
+  };
+}
