@@ -54,6 +54,7 @@ export async function tryEngines<E extends { readonly id: string }, T>(
 const TELLING: readonly ErrorCode[] = [
   "stale_link",
   "throttled",
+  "paused",
   "upstream_unavailable",
   "bad_response",
   "blocked",

@@ -64,11 +64,9 @@ async function askSource(
   ref: PostRef,
   ctx: StageContext,
 ): Promise<FetchedPost> {
-  const ask = async () => ({
-    usd: source.callUsd,
-    fetched: await source.fetchPost(ref, { signal: ctx.signal }),
-  });
-  return (await ctx.pay({ engine: source.id, estimateUsd: source.callUsd }, ask)).fetched;
+  const { id: engine, callUsd: usd } = source;
+  const ask = async () => ({ usd, fetched: await source.fetchPost(ref, { signal: ctx.signal }) });
+  return (await ctx.pay({ engine, estimateUsd: usd }, ask)).fetched;
 }
 
 function isRefusal(error: unknown): error is ClipmillError {

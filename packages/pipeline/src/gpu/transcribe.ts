@@ -62,9 +62,9 @@ export function createTranscribe({
       const { engine, heard } = await tryEngines(
         able,
         async (engine) => {
-          const estimateUsd = engine.estimateUsd(durationMs);
+          const intent = { engine: engine.id, estimateUsd: engine.estimateUsd(durationMs) };
           const call = () => engine.transcribe(input, { signal });
-          return { engine, heard: await ctx.pay({ engine: engine.id, estimateUsd }, call) };
+          return { engine, heard: await ctx.pay(intent, call) };
         },
         ctx,
       );

@@ -1,0 +1,123 @@
+import type { RequestFacts, StageStates } from "@clipmill/domain";
+import { describe, expect, test } from "vitest";
+import { planRequest } from "./pipeline.ts";
+
+const POST_ID = "7345678901234567890";
+const hash = (letter: string) => letter.repeat(64);
+const request: RequestFacts = {
+  id: "job_1",
+  link: `https://www.tiktok.com/@ada/video/${POST_ID}`,
+  postId: POST_ID,
+  outputs: ["transcript", "summary"],
+  recipes: { source: ["tiklive"], asr: ["pocketsphinx"], ocr: ["tesseract"], llm: ["extractive"] },
+  language: null,
+};
+const english = {
+  transcriptKey: "english",
+  transcriptHash: hash("e"),
+  language: "en",
+  spoken: true,
+};
+const german = {
+  transcriptKey: "german",
+  transcriptHash: hash("d"),
+  language: "de",
+  spoken: false,
+};
+const downloaded = (more: object = {}) => ({
+  state: "done" as const,
+  output: {
+    postId: POST_ID,
+    metadataHash: hash("a"),
+    sound: hash("b"),
+    video: hash("b"),
+    images: [],
+    durationMs: 8_000,
+    ...more,
+  },
+});
+const locked = downloaded({ sound: null, video: null, missing: "region_locked" });
+const summarized = {
+  state: "done" as const,
+  output: { answerKey: "answer", engine: "extractive" },
+};
+const stagesOf = (states: StageStates, facts = request) => {
+  const plan = planRequest(facts, states);
+  return plan.kind === "steps" ? plan.steps.map(({ stage }) => stage) : plan.kind;
+};
+
+describe("a post with captions of its speech", () => {
+  const states = { download: downloaded({ captions: [english, german] }) };
+
+  test("goes straight to its summary: nothing is decoded and nothing recognised", () => {
+    const plan = planRequest(request, states);
+    expect(plan).toMatchObject({
+      kind: "steps",
+      steps: [
+        { stage: "summarize", input: { transcriptKey: "english", transcriptHash: hash("e") } },
+      ],
+    });
+  });
+
+  test("ends with the captions as its transcript", () => {
+    expect(planRequest(request, { ...states, summarize: summarized })).toMatchObject({
+      kind: "done",
+      warnings: [],
+      artifacts: { transcriptKey: "english", answerKey: "answer" },
+    });
+  });
+
+  test("takes the captions of the language that the caller names", () => {
+    const plan = planRequest({ ...request, language: "de-AT" }, states);
+    expect(plan).toMatchObject({ steps: [{ input: { transcriptKey: "german" } }] });
+  });
+
+  test("is recognised where the caller names a language that has none", () => {
+    expect(stagesOf(states, { ...request, language: "fr" })).toEqual(["prepare-audio"]);
+  });
+
+  test("that may be of any language is recognised", () => {
+    expect(stagesOf({ download: downloaded({ captions: [german] }) })).toEqual(["prepare-audio"]);
+  });
+});
+
+describe("a post that is locked in this region", () => {
+  test("is summarised from its metadata, and neither heard nor looked at", () => {
+    expect(planRequest(request, { download: locked })).toMatchObject({
+      steps: [{ stage: "summarize", input: { transcriptKey: null, screenTextKey: null } }],
+    });
+  });
+
+  test("is done with a warning", () => {
+    expect(planRequest(request, { download: locked, summarize: summarized })).toMatchObject({
+      kind: "done",
+      warnings: [{ stage: "download", code: "region_locked" }],
+      artifacts: { transcriptKey: null },
+    });
+  });
+});
+
+test("a download that an earlier version stored is understood", () => {
+  const old = downloaded({ engine: "tiklive" });
+  expect(stagesOf({ download: old })).toEqual(["prepare-audio"]);
+});
+
+test("a silent transcript stays the post's, but is not prompted as speech", () => {
+  const states = {
+    download: downloaded(),
+    "prepare-audio": { state: "done", output: { audioSha256: hash("c"), durationMs: 8_000 } },
+    transcribe: {
+      state: "done",
+      output: { transcriptKey: "quiet", transcriptHash: hash("f"), verdict: "silent", engine: "x" },
+    },
+    "read-screen": { state: "skipped", code: "no_ocr_engine", message: "none" },
+  } as const;
+  expect(planRequest(request, states)).toMatchObject({
+    steps: [{ stage: "summarize", input: { transcriptKey: null } }],
+  });
+  expect(planRequest(request, { ...states, summarize: summarized })).toMatchObject({
+    kind: "done",
+    artifacts: { transcriptKey: "quiet" },
+    warnings: [{ stage: "read-screen", code: "no_ocr_engine" }],
+  });
+});
