@@ -19,6 +19,14 @@ const NO_DEAD: ApiDeps["dead"] = {
   drop: () => Promise.resolve({ jobCount: 0 }),
 };
 
+const refuse = () => Promise.reject(new Error("this API takes no lists"));
+const NO_BACKFILLS: ApiDeps["backfills"] = {
+  begin: refuse,
+  append: refuse,
+  end: refuse,
+  find: () => Promise.resolve(null),
+};
+
 /** The API over requests in memory, until the end of the test; `overrides` replace single dependencies. */
 export async function startTestApi(overrides: Partial<ApiDeps> = {}): Promise<TestApi> {
   const fake = createFakeRequests();
@@ -30,6 +38,7 @@ export async function startTestApi(overrides: Partial<ApiDeps> = {}): Promise<Te
     work: fake,
     requests: fake,
     findPostResult: (postId) => Promise.resolve(fake.stored.get(postId) ?? null),
+    backfills: NO_BACKFILLS,
     dead: NO_DEAD,
     recipes: () => ({ source: ["tiklive"], asr: [], ocr: [], llm: ["extractive"] }),
     health: () => Promise.resolve({ database: true, queue: true }),

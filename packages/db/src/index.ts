@@ -1,5 +1,11 @@
 export { createArtifactReader } from "./artifact-reader.ts";
 export {
+  type Backfill,
+  type BackfillChunk,
+  type BackfillStore,
+  createBackfillStore,
+} from "./backfill/backfills.ts";
+export {
   createDatabase,
   type Database,
   type DatabaseOptions,
@@ -18,6 +24,12 @@ export { migrateDatabase } from "./migrate.ts";
 export { countJobs, type QueueCounts } from "./queue-counts.ts";
 export { findRecentRequests, type RecentRequest } from "./recent-requests.ts";
 export { createRequestReader, type ResultReader } from "./request-reader.ts";
+export { createRefetch } from "./retention/refetch.ts";
+export {
+  type RetentionCounts,
+  type RetentionOptions,
+  sweepFiles,
+} from "./retention/sweep-files.ts";
 export { createUpstreamStore } from "./upstream-store.ts";
 export { grantCredits } from "./work/credits.ts";
 export { createWorkStore, type WorkStoreOptions } from "./work-store.ts";

@@ -21,6 +21,9 @@ export function toAwemeId(postId: PostId): AwemeId | null {
 export const RequestId = z.string().regex(/^job_[0-9A-HJKMNP-TV-Z]{26}$/);
 export type RequestId = z.infer<typeof RequestId>;
 
+export const BackfillId = z.string().regex(/^bf_[0-9A-HJKMNP-TV-Z]{26}$/);
+export type BackfillId = z.infer<typeof BackfillId>;
+
 const CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /**
@@ -28,6 +31,15 @@ const CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
  * last page, which is what makes bulk accept flat over a million rows.
  */
 export function newRequestId(now: number = Date.now()): RequestId {
+  return `job_${newUlid(now)}`;
+}
+
+/** A new id of a list of links: `bf_` and a ULID. */
+export function newBackfillId(now: number = Date.now()): BackfillId {
+  return `bf_${newUlid(now)}`;
+}
+
+function newUlid(now: number): string {
   let time = now;
   let head = "";
   for (let i = 0; i < 10; i++) {
@@ -36,7 +48,7 @@ export function newRequestId(now: number = Date.now()): RequestId {
   }
   let tail = "";
   for (const byte of randomBytes(16)) tail += CROCKFORD[byte % 32];
-  return `job_${head}${tail}`;
+  return head + tail;
 }
 
 export function sha256(data: string | Uint8Array): Sha256 {

@@ -4,7 +4,9 @@ import { type LinkText, type ListType, readLinks } from "./read-links.ts";
 
 async function read(type: ListType, ...pieces: (string | Buffer)[]): Promise<LinkText[]> {
   const body = Readable.from(pieces.map((piece) => Buffer.from(piece)));
-  return (await Array.fromAsync(readLinks(body, type))).flat();
+  const all: LinkText[] = [];
+  for await (const links of readLinks(body, type)) all.push(...links);
+  return all;
 }
 
 describe("readLinks", () => {

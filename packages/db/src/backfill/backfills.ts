@@ -1,0 +1,148 @@
+import { newBackfillId, type Planner, type Submission, UnrecoverableError } from "@clipmill/domain";
+import type pg from "pg";
+import { type Database, withTransaction } from "../database.ts";
+import { acceptSubmissions } from "../work/accept.ts";
+import { NO_HAND_OFF } from "../work/insert-jobs.ts";
+import { createRequestOptions } from "../work/request-options.ts";
+
+/** How far a list of links has been taken in. */
+export interface Backfill {
+  id: string;
+  /** `interrupted`: the connection or the server broke; the same upload under its key goes on behind `lineCount`. */
+  state: "accepting" | "interrupted" | "accepted";
+  /** Items that were read; the sum of the three counts below. */
+  lineCount: number;
+  acceptedCount: number;
+  /** Posts that stood in the list before. */
+  duplicateCount: number;
+  invalidCount: number;
+  createdAt: string;
+  updatedAt: string;
+}
+
+/** Items of a list, in its order. */
+export interface BackfillChunk {
+  /** Without idempotency keys: the list's own take their place. */
+  submissions: readonly Submission[];
+  invalidCount: number;
+}
+
+export interface BackfillStore {
+  /**
+   * A new list, or the one that this key began, to be gone on with.
+   * Throws UnrecoverableError `idempotency_conflict` where the key began one with other options.
+   */
+  begin(list: {
+    tenant: string;
+    idempotencyKey: string | null;
+    optionsHash: string;
+  }): Promise<Backfill>;
+  /**
+   * Stores a chunk and its counts in one transaction. `after` is the list as it stood before; throws
+   * UnrecoverableError `idempotency_conflict` where another upload has moved it on.
+   */
+  append(after: Backfill, chunk: BackfillChunk): Promise<Backfill>;
+  /** The list is complete, or its upload broke off. Throws as `append` does. */
+  end(backfill: Backfill, state: "accepted" | "interrupted"): Promise<Backfill>;
+  find(id: string): Promise<Backfill | null>;
+}
+
+const COLUMNS = `b.id, b.state, b.line_count as "lineCount", b.accepted_count as "acceptedCount",
+  b.duplicate_count as "duplicateCount", b.invalid_count as "invalidCount",
+  to_json(b.created_at) #>> '{}' as "createdAt", to_json(b.updated_at) #>> '{}' as "updatedAt"`;
+
+export function createBackfillStore(
+  { pool }: Pick<Database, "pool">,
+  { plan }: { plan: Planner },
+): BackfillStore {
+  const planning = { plan, options: createRequestOptions(), handOff: NO_HAND_OFF };
+
+  return {
+    async begin({ tenant, idempotencyKey, optionsHash }) {
+      // The update that changes nothing makes the statement return the row that stands there.
+      const { rows } = await pool.query<Backfill & { optionsHash: string }>(
+        `insert into backfill as b (id, tenant, idempotency_key, options_hash) values ($1, $2, $3, $4)
+         on conflict (tenant, idempotency_key) where idempotency_key is not null
+         do update set state = case b.state when 'interrupted' then 'accepting' else b.state end
+         returning ${COLUMNS}, b.options_hash as "optionsHash"`,
+        [newBackfillId(), tenant, idempotencyKey, optionsHash],
+      );
+      const [row] = rows;
+      if (row === undefined) throw new Error("the backfill was neither stored nor found");
+      const { optionsHash: begunWith, ...backfill } = row;
+      if (begunWith === optionsHash) return backfill;
+      throw new UnrecoverableError(
+        "idempotency_conflict",
+        "the key began a list with other options",
+      );
+    },
+
+    append: (after, { submissions, invalidCount }) =>
+      withTransaction(pool, async (tx) => {
+        const accepted = await acceptSubmissions(
+          tx,
+          planning,
+          submissions.map((submission) => ({
+            ...submission,
+            idempotencyKey: toItemKey(after.id, submission),
+          })),
+        );
+        const acceptedCount = accepted.filter(({ created }) => created).length;
+        return moveOn(tx, after, {
+          acceptedCount,
+          duplicateCount: accepted.length - acceptedCount,
+          invalidCount,
+        });
+      }),
+
+    async end({ id, lineCount }, state) {
+      const { rows } = await pool.query<Backfill>(
+        `update backfill b set state = $3, updated_at = now()
+         where b.id = $1 and b.line_count = $2 and b.state <> 'accepted'
+         returning ${COLUMNS}`,
+        [id, lineCount, state],
+      );
+      return rows[0] ?? refuseSecondUpload();
+    },
+
+    async find(id) {
+      const { rows } = await pool.query<Backfill>(
+        `select ${COLUMNS} from backfill b where b.id = $1`,
+        [id],
+      );
+      return rows[0] ?? null;
+    },
+  };
+}
+
+/** Counts a chunk. Of two uploads under one key, the later one finds the count moved and fails with its chunk. */
+async function moveOn(
+  tx: pg.ClientBase,
+  after: Backfill,
+  counts: Pick<Backfill, "acceptedCount" | "duplicateCount" | "invalidCount">,
+): Promise<Backfill> {
+  const { rows } = await tx.query<Backfill>({
+    name: "move_backfill_on",
+    text: `update backfill b set accepted_count = b.accepted_count + $3, duplicate_count = b.duplicate_count + $4,
+        invalid_count = b.invalid_count + $5, line_count = b.line_count + $3 + $4 + $5, updated_at = now()
+      where b.id = $1 and b.line_count = $2 and b.state <> 'accepted'
+      returning ${COLUMNS}`,
+    values: [
+      after.id,
+      after.lineCount,
+      counts.acceptedCount,
+      counts.duplicateCount,
+      counts.invalidCount,
+    ],
+  });
+  return rows[0] ?? refuseSecondUpload();
+}
+
+function refuseSecondUpload(): never {
+  throw new UnrecoverableError("idempotency_conflict", "another upload goes on with this list");
+}
+
+/** Deduplicates within one list. No caller can choose such a key: theirs are ASCII. */
+function toItemKey(backfillId: string, { postId, link }: Submission): string {
+  return `${backfillId}→${postId ?? link}`;
+}
