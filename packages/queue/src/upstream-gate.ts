@@ -138,7 +138,7 @@ export function createUpstreamGate(deps: UpstreamGateDeps): UpstreamGate {
 
   function tell(report: Report): void {
     untold = addReports(untold, report);
-    const isUrgent = report.complaint !== null || report.probe === "failed" || report.strained;
+    const isUrgent = report.complaint !== null || report.probe !== null || report.strained;
     if (isUrgent) tellNow();
     else telling ??= setTimeout(tellNow, FRESH_FOR_MS).unref();
   }

@@ -1,0 +1,265 @@
+import { createDatabase, createUpstreamStore, createWorkStore, type Database } from "@clipmill/db";
+import { type Log, RetryableError, type UpstreamPolicy, type Upstreams } from "@clipmill/domain";
+import { createRunner, createUpstreams } from "@clipmill/queue";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import {
+  createToyStages,
+  newPostId,
+  planToy,
+  silentLog,
+  toSubmission,
+} from "../support/toy-pipeline.ts";
+
+const { signal } = new AbortController();
+const WAIT = { timeout: 10_000, interval: 10 };
+
+let testDatabase: TestDatabase;
+let policy: UpstreamPolicy;
+let nextId = 0;
+const closers: (() => Promise<void>)[] = [];
+
+beforeAll(async () => {
+  testDatabase = await createTestDatabase();
+});
+
+afterAll(() => testDatabase.drop());
+
+beforeEach(() => {
+  policy = { id: `api#${nextId++}`, rate: null, maxInFlight: 20, maxWaitMs: 2_000 };
+});
+
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close();
+});
+
+function openDatabase(url = testDatabase.url): Database {
+  const database = createDatabase({ url, poolSize: 4, name: "test", onError: () => {} });
+  closers.push(() => database.close());
+  return database;
+}
+
+/** A process of its own as far as the shared state can tell: other connections, another name. */
+function newProcess(
+  name: string,
+  options: { log?: Log; url?: string; id?: string } = {},
+): Upstreams {
+  const { log = silentLog, url = testDatabase.url, id = policy.id } = options;
+  const store = createUpstreamStore(openDatabase(url));
+  const policies = { api: { ...policy, id } };
+  const upstreams = createUpstreams({ policies, store, workerId: name, log, random: () => 0 });
+  closers.push(() => upstreams.close());
+  return upstreams;
+}
+
+async function query<T>(text: string, values: unknown[] = []): Promise<T[]> {
+  const database = openDatabase();
+  return (await database.pool.query(text, values)).rows as T[];
+}
+
+const pauseOf = async () =>
+  (
+    await query<{ code: string | null }>("select pause_code as code from upstream where id = $1", [
+      policy.id,
+    ])
+  )[0]?.code;
+
+const endPause = () =>
+  query(
+    "update upstream set paused_until = now() - interval '1 ms', version = version + 1 where id = $1",
+    [policy.id],
+  );
+
+const ok = async () => "ok";
+const fail =
+  (...args: ConstructorParameters<typeof RetryableError>) =>
+  async () => {
+    throw new RetryableError(...args);
+  };
+const codeOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => "ok",
+    (error: unknown) => (error as RetryableError).code,
+  );
+
+describe("the rate", () => {
+  const rate = { calls: 20, windowMs: 1_000, burst: 3 };
+
+  /** Two processes that call as fast as they are let; the moments of 40 calls. */
+  async function callFromTwo(ids: [string, string]): Promise<number[]> {
+    policy = { ...policy, rate };
+    const calledAtMs: number[] = [];
+    const call = async () => void calledAtMs.push(Date.now());
+    await Promise.all(
+      ids.map(async (id, i) => {
+        const upstreams = newProcess(`p${i}`, { id });
+        const slot = async () => {
+          while (calledAtMs.length < 40)
+            await upstreams.call("api", call, { signal }).catch((error: unknown) => {
+              if (!(error instanceof RetryableError)) throw error;
+            });
+        };
+        await Promise.all([slot(), slot(), slot(), slot()]);
+      }),
+    );
+    return calledAtMs.sort((a, b) => a - b);
+  }
+
+  /** Most calls within nine tenths of a window: the clocks of two processes are read some milliseconds apart. */
+  function toMostInWindow(calledAtMs: number[]): number {
+    return Math.max(
+      ...calledAtMs.map(
+        (from) => calledAtMs.filter((at) => at >= from && at < from + rate.windowMs * 0.9).length,
+      ),
+    );
+  }
+
+  test("is one for all processes", async () => {
+    expect(toMostInWindow(await callFromTwo([policy.id, policy.id]))).toBeLessThanOrEqual(
+      rate.calls,
+    );
+  });
+
+  test("is exceeded by processes that do not share it (negative control)", async () => {
+    expect(toMostInWindow(await callFromTwo([`${policy.id}a`, `${policy.id}b`]))).toBeGreaterThan(
+      rate.calls,
+    );
+  });
+
+  test("sends a call back that it has no turn for, before it ran, with a time to come again", async () => {
+    policy = { ...policy, rate: { calls: 5, windowMs: 600_000, burst: 1 }, maxWaitMs: 200 };
+    const call = vi.fn<() => Promise<string>>(ok);
+    const upstreams = newProcess("a");
+    await upstreams.call("api", call, { signal });
+    const error = await upstreams.call("api", call, { signal }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "rate_limited", upstream: policy.id });
+    expect((error as RetryableError).retryAfterMs).toBeGreaterThan(0);
+    expect(call).toHaveBeenCalledOnce();
+  });
+});
+
+describe("a pause", () => {
+  test("that one process was told holds in all of them, as long as it was told", async () => {
+    const told = fail("throttled", "slow down", { retryAfterMs: 60_000 });
+    expect(await codeOf(newProcess("a").call("api", told, { signal }))).toBe("throttled");
+    await vi.waitFor(async () => expect(await pauseOf()).toBe("throttled"), WAIT);
+    const call = vi.fn<() => Promise<string>>(ok);
+    const error = await newProcess("b")
+      .call("api", call, { signal })
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "throttled", details: { sent: false } });
+    expect((error as RetryableError).retryAfterMs).toBeGreaterThan(50_000);
+    expect(call).not.toHaveBeenCalled();
+  });
+
+  test("of an empty balance is reported once, and ends with the probe of a later call", async () => {
+    const error = vi.fn<Log["error"]>();
+    const log: Log = { ...silentLog, error, child: () => log };
+    const [a, b] = [newProcess("a", { log }), newProcess("b", { log })];
+    const broke = fail("provider_balance", "empty");
+    await Promise.all([a, b].map((process) => codeOf(process.call("api", broke, { signal }))));
+    await vi.waitFor(async () => expect(await pauseOf()).toBe("provider_balance"), WAIT);
+    const c = newProcess("c", { log });
+    expect(await codeOf(c.call("api", ok, { signal }))).toBe("provider_balance");
+    await endPause();
+    expect(await codeOf(newProcess("d", { log }).call("api", ok, { signal }))).toBe("ok");
+    await vi.waitFor(async () => expect(await pauseOf()).toBeNull(), WAIT);
+    expect(error).toHaveBeenCalledExactlyOnceWith(
+      expect.objectContaining({ code: "provider_balance" }),
+      expect.any(String),
+    );
+  });
+});
+
+describe("the breaker", () => {
+  async function open(): Promise<void> {
+    const upstreams = newProcess("a");
+    const broken = fail("upstream_unavailable", "down");
+    await Promise.all(
+      Array.from({ length: 20 }, () => codeOf(upstreams.call("api", broken, { signal }))),
+    );
+    await vi.waitFor(async () => expect(await pauseOf()).toBe("paused"), WAIT);
+  }
+
+  test("opens for all processes after 20 failures, and no job pays for it with an attempt", async () => {
+    await open();
+    expect(await codeOf(newProcess("b").call("api", ok, { signal }))).toBe("paused");
+  });
+
+  test("lets one probe through, and everybody after it", async () => {
+    await open();
+    await endPause();
+    const probe = Promise.withResolvers<void>();
+    const started: string[] = [];
+    const calls = ["b", "c", "d"].map((name) =>
+      newProcess(name).call(
+        "api",
+        async () => {
+          started.push(name);
+          if (started.length === 1) await probe.promise;
+        },
+        { signal },
+      ),
+    );
+    await vi.waitFor(() => expect(started).toHaveLength(1), WAIT);
+    const rows = await query<{ out: boolean }>(
+      "select probe_until > now() as out from upstream where id = $1",
+      [policy.id],
+    );
+    expect(rows).toEqual([{ out: true }]);
+    probe.resolve();
+    await Promise.all(calls);
+    expect(started).toHaveLength(3);
+  });
+});
+
+test("without Postgres a process keeps to its own share of the rate", async () => {
+  policy = { ...policy, rate: { calls: 5, windowMs: 600_000, burst: 1 }, maxWaitMs: 200 };
+  const upstreams = newProcess("a", { url: "postgres://nobody@127.0.0.1:1/none" });
+  const codes = await Promise.all(
+    Array.from({ length: 10 }, () => codeOf(upstreams.call("api", ok, { signal }))),
+  );
+  expect(codes.filter((code) => code === "ok").length).toBeLessThanOrEqual(2);
+  expect(codes).toContain("rate_limited");
+});
+
+test("a job whose provider is paused goes back without an attempt and without a booked call", async () => {
+  const told = fail("provider_key", "rejected");
+  await codeOf(newProcess("a").call("api", told, { signal }));
+  await vi.waitFor(async () => expect(await pauseOf()).toBe("provider_key"), WAIT);
+  const database = openDatabase();
+  const window = { io: 10, gpu: 10, cpu: 10, llm: 10 };
+  const work = createWorkStore(database, {
+    plan: planToy,
+    leaseMs: 30_000,
+    queuedForMs: 60_000,
+    window,
+  });
+  const stages = createToyStages(async (_name, postId, ctx) => {
+    await ctx.pay({ engine: "api", estimateUsd: 1 }, async () => ({ usd: 1 }));
+    return { output: { postId } };
+  });
+  const hints = { push: async () => {} };
+  const runner = createRunner({
+    stages,
+    work,
+    hints,
+    ledger: work,
+    upstreams: newProcess("b"),
+    workerId: "b",
+    leaseMs: 30_000,
+    log: silentLog,
+  });
+  closers.push(() => runner.close());
+  const postId = newPostId();
+  await work.accept([toSubmission(postId)]);
+  const [job] = await work.pick("io", 10);
+  if (job === undefined) throw new Error("nothing was picked");
+  expect(await runner.run(job)).toMatchObject({ kind: "retry", code: "provider_key" });
+  const jobs = await query(
+    "select state, attempts, run_at > now() as later from stage_job where key = $1",
+    [postId],
+  );
+  expect(jobs).toEqual([{ state: "ready", attempts: 0, later: true }]);
+  expect(await query("select 1 from cost_entry")).toEqual([]);
+});
