@@ -134,7 +134,7 @@ function runNpm(root, args, lock) {
     if (npm.pid !== undefined) lock.addHolder(npm.pid);
     let output = "";
     for (const stream of [npm.stdout, npm.stderr]) {
-      stream.on("data", (chunk) => (output = (output + chunk).slice(-4_000)));
+      stream.on("data", (chunk) => (output = (output + chunk).slice(0, 4_000)));
     }
     let interrupted = false;
     const forward = (signal) => {
@@ -159,11 +159,16 @@ function runNpm(root, args, lock) {
       else
         reject(
           explain(
-            `\`npm ${args[0]}\` failed (exit ${code}). Is the npm registry reachable (\`npm ping\`) and is there disk space (1 GB)? Then start again. npm said:\n${output.trim()}`,
+            `\`npm ${args[0]}\` failed (exit ${code}). Is the npm registry reachable (\`npm ping\`) and is there disk space (1 GB)? Then start again. npm said:\n${toReason(output)}`,
           ),
         );
     });
   });
+}
+
+/** npm tells the reason first and then, at length, how it could have been called. */
+function toReason(output) {
+  return output.trim().split("\n").slice(0, 12).join("\n");
 }
 
 function explainAccess(root, error) {
