@@ -3,6 +3,7 @@ import { addDeadCommand } from "./commands/dead.ts";
 import { addDevCommand } from "./commands/dev.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addMigrateCommand } from "./commands/migrate.ts";
+import { addResolveCommand } from "./commands/resolve.ts";
 import { addRunCommand } from "./commands/run.ts";
 import { addSandboxCommand } from "./commands/sandbox.ts";
 import { addUpCommand } from "./commands/up.ts";
@@ -15,6 +16,7 @@ const program = new Command("clipmill")
 
 addUpCommand(program);
 addRunCommand(program);
+addResolveCommand(program);
 addDeadCommand(program);
 addDoctorCommand(program);
 addMigrateCommand(program);

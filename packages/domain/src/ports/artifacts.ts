@@ -12,6 +12,12 @@ export interface ArtifactReader {
 
 /** Follows a short link to the post that it stands for. */
 export interface LinkResolver {
-  /** Throws SkipError `gone` for a dead code, UnrecoverableError `not_a_post` when it leads elsewhere. */
-  resolve(shortUrl: string, options: { signal: AbortSignal }): Promise<{ awemeId: string }>;
+  /**
+   * The post and its canonical link. Throws SkipError `gone` for a dead code, UnrecoverableError `not_a_post` when it
+   * leads elsewhere.
+   */
+  resolve(
+    shortUrl: string,
+    options: { signal: AbortSignal },
+  ): Promise<{ awemeId: string; url: string }>;
 }

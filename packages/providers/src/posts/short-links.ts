@@ -42,7 +42,7 @@ export function createLinkResolver({ http, sandboxUrl }: LinkResolverOptions): L
         await response.discard();
         link = readHop(response, link.url);
       }
-      return { awemeId: link.awemeId };
+      return { awemeId: link.awemeId, url: link.url };
     },
   };
 }
