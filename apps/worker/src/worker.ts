@@ -5,6 +5,7 @@ import {
   createArtifactReader,
   createDatabase,
   createListener,
+  createRefetch,
   createUpstreamStore,
   createWorkerRegistry,
   createWorkStore,
@@ -23,7 +24,9 @@ import {
   type Loop,
 } from "@clipmill/queue";
 import { createMedia } from "./media.ts";
+import { createRefetchingStorage } from "./refetching-storage.ts";
 import { startReporting } from "./reporting.ts";
+import { startRetention } from "./retention.ts";
 import { toUpstreamPolicies, withUpstreams } from "./upstream-policies.ts";
 
 export interface Worker {
@@ -78,7 +81,9 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
   const has = (role: Config["CLIPMILL_ROLES"][number]) => config.CLIPMILL_ROLES.includes(role);
 
   if (has("work")) loops.push(await startWork());
-  if (has("reconcile")) loops.push(createReconciler({ work, hints, log }));
+  if (has("reconcile")) {
+    loops.push(createReconciler({ work, hints, log }), await startRetention(config, database, log));
+  }
   if (has("dispatch")) {
     const nextReady = (queue: QueueName, ms: number) => listener.next("clipmill_ready", queue, ms);
     loops.push(createDispatcher({ work, hints, nextReady, window, log }));
@@ -99,6 +104,7 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
     const stages = createStages({
       ...engines,
       ...withUpstreams(media, upstreams),
+      storage: createRefetchingStorage(media.storage, { refetch: createRefetch(database), log }),
       artifacts: createArtifactReader(database),
     });
     const runner = createRunner({

@@ -5,7 +5,8 @@ type Of<K extends StageRecord["kind"]> = Extract<StageRecord, { kind: K }>;
 
 /**
  * Stores what stages returned, one statement per kind. Artifacts never change: the first writer of a key wins, and
- * a second run of a stage writes nothing new. Rows go in key order, so that two batches cannot lock each other.
+ * a second run of a stage writes nothing new, except that it brought back a file that had been deleted. Rows go in
+ * key order, so that two batches cannot lock each other.
  */
 export async function saveRecords(tx: Queryable, records: readonly StageRecord[]): Promise<void> {
   const of = <K extends StageRecord["kind"]>(kind: K) =>
@@ -79,7 +80,7 @@ async function saveMedia(tx: Queryable, records: readonly Of<"media">[]): Promis
     name: "save_media",
     text: `insert into media (sha256, kind, bytes, duration_ms, has_audio, has_video)
       select * from unnest($1::text[], $2::text[], $3::bigint[], $4::integer[], $5::boolean[], $6::boolean[])
-      on conflict (sha256) do nothing`,
+      on conflict (sha256) do update set removed_at = null, stored_at = now() where media.removed_at is not null`,
     values: [
       media.map((m) => m.sha256),
       media.map((m) => m.kind),
@@ -117,7 +118,9 @@ async function saveAudio(tx: Queryable, records: readonly Of<"audio">[]): Promis
     name: "save_audio",
     text: `insert into prepared_audio (media_sha256, recipe, audio_sha256, bytes, duration_ms)
       select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::integer[])
-      on conflict (media_sha256, recipe) do nothing`,
+      on conflict (media_sha256, recipe) do update set removed_at = null, stored_at = now(),
+        audio_sha256 = excluded.audio_sha256, bytes = excluded.bytes
+      where prepared_audio.removed_at is not null`,
     values: [
       rows.map((a) => a.mediaSha256),
       rows.map((a) => a.recipe),

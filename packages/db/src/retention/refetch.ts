@@ -1,0 +1,70 @@
+import type { StorageKey } from "@clipmill/domain";
+import { type Database, type Queryable, withTransaction } from "../database.ts";
+import { notify } from "../notify.ts";
+import { FILE_TABLES, lockProducers, splitKey } from "./producers.ts";
+
+/**
+ * Has a lost file made again: the jobs that made it become ready, as far as an open request rests on them, and those
+ * requests let go of what they were waiting for, so that the planner asks for it anew when the file is back, under
+ * whatever hash it comes back. Returns how many jobs run again; 0 where nobody needs the file or they run already.
+ */
+export function createRefetch({
+  pool,
+}: Pick<Database, "pool">): (key: StorageKey) => Promise<number> {
+  return (key) =>
+    withTransaction(pool, async (tx) => {
+      const { kind, sha256 } = splitKey(key);
+      const { rows: producers } = await tx.query<{ id: number }>({
+        name: `lock_producers_${kind}`,
+        text: lockProducers(kind),
+        values: [sha256],
+      });
+      const { table, hash } = FILE_TABLES[kind];
+      await tx.query({
+        name: `mark_lost_${kind}`,
+        text: `update ${table} set removed_at = now() where ${hash} = $1 and removed_at is null`,
+        values: [sha256],
+      });
+      return await runAgain(
+        tx,
+        producers.map(({ id }) => id),
+      );
+    });
+}
+
+async function runAgain(tx: Queryable, ids: readonly number[]): Promise<number> {
+  if (ids.length === 0) return 0;
+  // Locked in id order and before anything is written, as settling does.
+  const { rows: requests } = await tx.query<{ id: string }>({
+    name: "lock_refetching_requests",
+    text: `select r.id from request r
+      where r.state = 'open' and r.id in (
+        select l.request_id from request_stage_job l where l.stage_job_id = any ($1::bigint[]))
+      order by r.id
+      for update of r`,
+    values: [ids],
+  });
+  if (requests.length === 0) return 0;
+  const requestIds = requests.map(({ id }) => id);
+  const { rows } = await tx.query<{ queue: string }>({
+    name: "reopen_producers",
+    text: `update stage_job j set state = 'ready', run_at = now(), attempts = 0, crashes = 0, solo_crashes = 0,
+        lane = best.lane, tenant = best.tenant, start_by = null, output = null, started_at = null, finished_at = null
+      from unnest($1::bigint[]) as producer (id), lateral (
+        select r.lane, r.tenant from request_stage_job l join request r on r.id = l.request_id
+        where l.stage_job_id = producer.id and r.id = any ($2::text[])
+        order by r.lane, r.id limit 1) best
+      where j.id = producer.id
+      returning j.queue`,
+    values: [ids, requestIds],
+  });
+  await tx.query({
+    name: "unlink_waiting_jobs",
+    text: `delete from request_stage_job l using stage_job j
+      where l.request_id = any ($2::text[]) and j.id = l.stage_job_id
+        and j.id <> all ($1::bigint[]) and j.state not in ('done', 'skipped')`,
+    values: [ids, requestIds],
+  });
+  await notify(tx, "clipmill_ready", [...new Set(rows.map((row) => row.queue))]);
+  return rows.length;
+}

@@ -1,0 +1,136 @@
+import type { StorageKey, StoredKind } from "@clipmill/domain";
+import { type Database, type Queryable, withTransaction } from "../database.ts";
+import { FILE_TABLES, isNeeded } from "./producers.ts";
+
+export interface RetentionOptions {
+  /** Downloaded files older than this go; 0 keeps them for ever. */
+  mediaDays: number;
+  /** The same for the audio made from them. */
+  audioDays: number;
+  /** Most bytes of both together; 0 sets no limit. */
+  maxBytes: number;
+  /** Deletes a stored file, and says nothing where there is none. */
+  deleteFile(key: StorageKey): Promise<void>;
+  /** Stops between two batches. */
+  signal: AbortSignal;
+}
+
+export interface RetentionCounts {
+  media: number;
+  audio: number;
+  bytes: number;
+}
+
+/** Bounds a transaction, and the time for which the rows of its files are locked. */
+const BATCH = 50;
+
+/**
+ * Deletes stored files by age, then by total size, the oldest first, media before audio. Texts stay, and so do files
+ * that an open request rests on. What is needed again later is fetched again: see `createRefetch`. Any number of
+ * copies may run.
+ */
+export async function sweepFiles(
+  { pool }: Pick<Database, "pool">,
+  options: RetentionOptions,
+): Promise<RetentionCounts> {
+  const counts: RetentionCounts = { media: 0, audio: 0, bytes: 0 };
+  const sweep = async (kind: StoredKind, limits: { days: number; bytes: number }) => {
+    const { files, bytes } = await sweepKind(pool, kind, { ...limits, ...options });
+    counts[kind] += files;
+    counts.bytes += bytes;
+  };
+  const { mediaDays, audioDays, maxBytes } = options;
+  const all = Number.POSITIVE_INFINITY;
+  if (mediaDays > 0) await sweep("media", { days: mediaDays, bytes: all });
+  if (audioDays > 0) await sweep("audio", { days: audioDays, bytes: all });
+  if (maxBytes === 0) return counts;
+  for (const kind of ["media", "audio"] as const) {
+    const excess = (await countBytes(pool)) - maxBytes;
+    if (excess > 0) await sweep(kind, { days: 0, bytes: excess });
+  }
+  return counts;
+}
+
+/** Of the files that are there; read from the two indexes alone. */
+async function countBytes(tx: Queryable): Promise<number> {
+  const { rows } = await tx.query<{ bytes: number }>({
+    name: "count_stored_bytes",
+    text: `select (coalesce((select sum(bytes) from media where removed_at is null), 0)
+      + coalesce((select sum(bytes) from prepared_audio where removed_at is null), 0))::float8 as bytes`,
+  });
+  return rows[0]?.bytes ?? 0;
+}
+
+interface Sweep extends Pick<RetentionOptions, "deleteFile" | "signal"> {
+  /** Only files older than this. */
+  days: number;
+  /** Ends once so many bytes are free. */
+  bytes: number;
+}
+
+/** The last file that was looked at: the next batch begins behind it, so that what is kept is looked at once. */
+interface Cursor {
+  storedAt: string;
+  sha256: string;
+}
+
+async function sweepKind(
+  pool: Database["pool"],
+  kind: StoredKind,
+  sweep: Sweep,
+): Promise<{ files: number; bytes: number }> {
+  let cursor: Cursor | null = { storedAt: "-infinity", sha256: "" };
+  const freed = { files: 0, bytes: 0 };
+  while (cursor !== null && freed.bytes < sweep.bytes && !sweep.signal.aborted) {
+    const from: Cursor = cursor;
+    const rest = { ...sweep, bytes: sweep.bytes - freed.bytes };
+    // A conflict may run this twice; deleting a file twice does no harm.
+    const batch = await withTransaction(pool, (tx) => sweepBatch(tx, kind, from, rest));
+    freed.files += batch.files;
+    freed.bytes += batch.bytes;
+    cursor = batch.next;
+  }
+  return freed;
+}
+
+/**
+ * The file goes before its row says so: a crash in between leaves a row without a file, which the next round marks,
+ * and never a file that nobody knows of.
+ */
+async function sweepBatch(
+  tx: Queryable,
+  kind: StoredKind,
+  cursor: Cursor,
+  { days, bytes: wanted, deleteFile }: Sweep,
+): Promise<{ files: number; bytes: number; next: Cursor | null }> {
+  const { table, hash } = FILE_TABLES[kind];
+  const { rows } = await tx.query<Cursor & { bytes: number; needed: boolean }>({
+    name: `lock_old_${kind}`,
+    text: `select f.sha256, f.bytes, f.stored_at::text as "storedAt", ${isNeeded(kind)} as needed
+      from (
+        select ${hash} as sha256, bytes, stored_at from ${table}
+        where removed_at is null and stored_at < now() - make_interval(secs => $1::float8 * 86400)
+          and (stored_at, ${hash}) > ($2::timestamptz, $3::text)
+        order by stored_at, ${hash}
+        limit ${BATCH}
+        for update skip locked) f
+      order by f.stored_at, f.sha256`,
+    values: [days, cursor.storedAt, cursor.sha256],
+  });
+  let bytes = 0;
+  const removed = new Set<string>();
+  for (const row of rows) {
+    if (bytes >= wanted) break;
+    if (row.needed || removed.has(row.sha256)) continue;
+    removed.add(row.sha256);
+    bytes += row.bytes;
+  }
+  await Promise.all([...removed].map((sha256) => deleteFile(`${kind}/${sha256}`)));
+  await tx.query({
+    name: `mark_removed_${kind}`,
+    text: `update ${table} set removed_at = now() where ${hash} = any ($1::text[]) and removed_at is null`,
+    values: [[...removed]],
+  });
+  const last = rows.at(-1);
+  return { files: removed.size, bytes, next: rows.length < BATCH ? null : (last ?? null) };
+}
