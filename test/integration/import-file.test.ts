@@ -162,7 +162,7 @@ describePostSource(
       close: () => rm(home, { recursive: true }),
     };
   },
-  { absent: ["slideshow", "private", "gone", "faults"] },
+  { absent: ["slideshow", "private", "gone", "faults", "lists"] },
 );
 
 describe("the file source", () => {

@@ -1,4 +1,5 @@
 import { createTikLiveSource } from "@clipmill/providers";
+import { createSandbox, type Fault, samplePosts } from "@clipmill/sandbox";
 import { afterEach, describe, expect, test } from "vitest";
 import { describePostSource, type UpstreamFault } from "../support/describe-post-source.ts";
 import { type Handler, startLoopback } from "../support/loopback.ts";
@@ -20,8 +21,34 @@ const PAYLOADS: Record<string, string> = {
   [GONE]: '{"status":"error","message":"Not found post"}',
 };
 
+const COMMENT = "7345678901234567800";
+
+/** Lists in the contract's words: pages smaller than asked for, one of them empty, ids that are too big for numbers. */
+const LISTS: Record<string, Record<string, string>> = {
+  "/base/userinfo-by-username/": {
+    0: '{"user":{"id":6800000000000000011,"uniqueId":"ada","stats":{"followerCount":"12","videoCount":2}}}',
+  },
+  "/base/user-posts/": {
+    0: `{"videos":[{"video_id":"${VIDEO}","title":"a","author":{"unique_id":"ada"}}],"cursor":"1","hasMore":true}`,
+    1: '{"videos":[],"cursor":2,"hasMore":1}',
+    2: `{"data":{"videos":[{"video_id":${SLIDESHOW},"images":["https://p16.tiktokcdn.com/1.jpg"]},{"video_id":"v1"}],"cursor":"3","hasMore":false}}`,
+  },
+  "/base/post-comments/": {
+    0: `{"comments":[{"id":${COMMENT},"text":"one","digg_count":"3","reply_total":1,"create_time":1710000000,"user":{"unique_id":"bob"}}],"cursor":"1","hasMore":true}`,
+    1: '{"comments":[{"cid":"7345678901234567801","text":"two"},{"text":"no id"}],"cursor":"1","hasMore":false}',
+  },
+  "/base/post-comment-replies/": {
+    0: '{"comments":[{"id":"7345678901234567802","text":"three"}],"cursor":"1","hasMore":false}',
+  },
+};
+
 function answer(request: Parameters<Handler>[0], response: Parameters<Handler>[1]): void {
   const url = new URL(request.url ?? "", "http://localhost");
+  const list = LISTS[url.pathname];
+  if (list !== undefined && request.headers["x-api-key"] === KEY) {
+    response.end(list[url.searchParams.get("cursor") ?? "0"]);
+    return;
+  }
   const id = /\d{19}/.exec(url.searchParams.get("url") ?? "")?.[0] ?? "";
   if (url.pathname !== "/base/post-detail/" || request.headers["x-api-key"] !== KEY) {
     response.end('{"message":"Invalid API key"}');
@@ -54,6 +81,7 @@ async function openTikLive() {
     source,
     server,
     posts: { video: VIDEO, slideshow: SLIDESHOW, private: PRIVATE, gone: GONE },
+    lists: { uniqueId: "ada", postId: VIDEO, commentId: COMMENT },
     breakNext: (fault: UpstreamFault) => {
       next = FAULTS[fault];
     },
@@ -68,6 +96,45 @@ async function openTikLive() {
 }
 
 describePostSource("tiklive", openTikLive);
+
+describePostSource("tiklive on the sandbox", async () => {
+  const sandbox = await createSandbox();
+  const source = createTikLiveSource({
+    apiKey: "sandbox",
+    baseUrl: `${sandbox.url}/tiklive`,
+    engine: "tiklive@sandbox",
+  });
+  const samples = samplePosts();
+  const find = (kind: (typeof samples)[number]["kind"]) =>
+    samples.find((post) => post.kind === kind && post.faults.length === 0)?.id ?? "";
+  const talked = samples.find(({ comments }) => comments.some(({ replies }) => replies.length > 0));
+  const kinds: Record<UpstreamFault, Fault["kind"]> = {
+    "429": "rate-limited",
+    "500": "server-error",
+    html: "html",
+    empty: "html",
+    reset: "truncated",
+  };
+  return {
+    source,
+    posts: {
+      video: find("speech"),
+      slideshow: find("slideshow"),
+      private: find("private"),
+      gone: find("deleted"),
+    },
+    lists: {
+      uniqueId: talked?.creator.uniqueId ?? "",
+      postId: talked?.id ?? "",
+      commentId: talked?.comments.find(({ replies }) => replies.length > 0)?.id ?? null,
+    },
+    breakNext: (fault) => sandbox.addFaults([{ kind: kinds[fault], times: 1 }]),
+    close: async () => {
+      await source.close();
+      await sandbox.close();
+    },
+  };
+});
 
 describe("tiklive", () => {
   let subject: Awaited<ReturnType<typeof openTikLive>>;
@@ -142,5 +209,29 @@ describe("tiklive", () => {
     subject.answerNext((_, response) => response.end("[".repeat(900_000) + "]".repeat(900_000)));
     const fetched = subject.source.fetchPost({ postId: VIDEO, link: null }, { signal });
     await expect(fetched).rejects.toMatchObject({ code: "bad_response" });
+  });
+
+  test("asks for a creator's id only where another source has described the creator", async () => {
+    subject = await openTikLive();
+    const { source, server } = subject;
+    const creator = { uniqueId: "ada", nickname: null, followerCount: null, postCount: null };
+    await source.listPosts({ creator: { ...creator, userId: "68" }, cursor: "1" }, { signal });
+    expect(server.requests).toEqual([
+      expect.stringMatching(/user-posts\/\?userid=68&count=35&cursor=1/),
+    ]);
+    await source.listPosts({ creator: { ...creator, userId: null }, cursor: null }, { signal });
+    expect(server.requests[1]).toContain("userinfo-by-username/?username=ada");
+    expect(server.requests[2]).toContain("userid=6800000000000000011&");
+  });
+
+  test("takes no error for an empty list", async () => {
+    subject = await openTikLive();
+    const list = () => subject.source.listComments({ postId: VIDEO, cursor: null }, { signal });
+    subject.answerNext((_, response) =>
+      response.end('{"status":"error","message":"Not found post"}'),
+    );
+    await expect(list()).rejects.toMatchObject({ code: "gone" });
+    subject.answerNext((_, response) => response.end("{}"));
+    await expect(list()).rejects.toMatchObject({ code: "bad_response" });
   });
 });

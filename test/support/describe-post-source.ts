@@ -1,4 +1,4 @@
-import { Engagement, Post, type PostSource } from "@clipmill/domain";
+import { Engagement, type Page, pages, Post, type PostSource } from "@clipmill/domain";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 /** How an upstream can go wrong, and the code that each must become. */
@@ -20,18 +20,28 @@ export interface PostSourceUnderTest {
     private: string | null;
     gone: string | null;
   };
+  /** Whose posts and which post's comments and replies there are, over more than one page; null where the source lists nothing. */
+  lists?: { uniqueId: string; postId: string; commentId: string | null } | null;
   /** Makes the upstream's next answer go wrong; null where the source has no upstream. */
   breakNext: ((fault: UpstreamFault) => void | Promise<void>) | null;
   close(): Promise<void>;
 }
 
+type AbsentPart = "slideshow" | "private" | "gone" | "faults" | "lists" | "creators" | "replies";
+
 const signal = new AbortController().signal;
+
+async function readAll<T>(fetchPage: (cursor: string | null) => Promise<Page<T>>): Promise<T[]> {
+  const items: T[] = [];
+  for await (const page of pages(fetchPage)) items.push(...page);
+  return items;
+}
 
 /** What every PostSource keeps to. `absent` names the parts that this kind of source does not have: they are left out. */
 export function describePostSource(
   name: string,
   open: () => Promise<PostSourceUnderTest>,
-  { absent = [] }: { absent?: readonly ("slideshow" | "private" | "gone" | "faults")[] } = {},
+  { absent = [] }: { absent?: readonly AbsentPart[] } = {},
 ): void {
   describe(`${name} as a PostSource`, () => {
     let subject: PostSourceUnderTest;
@@ -92,6 +102,98 @@ export function describePostSource(
       const reason = new Error("shutdown");
       await expect(fetchPost(subject.posts.video, AbortSignal.abort(reason))).rejects.toBe(reason);
     });
+
+    test("captions, where there are any, say their language, format and content", async () => {
+      const { captions } = await fetchPost(subject.posts.video);
+      for (const { language, format, content } of captions) {
+        expect(language === null || /^[a-z]{2,3}$/.test(language)).toBe(true);
+        expect(["vtt", "srt"]).toContain(format);
+        expect("text" in content ? content.text !== "" : URL.canParse(content.url)).toBe(true);
+      }
+    });
+
+    if (!absent.includes("lists")) describeLists();
+    else {
+      test("nothing is listed, and nothing pretends to be", () => {
+        const { listPosts, listComments, listReplies } = subject.source;
+        expect([listPosts, listComments, listReplies]).toEqual([undefined, undefined, undefined]);
+      });
+    }
+
+    function describeLists(): void {
+      const lists = () => {
+        if (subject.lists == null) throw new Error("the factory gives no lists");
+        return subject.lists;
+      };
+      const toCreator = async ({ fetchCreator }: PostSource, uniqueId: string) =>
+        (await fetchCreator?.(uniqueId, { signal })) ?? {
+          userId: null,
+          uniqueId,
+          nickname: null,
+          followerCount: null,
+          postCount: null,
+        };
+
+      test("a creator's posts come page by page, each once, with its creator", async () => {
+        const { source } = subject;
+        const creator = await toCreator(source, lists().uniqueId);
+        expect(creator.uniqueId).toBe(lists().uniqueId);
+        const listed = await readAll(
+          async (cursor) =>
+            (await source.listPosts?.({ creator, cursor }, { signal })) ?? {
+              items: [],
+              cursor: null,
+            },
+        );
+        const ids = listed.map(({ post }) => post.postId);
+        expect(ids.length).toBeGreaterThan(0);
+        expect(new Set(ids).size).toBe(ids.length);
+        for (const { post, engagement } of listed) {
+          expect(Post.parse(post)).toEqual(post);
+          expect(Engagement.parse(engagement)).toEqual(engagement);
+          expect(post).toMatchObject({ author: { uniqueId: creator.uniqueId }, source: source.id });
+        }
+      });
+
+      if (!absent.includes("creators")) {
+        test("a creator has the numeric id that the lists want", async () => {
+          const creator = await toCreator(subject.source, lists().uniqueId);
+          expect(creator.userId).toMatch(/^\d+$/);
+        });
+      }
+
+      test("comments come page by page, each once, with words and an id", async () => {
+        const { postId } = lists();
+        const comments = await readAll(
+          async (cursor) =>
+            (await subject.source.listComments?.({ postId, cursor }, { signal })) ?? {
+              items: [],
+              cursor: null,
+            },
+        );
+        expect(comments.length).toBeGreaterThan(0);
+        expect(new Set(comments.map(({ id }) => id)).size).toBe(comments.length);
+        for (const comment of comments) {
+          expect(comment).toMatchObject({ id: expect.stringMatching(/^\d+$/), postId });
+          expect(comment.text).not.toBe("");
+        }
+      });
+
+      if (!absent.includes("replies")) {
+        test("replies come under their comment", async () => {
+          const { postId, commentId } = lists();
+          const replies = await readAll(
+            async (cursor) =>
+              (await subject.source.listReplies?.(
+                { postId, commentId: commentId ?? "", cursor },
+                { signal },
+              )) ?? { items: [], cursor: null },
+          );
+          expect(replies.length).toBeGreaterThan(0);
+          for (const { id, text } of replies) expect([id, text]).not.toContain("");
+        });
+      }
+    }
 
     if (absent.includes("faults")) return;
     test.each(Object.entries(UPSTREAM_FAULTS))(
