@@ -1,0 +1,137 @@
+import { mkdir, rm, statfs, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Redis } from "ioredis";
+import { LEASE_MS } from "../processes/arguments.ts";
+import type { Fleet, Member, Role } from "./fleet.ts";
+import type { Load } from "./load.ts";
+import type { Random } from "./random.ts";
+import { type ChaosServer, query } from "./servers.ts";
+
+export const FAULT_KINDS = [
+  "flush",
+  "redis-kill",
+  "postgres-stop",
+  "cut",
+  "hole",
+  "pause",
+  "block",
+  "disk-full",
+  "poison",
+  "storm",
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+export interface FaultDeps {
+  fleet: Fleet;
+  load: Load;
+  random: Random;
+  postgres: ChaosServer;
+  redis: ChaosServer;
+  storageDirectory: string;
+  /** Whether the storage is a small disk of its own that may be filled. */
+  smallDisk: boolean;
+}
+
+/** Resolves when the fault is over; false where it reached nothing and does not count. */
+export type Fault = () => Promise<boolean>;
+
+/** A zombie must be away for longer than its lease, or nobody takes its work. */
+const AWAY_MS = LEASE_MS * 1.5;
+const REDIS_DOWN_MS = 500;
+const POSTGRES_DOWN_MS = 300;
+const DISK_FULL_MS = 1_500;
+const STORM_COPIES = 100;
+
+export function createFaults(deps: FaultDeps): Partial<Record<FaultKind, Fault>> {
+  const { fleet, load, random, postgres, redis } = deps;
+  const pickMember = (...roles: Role[]) =>
+    random.pick(fleet.members.filter(({ role, pid }) => roles.includes(role) && pid() !== null));
+  const pickProxied = () => random.pick(pickMember("worker", "dispatcher", "api").proxies);
+
+  return {
+    flush: () => flush(redis.url),
+    async "redis-kill"() {
+      await redis.crash();
+      await sleep(REDIS_DOWN_MS);
+      await redis.restart();
+      return true;
+    },
+    async "postgres-stop"() {
+      await postgres.crash();
+      await sleep(POSTGRES_DOWN_MS);
+      await postgres.restart();
+      return true;
+    },
+    cut: async () => pickProxied().cut() > 0,
+    async hole() {
+      const proxy = pickProxied();
+      const reached = proxy.hole() > 0;
+      await sleep(AWAY_MS);
+      proxy.heal();
+      return reached;
+    },
+    async pause() {
+      const member = await pickBusy(postgres.url, fleet);
+      if (member?.signal("SIGSTOP") !== true) return false;
+      await sleep(AWAY_MS);
+      return member.signal("SIGCONT");
+    },
+    async block() {
+      const member = await pickBusy(postgres.url, fleet);
+      member?.send({ type: "block", ms: AWAY_MS });
+      await sleep(AWAY_MS);
+      return member !== null;
+    },
+    ...(deps.smallDisk ? { "disk-full": () => fillDisk(deps.storageDirectory) } : {}),
+    async poison() {
+      await load.submit("poison");
+      return true;
+    },
+    async storm() {
+      await load.storm(STORM_COPIES);
+      return true;
+    },
+  };
+}
+
+async function flush(url: string): Promise<boolean> {
+  const redis = new Redis(url, { maxRetriesPerRequest: 1, retryStrategy: () => null });
+  redis.on("error", () => {});
+  try {
+    const size = await redis.dbsize();
+    await redis.flushall();
+    return size > 0;
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** A worker that holds jobs right now: pausing an idle one proves nothing. */
+async function pickBusy(databaseUrl: string, fleet: Fleet): Promise<Member | null> {
+  const rows = await query<{ worker: string }>(
+    databaseUrl,
+    "select worker_id as worker from stage_job where state = 'running' group by 1 order by count(*) desc",
+  );
+  for (const { worker } of rows) {
+    const member = fleet.members.find(({ pid }) => worker === `chaos-${pid() ?? "none"}`);
+    if (member !== undefined) return member;
+  }
+  return null;
+}
+
+async function fillDisk(directory: string): Promise<boolean> {
+  await mkdir(directory, { recursive: true });
+  const path = join(directory, "ballast");
+  const { bavail, bsize } = await statfs(directory);
+  try {
+    await writeFile(path, Buffer.alloc(bavail * bsize));
+  } catch (error) {
+    // Somebody took the last block meanwhile, which is what this is about.
+    if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
+  }
+  await sleep(DISK_FULL_MS);
+  const left = (await statfs(directory)).bavail;
+  await rm(path, { force: true });
+  return left * bsize < 65_536;
+}

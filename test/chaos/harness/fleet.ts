@@ -1,0 +1,148 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ChaosArguments, FromProcess, ToProcess } from "../processes/arguments.ts";
+import { createTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
+import { type ChaosServer, toProxied } from "./servers.ts";
+
+export type Role = "api" | "dispatcher" | "reconciler" | "worker";
+
+/** One process that is started again whenever it dies, behind proxies of its own. */
+export interface Member {
+  readonly name: string;
+  readonly role: Role;
+  readonly proxies: readonly TcpProxy[];
+  pid(): number | null;
+  /** Of an API that is up. */
+  url(): string | null;
+  send(message: ToProcess): void;
+  signal(signal: NodeJS.Signals): boolean;
+}
+
+export interface FleetCounts {
+  deaths: number;
+  fenced: number;
+  reconciled: number;
+}
+
+export interface Fleet {
+  readonly members: readonly Member[];
+  readonly counts: FleetCounts;
+  close(): Promise<void>;
+}
+
+export interface FleetOptions {
+  sizes: Readonly<Record<Role, number>>;
+  postgres: ChaosServer;
+  redis: ChaosServer;
+  common: Pick<ChaosArguments, "upstreamUrl" | "storageDirectory" | "control">;
+  logDirectory: string;
+  /** Where Node keeps compiled code: a process starts a hundred times here. */
+  cacheDirectory: string;
+}
+
+const ROLES: Readonly<Record<Role, Pick<ChaosArguments, "roles" | "queues">>> = {
+  api: { roles: [], queues: [] },
+  dispatcher: { roles: ["dispatch"], queues: [] },
+  reconciler: { roles: ["reconcile"], queues: [] },
+  worker: { roles: ["work"], queues: ["io", "gpu", "llm"] },
+};
+const RESTART_AFTER_MS = 100;
+
+export async function startFleet(options: FleetOptions): Promise<Fleet> {
+  const counts: FleetCounts = { deaths: 0, fenced: 0, reconciled: 0 };
+  const names = Object.entries(options.sizes).flatMap(([role, size]) =>
+    Array.from({ length: size }, (_, i) => ({ role: role as Role, name: `${role}-${i + 1}` })),
+  );
+  const started = await Promise.all(
+    names.map(({ role, name }) => startMember(role, name, options, counts)),
+  );
+  return {
+    members: started.map(({ member }) => member),
+    counts,
+    async close() {
+      await Promise.all(started.map(({ close }) => close()));
+    },
+  };
+}
+
+async function startMember(
+  role: Role,
+  name: string,
+  { postgres, redis, common, logDirectory, cacheDirectory }: FleetOptions,
+  counts: FleetCounts,
+): Promise<{ member: Member; close(): Promise<void> }> {
+  const proxies = await Promise.all([createTcpProxy(postgres.port), createTcpProxy(redis.port)]);
+  const [toPostgres, toRedis] = proxies;
+  const file = role === "api" ? "api.ts" : "worker.ts";
+  const path = fileURLToPath(new URL(`../processes/${file}`, import.meta.url));
+  const args: ChaosArguments = {
+    ...common,
+    ...ROLES[role],
+    databaseUrl: toProxied(postgres.url, toPostgres?.port ?? 0),
+    redisUrl: toProxied(redis.url, toRedis?.port ?? 0),
+  };
+  const log = createWriteStream(join(logDirectory, `${name}.log`));
+  let child: ChildProcess | null = null;
+  let url: string | null = null;
+  let closed = false;
+  let restart: NodeJS.Timeout | null = null;
+  const ready = Promise.withResolvers<void>();
+
+  function start(): void {
+    const env = { ...process.env, NODE_ENV: "test", NODE_COMPILE_CACHE: cacheDirectory };
+    const next = fork(path, [JSON.stringify(args)], {
+      env: { ...env, LOG_LEVEL: "warn" },
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+    });
+    child = next;
+    next.stdout?.pipe(log, { end: false });
+    next.stderr?.pipe(log, { end: false });
+    next.on("message", (message: FromProcess) => {
+      if (message.type === "ready") {
+        url = message.url ?? null;
+        ready.resolve();
+      } else counts[message.type] += message.count;
+    });
+    // A message to a process that has just died.
+    next.on("error", () => {});
+    next.once("exit", (code, signal) => {
+      child = null;
+      url = null;
+      if (closed) return;
+      // Nothing has been killed yet: it cannot start at all.
+      ready.reject(new Error(`${name} ended before it was ready; see ${log.path.toString()}`));
+      counts.deaths++;
+      log.write(`-- ended: ${signal ?? code}\n`);
+      restart = setTimeout(start, RESTART_AFTER_MS);
+    });
+  }
+
+  start();
+  await ready.promise;
+  const member: Member = {
+    name,
+    role,
+    proxies,
+    pid: () => child?.pid ?? null,
+    url: () => url,
+    send: (message) => void child?.send(message, () => {}),
+    signal: (signal) => child?.kill(signal) ?? false,
+  };
+  return {
+    member,
+    async close() {
+      closed = true;
+      if (restart !== null) clearTimeout(restart);
+      if (child !== null) {
+        const exited = once(child, "exit");
+        child.kill("SIGKILL");
+        await exited;
+      }
+      log.end();
+      await Promise.all(proxies.map((proxy) => proxy.close()));
+    },
+  };
+}

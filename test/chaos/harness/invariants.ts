@@ -1,0 +1,173 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { STAGE_NAMES } from "../pipeline.ts";
+import type { Load } from "./load.ts";
+import { query } from "./servers.ts";
+import type { Upstream } from "./upstream.ts";
+
+export interface Verdict {
+  /** Acknowledged requests that are not at their end, or not there. */
+  lost: number;
+  /** One line for each broken rule. */
+  violations: string[];
+  poisoned: number;
+  /** Calls per stage job that ended well. */
+  amplification: number;
+}
+
+export interface World {
+  databaseUrl: string;
+  storageDirectory: string;
+  load: Load;
+  upstream: Upstream;
+  /** The most that Redis was seen to use. */
+  redisBytes: number;
+}
+
+/** Rows of each of these are violations. */
+const RULES: readonly { rule: string; sql: string }[] = [
+  {
+    rule: "I1: an idempotency key has two requests",
+    sql: `select idempotency_key from request group by tenant, idempotency_key having count(*) > 1`,
+  },
+  {
+    rule: "I2: a request is done and its work is not",
+    sql: `select r.id from request r where r.state = 'done' and (
+        select count(*) from request_stage_job l join stage_job j on j.id = l.stage_job_id
+        where l.request_id = r.id and j.state = 'done') <> ${STAGE_NAMES.length}`,
+  },
+  {
+    rule: "I2: a request is open and its work has ended",
+    sql: `select r.id from request r where r.state = 'open' and not exists (
+        select from request_stage_job l join stage_job j on j.id = l.stage_job_id
+        where l.request_id = r.id and j.state in ('ready', 'queued', 'running'))`,
+  },
+  {
+    rule: "I3: a key has two jobs",
+    sql: `select stage, key from stage_job group by stage, key having count(*) > 1`,
+  },
+  {
+    rule: "I4: work is left at rest",
+    sql: `select id, state from stage_job where state in ('ready', 'queued', 'running')`,
+  },
+  {
+    rule: "a good post did not end well",
+    sql: `select id, state, error_code from request where post_id like '71%' and state not in ('done', 'open')`,
+  },
+  {
+    rule: "a deleted post did not end as gone",
+    sql: `select id, state, error_code from request where post_id like '72%' and state <> 'open'
+        and (state, error_code) is distinct from ('skipped', 'gone')`,
+  },
+  {
+    rule: "a poisonous post was not condemned",
+    sql: `select id, state, error_code from request where post_id like '73%' and state <> 'open'
+        and (state, error_code) is distinct from ('failed', 'poison')`,
+  },
+  { rule: "seen by the audit", sql: "select rule, detail from chaos_violation" },
+];
+
+/** Redis holds windows and the last thousand of each queue, whatever waits in Postgres. */
+const REDIS_BYTES_MAX = 64_000_000;
+
+export async function checkInvariants(world: World): Promise<Verdict> {
+  const { databaseUrl, load, redisBytes } = world;
+  const violations = [...load.complaints];
+  for (const { rule, sql } of RULES) {
+    const rows = await query(databaseUrl, sql);
+    if (rows.length > 0)
+      violations.push(`${rule}: ${rows.length}, such as ${JSON.stringify(rows[0])}`);
+  }
+  violations.push(...(await checkCredits(databaseUrl)));
+  violations.push(...(await checkFiles(world)));
+  const calls = await checkCalls(world);
+  violations.push(...calls.violations);
+  if (redisBytes > REDIS_BYTES_MAX) violations.push(`I9: Redis held ${redisBytes} bytes`);
+  const poisoned = await query<{ count: number }>(
+    databaseUrl,
+    "select count(*)::int as count from stage_job where error_code = 'poison'",
+  );
+  return {
+    lost: await countLost(databaseUrl, load),
+    violations,
+    poisoned: poisoned[0]?.count ?? 0,
+    amplification: calls.amplification,
+  };
+}
+
+export async function countOpen(databaseUrl: string): Promise<number> {
+  const sql = "select count(*)::int as count from request where state = 'open'";
+  const [row] = await query<{ count: number }>(databaseUrl, sql);
+  return row?.count ?? 0;
+}
+
+async function countLost(databaseUrl: string, { promised }: Load): Promise<number> {
+  const rows = await query<{ id: string; key: string; state: string }>(
+    databaseUrl,
+    "select id, idempotency_key as key, state from request",
+  );
+  const byKey = new Map(rows.map((row) => [row.key, row]));
+  let lost = 0;
+  for (const [key, { requestId }] of promised) {
+    const row = byKey.get(key);
+    if (row === undefined || row.id !== requestId || row.state === "open") lost++;
+  }
+  return lost;
+}
+
+/** I7, job by job: one call for the job, one for each retry and each crash, and an intent before each that is paid. */
+async function checkCalls({
+  databaseUrl,
+  upstream,
+}: World): Promise<{ violations: string[]; amplification: number }> {
+  const jobs = await query<{ name: string; allowed: number; intents: number; paid: boolean }>(
+    databaseUrl,
+    `select j.stage || '/' || j.key as name, 1 + j.attempts + j.crashes as allowed, j.stage = 'answer' as paid,
+       (select count(*) from cost_entry c where c.stage_job_id = j.id)::int as intents
+     from stage_job j`,
+  );
+  const violations: string[] = [];
+  let total = 0;
+  for (const { name, allowed, intents, paid } of jobs) {
+    const calls = upstream.calls.get(name) ?? 0;
+    total += calls;
+    if (calls > allowed)
+      violations.push(`I7: ${name} was called ${calls} times, ${allowed} allowed`);
+    if (paid && calls > intents) violations.push(`I7: ${name}: ${calls} calls, ${intents} intents`);
+  }
+  return { violations, amplification: total / Math.max(1, jobs.length) };
+}
+
+/** I10: temporary file, sync, rename, then the row. */
+async function checkFiles({ databaseUrl, storageDirectory }: World): Promise<string[]> {
+  const violations: string[] = [];
+  const stored = new Set<string>();
+  const directory = join(storageDirectory, "media");
+  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const content = await readFile(join(entry.parentPath, entry.name));
+    if (createHash("sha256").update(content).digest("hex") !== entry.name) {
+      violations.push("I10: a stored file does not hash to its name");
+    }
+    stored.add(entry.name);
+  }
+  const rows = await query<{ sha256: string }>(databaseUrl, "select sha256 from media");
+  const missing = rows.filter(({ sha256 }) => !stored.has(sha256)).length;
+  if (missing > 0) violations.push(`I10: ${missing} rows without their file`);
+  return violations;
+}
+
+/** I6, where the credit ledger exists. */
+async function checkCredits(databaseUrl: string): Promise<string[]> {
+  const [found] = await query<{ exists: boolean }>(
+    databaseUrl,
+    "select to_regclass('credit_entry') is not null as exists",
+  );
+  if (found?.exists !== true) return [];
+  const rows = await query(
+    databaseUrl,
+    "select txn_id from credit_entry group by txn_id having sum(amount) <> 0",
+  );
+  return rows.length > 0 ? [`I6: ${rows.length} transactions do not balance`] : [];
+}

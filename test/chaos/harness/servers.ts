@@ -1,0 +1,123 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { migrateDatabase, startEmbeddedPostgres } from "@clipmill/db";
+import { migrateQueueSchema } from "@clipmill/queue";
+import { Redis } from "ioredis";
+import pg from "pg";
+
+/** A real server that can be killed and comes back on its port with what it had kept. */
+export interface ChaosServer {
+  readonly port: number;
+  /** Through `port`, so a proxy's port can take its place. */
+  readonly url: string;
+  crash(): Promise<void>;
+  restart(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Durable as in production: fsync and synchronous_commit stay on. */
+export async function startPostgres(directory: string): Promise<ChaosServer> {
+  const log = { info() {} };
+  let server = await startEmbeddedPostgres({ directory, log });
+  const { port, url } = server;
+  await migrateDatabase({ url, queueMigrations: migrateQueueSchema });
+  return {
+    port,
+    url,
+    async crash() {
+      // What `pg_ctl stop -m immediate` sends: no checkpoint, no goodbye, recovery at the next start.
+      process.kill(server.pid, "SIGQUIT");
+      await server.exited;
+    },
+    async restart() {
+      server = await startEmbeddedPostgres({ directory, port, log });
+    },
+    close: () => server.close(),
+  };
+}
+
+/** Null where no redis-server is installed. Its tail of a second is lost at each kill, as with `everysec`. */
+export async function startRedis(directory: string, port: number): Promise<ChaosServer | null> {
+  await mkdir(directory, { recursive: true });
+  const settings = { port, bind: "127.0.0.1", dir: directory, save: "", appendonly: "yes" };
+  const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const url = `redis://127.0.0.1:${port}`;
+  let child = await launch();
+  if (child === null) return null;
+
+  async function launch(): Promise<ChildProcess | null> {
+    const next = spawn("redis-server", args, { stdio: "ignore" });
+    const failed = await Promise.race([
+      once(next, "error").then(() => true),
+      answers(url).then(() => false),
+    ]);
+    return failed ? null : next;
+  }
+
+  async function end(signal: NodeJS.Signals): Promise<void> {
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill(signal);
+    await exited;
+  }
+
+  return {
+    port,
+    url,
+    crash: () => end("SIGKILL"),
+    async restart() {
+      child = await launch();
+    },
+    close: () => end("SIGTERM"),
+  };
+}
+
+async function answers(url: string): Promise<void> {
+  const redis = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 50 });
+  redis.on("error", () => {});
+  await redis.ping();
+  redis.disconnect();
+}
+
+/** The harness's own view of the database, past all proxies; it waits out a restart. */
+export async function query<T>(url: string, sql: string, values: unknown[] = []): Promise<T[]> {
+  for (let tries = 1; ; tries++) {
+    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+    client.on("error", () => {});
+    try {
+      await client.connect();
+      return (await client.query(sql, values)).rows as T[];
+    } catch (error) {
+      if (tries === 10 || !isOutage(error)) throw error;
+      await sleep(300);
+    } finally {
+      await client.end().catch(() => {});
+    }
+  }
+}
+
+/** Anything but an answer from a server that is up: classes 08 (connection) and 57 (operator intervention). */
+function isOutage(error: unknown): boolean {
+  const code = error instanceof pg.DatabaseError ? (error.code ?? "") : "57";
+  return code.startsWith("57") || code.startsWith("08");
+}
+
+export function toProxied(url: string, port: number): string {
+  const proxied = new URL(url);
+  proxied.port = String(port);
+  return proxied.href;
+}
+
+export function toDirectories(
+  home: string,
+): Record<"postgres" | "redis" | "storage" | "logs", string> {
+  return {
+    postgres: join(home, "postgres"),
+    redis: join(home, "redis"),
+    storage: join(home, "storage"),
+    logs: join(home, "logs"),
+  };
+}

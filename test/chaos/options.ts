@@ -1,0 +1,72 @@
+import { parseArgs } from "node:util";
+
+/** What a run must have done to prove anything; below any of these it fails. */
+export interface Minima {
+  requests: number;
+  kills: number;
+  /** Of each kind of fault that this machine can produce. */
+  faults: number;
+}
+
+export interface Plan {
+  minima: Minima;
+  /** Faults go on for at least, and at most, this long. */
+  faultsForMs: { least: number; most: number };
+  requestsPerSecond: number;
+  killEveryMs: number;
+  /** At rest is who makes no progress for this long. */
+  stalledAfterMs: number;
+}
+
+export interface ChaosOptions {
+  seed: number;
+  plan: Plan;
+  controls: boolean;
+  /** Leaves the directory of logs and data, and says where. */
+  keep: boolean;
+}
+
+const DEFAULT: Plan = {
+  minima: { requests: 2_000, kills: 100, faults: 3 },
+  faultsForMs: { least: 120_000, most: 190_000 },
+  requestsPerSecond: 18,
+  killEveryMs: 1_100,
+  stalledAfterMs: 30_000,
+};
+
+export const SHORT: Plan = {
+  minima: { requests: 400, kills: 25, faults: 1 },
+  faultsForMs: { least: 35_000, most: 60_000 },
+  requestsPerSecond: 14,
+  killEveryMs: 1_100,
+  stalledAfterMs: 20_000,
+};
+
+/** Throws on what it does not know. */
+export function parseOptions(args: readonly string[]): ChaosOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seed: { type: "string" },
+      minutes: { type: "string" },
+      short: { type: "boolean", default: false },
+      controls: { type: "boolean", default: false },
+      keep: { type: "boolean", default: false },
+    },
+  });
+  const seed =
+    values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
+  if (!Number.isSafeInteger(seed)) throw new Error("--seed wants a whole number");
+  const plan = values.short ? SHORT : DEFAULT;
+  return {
+    seed,
+    plan: values.minutes === undefined ? plan : toLongPlan(plan, Number(values.minutes)),
+    controls: values.controls,
+    keep: values.keep,
+  };
+}
+
+function toLongPlan(plan: Plan, minutes: number): Plan {
+  if (!(minutes > 0)) throw new Error("--minutes wants a number above 0");
+  return { ...plan, faultsForMs: { least: minutes * 60_000, most: minutes * 60_000 } };
+}

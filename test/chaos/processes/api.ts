@@ -1,0 +1,40 @@
+import { buildApp } from "@clipmill/api";
+import { createFailpointTrap, createLogger, loadConfig } from "@clipmill/config";
+import {
+  createBackfillStore,
+  createDatabase,
+  createDeadLetter,
+  createListener,
+  createRequestReader,
+  createWorkStore,
+} from "@clipmill/db";
+import { armFailpoints, FAILPOINTS } from "@clipmill/domain";
+import { planChaos } from "../pipeline.ts";
+import { endWithHarness, LEASE_MS, parseArguments, QUEUED_FOR_MS, tell } from "./arguments.ts";
+
+/** The product's HTTP interface before the chaos pipeline. */
+endWithHarness();
+const config = loadConfig();
+armFailpoints(createFailpointTrap(config, FAILPOINTS));
+const { databaseUrl } = parseArguments();
+const log = createLogger(config, "api");
+const onError = (error: Error) => log.error({ err: error }, "connection error");
+const database = createDatabase({ url: databaseUrl, poolSize: 8, name: "chaos-api", onError });
+const listener = createListener({ url: databaseUrl, onError });
+const reader = createRequestReader(database, listener);
+const app = await buildApp({
+  work: createWorkStore(database, {
+    plan: planChaos,
+    leaseMs: LEASE_MS,
+    queuedForMs: QUEUED_FOR_MS,
+  }),
+  requests: reader,
+  findPostResult: reader.findPostResult,
+  backfills: createBackfillStore(database, { plan: planChaos }),
+  dead: createDeadLetter(database),
+  recipes: () => ({ source: ["chaos"], asr: [], ocr: [], llm: [] }),
+  health: () => Promise.resolve({ database: true, queue: true }),
+  log,
+  version: "0.0.0-chaos",
+});
+tell({ type: "ready", url: await app.listen({ host: "127.0.0.1", port: 0 }) });

@@ -1,0 +1,46 @@
+/** What the harness tells a process that it starts. */
+export interface ChaosArguments {
+  databaseUrl: string;
+  redisUrl: string;
+  roles: ("dispatch" | "reconcile" | "work")[];
+  queues: ("io" | "gpu" | "llm")[];
+  upstreamUrl: string;
+  storageDirectory: string;
+  control: Control | null;
+}
+
+/** A protection that is taken out, so that the harness can prove that it would have noticed. */
+export const CONTROLS = [
+  "no-fence",
+  "no-reconciler",
+  "settle-after-commit",
+  "fixed-job-id",
+] as const;
+export type Control = (typeof CONTROLS)[number];
+
+/** A tenth of the product's, so that two minutes hold many leases. */
+export const LEASE_MS = 3_000;
+export const QUEUED_FOR_MS = 5_000;
+export const RECONCILE_EVERY_MS = 500;
+
+export type ToProcess = { type: "block"; ms: number };
+
+export type FromProcess =
+  | { type: "ready"; url?: string }
+  /** Results refused because another worker held the job by then. */
+  | { type: "fenced"; count: number }
+  | { type: "reconciled"; count: number };
+
+export function parseArguments(): ChaosArguments {
+  return JSON.parse(process.argv[2] ?? "{}") as ChaosArguments;
+}
+
+export function tell(message: FromProcess): void {
+  // The harness may be gone; `disconnect` ends this process then.
+  if (process.connected) process.send?.(message);
+}
+
+/** Nobody would stop this process if the harness died. */
+export function endWithHarness(): void {
+  process.on("disconnect", () => process.exit(1));
+}

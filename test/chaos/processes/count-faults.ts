@@ -1,0 +1,29 @@
+import type { WorkStore } from "@clipmill/domain";
+import type { FromProcess } from "./arguments.ts";
+
+/** Tells the harness what the fence and the reconciler did: a fault that reached nothing proves nothing. */
+export function countFaults(work: WorkStore, tell: (message: FromProcess) => void): WorkStore {
+  const tellReconciled = (count: number) => {
+    if (count > 0) tell({ type: "reconciled", count });
+  };
+  return {
+    ...work,
+    async settle(outcomes) {
+      const settled = await work.settle(outcomes);
+      const results = new Set(outcomes.filter(({ kind }) => kind === "done").map(({ id }) => id));
+      const count = settled.fenced.filter(({ id }) => results.has(id)).length;
+      if (count > 0) tell({ type: "fenced", count });
+      return settled;
+    },
+    async reconcile() {
+      const counts = await work.reconcile();
+      tellReconciled(counts.requeued + counts.expired + counts.poisoned);
+      return counts;
+    },
+    async requeueAll() {
+      const count = await work.requeueAll();
+      tellReconciled(count);
+      return count;
+    },
+  };
+}

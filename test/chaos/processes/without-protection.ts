@@ -1,0 +1,103 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Database, createWorkStore, type WorkStoreOptions } from "@clipmill/db";
+import type { Outcome, WorkStore } from "@clipmill/domain";
+import type { Hints } from "@clipmill/queue";
+import type { Control } from "./arguments.ts";
+
+interface Parts {
+  work: WorkStore;
+  hints: Hints;
+}
+
+/** The parts with one protection taken out: a negative control, put in from here and unknown to the product. */
+export function withoutProtection(
+  control: Control | null,
+  parts: Parts,
+  database: Database,
+  options: WorkStoreOptions,
+): Parts {
+  switch (control) {
+    case "no-fence":
+      return { ...parts, work: withoutFence(parts.work, database) };
+    case "settle-after-commit":
+      return { ...parts, work: withLateSettle(parts.work, database, options) };
+    case "fixed-job-id":
+      return { ...parts, hints: withFixedJobIds(parts.hints) };
+    // The harness starts none.
+    case "no-reconciler":
+    case null:
+      return parts;
+  }
+}
+
+/** Writes a result whoever holds the job by now. */
+function withoutFence(work: WorkStore, { pool }: Database): WorkStore {
+  return {
+    ...work,
+    async settle(outcomes) {
+      const ids = outcomes.filter(({ kind }) => kind === "done").map(({ id }) => id);
+      const { rows } = await pool.query<{ id: number; epoch: number }>(
+        `update stage_job set state = 'running', deadline = now() + interval '1 minute', run_at = null,
+           finished_at = null
+         where id = any ($1) returning id, epoch`,
+        [ids],
+      );
+      const epochs = new Map(rows.map(({ id, epoch }) => [id, epoch]));
+      return work.settle(
+        outcomes.map((outcome): Outcome => ({
+          ...outcome,
+          epoch: epochs.get(outcome.id) ?? outcome.epoch,
+        })),
+      );
+    },
+  };
+}
+
+/** How late the second transaction comes; a process that dies in between leaves the first alone. */
+const LATE_MS = 100;
+
+/** Stores results in one transaction and plans what follows in another. */
+function withLateSettle(work: WorkStore, { pool }: Database, options: WorkStoreOptions): WorkStore {
+  // Planning nothing leaves the requests as they are.
+  const resultsOnly = createWorkStore(
+    { pool },
+    { ...options, plan: ({ postId }) => ({ kind: "steps", steps: [], postId }) },
+  );
+  return {
+    ...work,
+    async settle(outcomes) {
+      const { fenced } = await resultsOnly.settle(outcomes);
+      const lost = new Set(fenced.map(({ id }) => id));
+      const ended = outcomes.filter(({ id, kind }) => isEnd(kind) && !lost.has(id));
+      await sleep(LATE_MS);
+      // The product plans when it finishes a job, so these are finished once more, with the same result.
+      await pool.query(
+        `update stage_job set state = 'running', deadline = now() + interval '1 minute', finished_at = null
+         where id = any ($1)`,
+        [ended.map(({ id }) => id)],
+      );
+      const { handedOff } = await work.settle(ended);
+      return { fenced, handedOff };
+    },
+  };
+}
+
+function isEnd(kind: Outcome["kind"]): boolean {
+  return kind === "done" || kind === "skipped" || kind === "failed";
+}
+
+function withFixedJobIds(hints: Hints): Hints {
+  return {
+    ...hints,
+    async push(queue, jobs) {
+      const target = hints.queues.find(({ name }) => name === queue);
+      await target?.addBulk(
+        jobs.map(({ id, epoch, stage }) => ({
+          name: stage,
+          data: { id, epoch },
+          opts: { jobId: `${stage}-${id}` },
+        })),
+      );
+    },
+  };
+}

@@ -1,0 +1,88 @@
+import { createFailpointTrap, createLogger, loadConfig } from "@clipmill/config";
+import { createDatabase, createListener, createWorkStore } from "@clipmill/db";
+import { armFailpoints, FAILPOINTS, type QueueName } from "@clipmill/domain";
+import { createFileStorage } from "../../../packages/providers/src/storage/file-storage.ts";
+import {
+  createDispatcher,
+  createHints,
+  createQueueBackend,
+  createQueueWorker,
+  createReconciler,
+  createRunner,
+} from "@clipmill/queue";
+import { createChaosStages, planChaos } from "../pipeline.ts";
+import {
+  endWithHarness,
+  LEASE_MS,
+  parseArguments,
+  QUEUED_FOR_MS,
+  RECONCILE_EVERY_MS,
+  tell,
+  type ToProcess,
+} from "./arguments.ts";
+import { countFaults } from "./count-faults.ts";
+import { withoutProtection } from "./without-protection.ts";
+
+const CONCURRENCY = 6;
+const WINDOW = 18;
+
+/** The parts of apps/worker, wired as there, around the chaos stages. */
+endWithHarness();
+const config = loadConfig();
+armFailpoints(createFailpointTrap(config, FAILPOINTS));
+const args = parseArguments();
+const log = createLogger(config, "worker");
+const onError = (error: Error) => log.error({ err: error }, "connection error");
+const url = args.databaseUrl;
+const database = createDatabase({
+  url,
+  poolSize: 6,
+  name: `chaos-${args.roles.join("-")}`,
+  onError,
+});
+const backend = createQueueBackend({
+  redisUrl: args.redisUrl,
+  databaseUrl: url,
+  prefix: "chaos",
+  onError,
+});
+const window = { io: WINDOW, gpu: WINDOW, cpu: WINDOW, llm: WINDOW };
+const storeOptions = { plan: planChaos, leaseMs: LEASE_MS, queuedForMs: QUEUED_FOR_MS, window };
+const store = createWorkStore(database, storeOptions);
+const safe = { work: store, hints: createHints(backend) };
+const { work: mutated, hints } = withoutProtection(args.control, safe, database, storeOptions);
+const work = countFaults(mutated, tell);
+
+if (args.roles.includes("work")) {
+  const workerId = `chaos-${process.pid}`;
+  const storage = await createFileStorage({ directory: args.storageDirectory });
+  const stages = createChaosStages({ upstreamUrl: args.upstreamUrl, storage, workerId });
+  const runner = createRunner({
+    stages,
+    work,
+    hints,
+    ledger: store,
+    workerId,
+    leaseMs: LEASE_MS,
+    log,
+    // Short waits: a run has minutes.
+    random: () => Math.random() / 10,
+  });
+  for (const queue of args.queues) {
+    createQueueWorker({ backend, queue, concurrency: CONCURRENCY, runner, log });
+  }
+}
+if (args.roles.includes("dispatch")) {
+  const listener = createListener({ url, onError });
+  const nextReady = (queue: QueueName, ms: number) => listener.next("clipmill_ready", queue, ms);
+  createDispatcher({ work, hints, nextReady, window, log });
+}
+if (args.roles.includes("reconcile")) {
+  createReconciler({ work, hints, intervalMs: RECONCILE_EVERY_MS, log });
+}
+
+process.on("message", ({ type, ms }: ToProcess) => {
+  // What a decoder on the event loop would do: no timer, no heartbeat, no answer.
+  if (type === "block") for (const until = Date.now() + ms; Date.now() < until;);
+});
+tell({ type: "ready" });

@@ -1,0 +1,228 @@
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Redis } from "ioredis";
+import { findFreePort } from "./harness/free-port.ts";
+import { installAudit } from "./harness/audit.ts";
+import { createFaults, FAULT_KINDS, type FaultKind } from "./harness/faults.ts";
+import { type Fleet, startFleet } from "./harness/fleet.ts";
+import { checkInvariants, countOpen, type Verdict } from "./harness/invariants.ts";
+import { createLoad, type Load } from "./harness/load.ts";
+import { createRandom, type Random } from "./harness/random.ts";
+import { startPostgres, startRedis, toDirectories } from "./harness/servers.ts";
+import { startUpstream } from "./harness/upstream.ts";
+import type { Plan } from "./options.ts";
+import type { Control } from "./processes/arguments.ts";
+
+export interface ChaosResult extends Verdict {
+  requests: number;
+  repeated: number;
+  shared: number;
+  kills: number;
+  deaths: number;
+  faults: Partial<Record<FaultKind, number>>;
+  fenced: number;
+  reconciled: number;
+  redisBytes: number;
+  seconds: number;
+  home: string;
+}
+
+export interface ChaosRun {
+  seed: number;
+  plan: Plan;
+  control: Control | null;
+  keep: boolean;
+}
+
+const SIZES = { api: 2, dispatcher: 2, reconciler: 2, worker: 3 };
+const SMALL_DISK = "size=96m";
+
+/** One run from empty servers to a verdict. Throws where no redis-server is installed. */
+export async function runChaos({ seed, plan, control, keep }: ChaosRun): Promise<ChaosResult> {
+  const startedAt = Date.now();
+  const random = createRandom(seed);
+  const home = await mkdtemp(join(tmpdir(), "clipmill-chaos-"));
+  const directories = toDirectories(home);
+  for (const directory of [directories.storage, directories.logs]) await mkdir(directory);
+  const smallDisk = mountSmallDisk(directories.storage);
+  const closers: (() => Promise<unknown>)[] = [];
+  const say = createProgress();
+  if (smallDisk) closers.push(async () => unmount(directories.storage));
+  try {
+    const postgres = await startPostgres(directories.postgres);
+    closers.push(() => postgres.close());
+    await installAudit(postgres.url);
+    const redis = await startRedis(directories.redis, await findFreePort());
+    if (redis === null) throw new Error("chaos needs redis-server: apt-get install redis-server");
+    closers.push(() => redis.close());
+    const upstream = await startUpstream(createRandom(seed + 1));
+    closers.push(() => upstream.close());
+    const fleet = await startFleet({
+      sizes: { ...SIZES, reconciler: control === "no-reconciler" ? 0 : SIZES.reconciler },
+      postgres,
+      redis,
+      common: { upstreamUrl: upstream.url, storageDirectory: directories.storage, control },
+      logDirectory: directories.logs,
+      cacheDirectory: join(tmpdir(), "clipmill-chaos-cache"),
+    });
+    closers.push(() => fleet.close());
+    const load = createLoad(fleet, createRandom(seed + 2), `run-${seed}`);
+    const faults = createFaults({
+      fleet,
+      load,
+      random,
+      postgres,
+      redis,
+      storageDirectory: directories.storage,
+      smallDisk,
+    });
+    const watch = watchRedis(redis.url);
+    closers.push(async () => watch.close());
+
+    say("faults");
+    const done = await disturb({ fleet, load, random, plan, faults, say });
+    const { counts } = fleet;
+    const deaths = counts.deaths;
+    say("rest");
+    await settleDown(postgres.url, load, plan.stalledAfterMs);
+    say("checks");
+    const verdict = await checkInvariants({
+      databaseUrl: postgres.url,
+      storageDirectory: directories.storage,
+      load,
+      upstream,
+      redisBytes: watch.maximum(),
+    });
+    return {
+      ...verdict,
+      ...done,
+      requests: load.promised.size,
+      repeated: load.counts.repeated,
+      shared: load.counts.shared,
+      deaths,
+      fenced: counts.fenced,
+      reconciled: counts.reconciled,
+      redisBytes: watch.maximum(),
+      seconds: Math.round((Date.now() - startedAt) / 1_000),
+      home,
+    };
+  } finally {
+    say("close");
+    for (const close of closers.toReversed()) await close();
+    if (!keep) await rm(home, { recursive: true, force: true });
+  }
+}
+
+/** Requests, kills and faults side by side, until the minima are met and the least time is over. */
+async function disturb(deps: {
+  fleet: Fleet;
+  load: Load;
+  random: Random;
+  plan: Plan;
+  faults: ReturnType<typeof createFaults>;
+  say(what: string): void;
+}): Promise<{ kills: number; faults: Partial<Record<FaultKind, number>> }> {
+  const { fleet, load, random, plan } = deps;
+  const startedAt = Date.now();
+  const counts: Partial<Record<FaultKind, number>> = {};
+  let kills = 0;
+  const kinds = FAULT_KINDS.filter((kind) => deps.faults[kind] !== undefined);
+  const isEnough = () =>
+    load.promised.size >= plan.minima.requests &&
+    kills >= plan.minima.kills &&
+    kinds.every((kind) => (counts[kind] ?? 0) >= plan.minima.faults);
+  const goesOn = () => {
+    const ms = Date.now() - startedAt;
+    return ms < plan.faultsForMs.least || (ms < plan.faultsForMs.most && !isEnough());
+  };
+
+  const underWay = new Set<Promise<void>>();
+  async function submit(): Promise<void> {
+    while (goesOn()) {
+      const sent = load.submit().finally(() => underWay.delete(sent));
+      underWay.add(sent);
+      await sleep(1_000 / plan.requestsPerSecond);
+    }
+  }
+  async function kill(): Promise<void> {
+    while (goesOn()) {
+      await sleep(plan.killEveryMs * (0.5 + random.next()));
+      if (random.pick(fleet.members).signal("SIGKILL")) kills++;
+    }
+  }
+  async function fault(): Promise<void> {
+    while (goesOn()) {
+      for (const kind of random.shuffle(kinds)) {
+        if (!goesOn()) return;
+        await sleep(200 + random.between(0, 600));
+        deps.say(kind);
+        if ((await deps.faults[kind]?.()) === true) counts[kind] = (counts[kind] ?? 0) + 1;
+      }
+    }
+  }
+  await Promise.all([submit(), kill(), fault()]);
+  await Promise.all(underWay);
+  return { kills, faults: counts };
+}
+
+/** Waits until nothing is open, or until nothing has moved for the given time: that is lost. */
+async function settleDown(databaseUrl: string, load: Load, stalledAfterMs: number): Promise<void> {
+  let least = Number.POSITIVE_INFINITY;
+  let movedAt = Date.now();
+  while (Date.now() - movedAt < stalledAfterMs) {
+    const open = await countOpen(databaseUrl);
+    if (open === 0) break;
+    if (open < least) {
+      least = open;
+      movedAt = Date.now();
+    }
+    await sleep(500);
+  }
+  load.stop();
+}
+
+/** What happens, a line each, on stderr. */
+function createProgress(): (what: string) => void {
+  const startedAt = Date.now();
+  return (what) =>
+    void process.stderr.write(`  ${((Date.now() - startedAt) / 1_000).toFixed(1)} s: ${what}\n`);
+}
+
+function watchRedis(url: string): { maximum(): number; close(): void } {
+  let maximum = 0;
+  const redis = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 500 });
+  redis.on("error", () => {});
+  const look = async () => {
+    const text = await redis.info("memory").catch(() => "");
+    maximum = Math.max(maximum, Number(/used_memory:(\d+)/.exec(text)?.[1] ?? 0));
+  };
+  const timer = setInterval(() => {
+    void look();
+  }, 1_000);
+  return {
+    maximum: () => maximum,
+    close() {
+      clearInterval(timer);
+      redis.disconnect();
+    },
+  };
+}
+
+/** False where this user may not: the fault is left out then, and the report says so. */
+function mountSmallDisk(directory: string): boolean {
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", SMALL_DISK, "clipmill-chaos", directory], {
+      stdio: "ignore",
+    });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function unmount(directory: string): void {
+  execFileSync("umount", ["-l", directory], { stdio: "ignore" });
+}
