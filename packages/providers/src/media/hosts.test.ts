@@ -19,6 +19,10 @@ test.each([
   "",
   "com",
   ".tiktokcdn.co",
+  ".tiktokcdn.com",
+  "v16..tiktokcdn.com",
+  "evil.io;.tiktokcdn.com",
+  "evil.io'.tiktokcdn.com",
   "x.akamaized.net",
 ])("%j is not", (host) => {
   expect(isCdnHost(host)).toBe(false);

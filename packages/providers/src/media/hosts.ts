@@ -21,9 +21,15 @@ export const CDN_SUFFIXES: readonly string[] = [
   "tikwm.com",
 ];
 
+/** Labels of letters, digits and hyphens: a URL parser lets far more pass, and resolvers differ in what they make of it. */
+const PLAIN_HOST = /^[a-z0-9-]+(\.[a-z0-9-]+)+$/;
+
 /** Whether a host is on a list of dot suffixes, letter by letter. */
 function hasAllowedSuffix(host: string, suffixes: readonly string[]): boolean {
-  return suffixes.some((suffix) => host === suffix || host.endsWith(`.${suffix}`));
+  return (
+    PLAIN_HOST.test(host) &&
+    suffixes.some((suffix) => host === suffix || host.endsWith(`.${suffix}`))
+  );
 }
 
 /** The hosts that media may be fetched from. */
