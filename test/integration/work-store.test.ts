@@ -1,68 +1,21 @@
-import { createDatabase, createWorkStore, type Database } from "@clipmill/db";
-import type { ClaimedJob, Outcome, WorkStore } from "@clipmill/domain";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createTestDatabase, type TestDatabase } from "../support/database.ts";
-import { newPostId, planToy, toSubmission } from "../support/toy-pipeline.ts";
+import { newPostId, toSubmission } from "../support/toy-pipeline.ts";
+import { openWorkFixture, toDone, type WorkFixture } from "../support/work-fixture.ts";
 
-let testDatabase: TestDatabase;
-let database: Database;
-let work: WorkStore;
+let fixture: WorkFixture;
+let work: WorkFixture["work"];
+let rows: WorkFixture["rows"];
+let stagesOf: WorkFixture["stagesOf"];
+let requestOf: WorkFixture["requestOf"];
+let claimStage: WorkFixture["claimStage"];
+let runToEnd: WorkFixture["runToEnd"];
 
 beforeAll(async () => {
-  testDatabase = await createTestDatabase();
-  database = createDatabase({
-    url: testDatabase.url,
-    poolSize: 8,
-    name: "test",
-    onError: () => {},
-  });
-  work = createWorkStore(database, { plan: planToy, leaseMs: 30_000, queuedForMs: 60_000 });
+  fixture = await openWorkFixture();
+  ({ work, rows, stagesOf, requestOf, claimStage, runToEnd } = fixture);
 });
 
-afterAll(async () => {
-  await database.close();
-  await testDatabase.drop();
-});
-
-async function rows<T>(sql: string, values: unknown[] = []): Promise<T[]> {
-  return (await database.pool.query(sql, values)).rows as T[];
-}
-
-const stagesOf = (postId: string) =>
-  rows<{ id: number; stage: string; state: string; epoch: number; attempts: number; lane: number }>(
-    "select id, stage, state, epoch, attempts, lane from stage_job where key = $1 order by id",
-    [postId],
-  );
-
-const requestOf = async (id: string) =>
-  (await rows<Record<string, unknown>>("select * from request where id = $1", [id]))[0];
-
-/** Dispatches and claims until the wanted post's job is in hand; others are given back. */
-async function claimStage(postId: string, queue: "io" | "gpu" | "llm"): Promise<ClaimedJob> {
-  await work.pick(queue, 1_000);
-  const [row] = await rows<{ id: number; epoch: number }>(
-    "select id, epoch from stage_job where key = $1 and queue = $2 and state = 'queued'",
-    [postId, queue],
-  );
-  if (row === undefined) throw new Error(`no queued job of ${postId} in ${queue}`);
-  const [job] = await work.claim([row], "test-worker");
-  if (job === undefined) throw new Error("not claimed");
-  return job;
-}
-
-const done = (job: ClaimedJob, postId: string): Outcome => ({
-  id: job.id,
-  epoch: job.epoch,
-  kind: "done",
-  output: { postId },
-  records: [],
-  calls: [],
-});
-
-async function runToEnd(postId: string): Promise<void> {
-  for (const queue of ["io", "gpu", "llm"] as const)
-    await work.settle([done(await claimStage(postId, queue), postId)]);
-}
+afterAll(() => fixture[Symbol.asyncDispose]());
 
 describe("accept", () => {
   test("commits the request and its first step together", async () => {
@@ -107,8 +60,8 @@ describe("accept", () => {
     await runToEnd(postId);
     const [later] = await work.accept([toSubmission(postId)]);
     expect(later).toMatchObject({ created: true, state: "done" });
-    expect(await requestOf(earlier?.requestId ?? "")).toMatchObject({ cached: false });
-    expect(await requestOf(later?.requestId ?? "")).toMatchObject({ cached: true, state: "done" });
+    expect(await requestOf(earlier?.requestId)).toMatchObject({ cached: false });
+    expect(await requestOf(later?.requestId)).toMatchObject({ cached: true, state: "done" });
     expect((await stagesOf(postId)).map((s) => s.epoch)).toEqual([1, 1, 1]);
   });
 
@@ -134,12 +87,12 @@ describe("the fence", () => {
     expect(await work.reconcile()).toMatchObject({ expired: 1 });
     const heir = await claimStage(postId, "io");
     expect(heir.epoch).toBe(zombie.epoch + 1);
-    expect(await work.settle([done(zombie, postId)])).toMatchObject({
+    expect(await work.settle([toDone(zombie, postId)])).toMatchObject({
       fenced: [{ id: zombie.id, epoch: zombie.epoch }],
     });
     expect(await work.extend([zombie, heir])).toEqual([{ id: heir.id, epoch: heir.epoch }]);
     expect(await stagesOf(postId)).toMatchObject([{ stage: "first", state: "running" }]);
-    expect(await work.settle([done(heir, postId)])).toMatchObject({ fenced: [] });
+    expect(await work.settle([toDone(heir, postId)])).toMatchObject({ fenced: [] });
   });
 
   test("drops a hint of an earlier dispatch", async () => {
@@ -156,8 +109,8 @@ describe("the fence", () => {
     const postId = newPostId();
     await work.accept([toSubmission(postId)]);
     const job = await claimStage(postId, "io");
-    await work.settle([done(job, postId)]);
-    expect(await work.settle([done(job, postId)])).toMatchObject({
+    await work.settle([toDone(job, postId)]);
+    expect(await work.settle([toDone(job, postId)])).toMatchObject({
       fenced: [{ id: job.id, epoch: job.epoch }],
     });
     expect(await stagesOf(postId)).toHaveLength(2);
@@ -194,7 +147,7 @@ describe("settle", () => {
       { id, epoch, kind: "failed", code: "corrupt_media", message: "broken", upstream: null },
     ]);
     for (const accepted of [a, b]) {
-      expect(await requestOf(accepted?.requestId ?? "")).toMatchObject({
+      expect(await requestOf(accepted?.requestId)).toMatchObject({
         state: "failed",
         error_code: "corrupt_media",
       });
@@ -202,19 +155,19 @@ describe("settle", () => {
     const [again] = await work.accept([toSubmission(postId)]);
     expect(again).toMatchObject({ state: "open" });
     await runToEnd(postId);
-    expect(await requestOf(again?.requestId ?? "")).toMatchObject({ state: "done", cached: false });
+    expect(await requestOf(again?.requestId)).toMatchObject({ state: "done", cached: false });
   });
 
   test("goes on with a warning when a stage that may fail does", async () => {
     const postId = newPostId();
     const [accepted] = await work.accept([toSubmission(postId)]);
-    await work.settle([done(await claimStage(postId, "io"), postId)]);
+    await work.settle([toDone(await claimStage(postId, "io"), postId)]);
     const { id, epoch } = await claimStage(postId, "gpu");
     await work.settle([
       { id, epoch, kind: "failed", code: "engine_failed", message: "crashed", upstream: null },
     ]);
-    await work.settle([done(await claimStage(postId, "llm"), postId)]);
-    expect(await requestOf(accepted?.requestId ?? "")).toMatchObject({
+    await work.settle([toDone(await claimStage(postId, "llm"), postId)]);
+    expect(await requestOf(accepted?.requestId)).toMatchObject({
       state: "done",
       warnings: [{ stage: "second", code: "engine_failed", message: "crashed" }],
     });
@@ -242,7 +195,7 @@ describe("settle", () => {
     const job = await claimStage(postId, "io");
     await work.settle([
       {
-        ...done(job, postId),
+        ...toDone(job, postId),
         kind: "done",
         output: { postId, engine: "fallback" },
         records: [],
@@ -250,109 +203,10 @@ describe("settle", () => {
       },
     ]);
     for (const queue of ["gpu", "llm"] as const)
-      await work.settle([done(await claimStage(postId, queue), postId)]);
+      await work.settle([toDone(await claimStage(postId, queue), postId)]);
     expect(await work.accept([toSubmission(postId)])).toMatchObject([{ state: "done" }]);
     await rows("insert into worker_process (id, queues, engines) values ('w', '{io}', '{best}')");
     expect(await work.accept([toSubmission(postId)])).toMatchObject([{ state: "open" }]);
     await rows("delete from worker_process");
-  });
-});
-
-describe("dispatch", () => {
-  test("lets interactive work pass a backlog, and keeps a share for the lanes below", async () => {
-    const backlog = Array.from({ length: 300 }, () =>
-      toSubmission(newPostId(), { lane: "backfill" }),
-    );
-    await work.accept(backlog);
-    const urgent = Array.from({ length: 100 }, () =>
-      toSubmission(newPostId(), { lane: "interactive" }),
-    );
-    await work.accept(urgent);
-    await rows(
-      "update stage_job set state = 'ready', run_at = now(), deadline = null where state = 'queued'",
-    );
-    const picked = await work.pick("io", 50);
-    const count = (lane: string) => picked.filter((job) => job.lane === lane).length;
-    expect(picked).toHaveLength(50);
-    expect(count("interactive")).toBeGreaterThan(25);
-    expect(count("backfill")).toBeGreaterThanOrEqual(5);
-    expect(await work.pick("io", 50)).toEqual([]);
-    await rows("delete from stage_job where state in ('ready', 'queued')");
-  });
-
-  test("shares a lane between tenants whatever their backlogs", async () => {
-    await work.accept(
-      Array.from({ length: 200 }, () => toSubmission(newPostId(), { tenant: "loud" })),
-    );
-    await work.accept(
-      Array.from({ length: 10 }, () => toSubmission(newPostId(), { tenant: "quiet" })),
-    );
-    const picked = await work.pick("io", 20);
-    const { rows: tenants } = await database.pool.query(
-      "select tenant, count(*) from stage_job where id = any ($1) group by tenant order by tenant",
-      [picked.map((job) => job.id)],
-    );
-    expect(tenants).toEqual([
-      { tenant: "loud", count: 10 },
-      { tenant: "quiet", count: 10 },
-    ]);
-    await rows("delete from stage_job where state in ('ready', 'queued')");
-  });
-
-  test("moves a waiting job up when a better-placed request joins", async () => {
-    const postId = newPostId();
-    await work.accept([toSubmission(postId, { lane: "backfill" })]);
-    await work.accept([toSubmission(postId, { lane: "interactive" })]);
-    expect(await stagesOf(postId)).toMatchObject([{ lane: 1 }]);
-  });
-});
-
-describe("reconcile", () => {
-  test("condemns a job only after three crashes on its own, and never its neighbour", async () => {
-    await rows("delete from stage_job where state in ('ready', 'queued')");
-    const culprit = newPostId();
-    const neighbour = newPostId();
-    const [guilty, innocent] = await work.accept([toSubmission(culprit), toSubmission(neighbour)]);
-    const expireLeases = () =>
-      rows("update stage_job set deadline = now() - interval '1 second' where state = 'running'");
-    // One crash takes both down; from then on each runs alone.
-    await work.claim(await work.pick("io", 10), "doomed");
-    await expireLeases();
-    expect(await work.reconcile()).toMatchObject({ expired: 2, poisoned: 0 });
-
-    let culpritRuns = 0;
-    for (let round = 0; round < 4; round++) {
-      const picked = await work.pick("io", 10);
-      expect(picked).toMatchObject([{ lane: "solo" }]);
-      const [job] = await work.claim(picked, "alone");
-      if (job === undefined) throw new Error("not claimed");
-      if (job.key === neighbour) {
-        await work.settle([done(job, neighbour)]);
-      } else {
-        culpritRuns++;
-        await expireLeases();
-        expect(await work.reconcile()).toMatchObject({ poisoned: culpritRuns === 3 ? 1 : 0 });
-      }
-    }
-    expect(await requestOf(guilty?.requestId ?? "")).toMatchObject({
-      state: "failed",
-      error_code: "poison",
-    });
-    expect(await requestOf(innocent?.requestId ?? "")).toMatchObject({ state: "open" });
-    expect(await stagesOf(neighbour)).toMatchObject([
-      { stage: "first", state: "done" },
-      { stage: "second" },
-    ]);
-  });
-
-  test("requeues a hint that nobody claimed in time", async () => {
-    const postId = newPostId();
-    await work.accept([toSubmission(postId)]);
-    await work.pick("io", 1_000);
-    await rows(
-      "update stage_job set deadline = now() - interval '1 second' where state = 'queued'",
-    );
-    expect((await work.reconcile()).requeued).toBeGreaterThanOrEqual(1);
-    expect(await stagesOf(postId)).toMatchObject([{ state: "ready", attempts: 0 }]);
   });
 });

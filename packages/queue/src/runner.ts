@@ -21,6 +21,7 @@ import type { Hints } from "./hints.ts";
 import { createLeases, LeaseLostError } from "./leases.ts";
 import { sleep } from "./sleep.ts";
 import { createSoloGate } from "./solo-gate.ts";
+import { createErrorLog } from "./throttled-log.ts";
 import { toOutcome } from "./to-outcome.ts";
 
 export interface RunnerDeps {
@@ -54,6 +55,7 @@ export interface Runner {
 /** A bigger batch holds its row locks longer; at 100 jobs the commit is a few per cent of the batch. */
 const BATCH_MAX = 100;
 const SETTLE_RETRY_MS = 200;
+const NEVER = new AbortController().signal;
 
 /** The abort reason at shutdown. */
 export class ShutdownError extends Error {
@@ -65,6 +67,7 @@ export function createRunner(deps: RunnerDeps): Runner {
   const stages = toStageMap(deps.stages);
   const leases = createLeases({ work, leaseMs, log });
   const gate = createSoloGate();
+  const reportSettle = createErrorLog(log, "result not stored yet");
   const delivery = createDelivery({ work, hints: deps.hints, log });
   const shutdown = new AbortController();
   let runningCount = 0;
@@ -103,7 +106,9 @@ export function createRunner(deps: RunnerDeps): Runner {
           });
         }
         if (Date.now() > until) throw error;
-        await sleep(SETTLE_RETRY_MS, shutdown.signal);
+        reportSettle(error);
+        // Also at shutdown: what was done is worth a second more than doing it again.
+        await sleep(SETTLE_RETRY_MS, NEVER);
       }
     }
   }
