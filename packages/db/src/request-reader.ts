@@ -1,4 +1,6 @@
 import {
+  CaptionsOutputs,
+  chooseCaptions,
   ERROR_CODES,
   isErrorCode,
   isTerminal,
@@ -37,6 +39,8 @@ interface RequestRow {
   errorMessage: string | null;
   warnings: Warning[] | null;
   cached: boolean;
+  /** The caller's hint. */
+  language: string | null;
   createdAt: string;
   finishedAt: string | null;
 }
@@ -67,6 +71,7 @@ export function createRequestReader(
       name: "find_request",
       text: `select id, state, link, post_id as "postId", failed_stage as "failedStage", error_code as "errorCode",
           error_message as "errorMessage", warnings, cached,
+          (select o.language from request_options o where o.id = request.options_id),
           to_json(created_at) #>> '{}' as "createdAt", to_json(finished_at) #>> '{}' as "finishedAt"
         from request where id = $1`,
       values: [id],
@@ -114,7 +119,12 @@ export function createRequestReader(
     const { rows } = await pool.query<ArtifactRow>({
       name: "compose_request_result",
       text: `select ${REQUEST_RESULT.columns} from post p ${REQUEST_RESULT.joins} where p.post_id = $1`,
-      values: [request.postId, key("transcriptKey"), key("screenTextKey"), key("answerKey")],
+      values: [
+        request.postId,
+        key("transcriptKey") ?? findCaptionsKey(stages, request.language),
+        key("screenTextKey"),
+        key("answerKey"),
+      ],
     });
     return rows[0] === undefined ? null : toPostResult(rows[0], toShare(request, stages));
   }
@@ -150,6 +160,14 @@ export function createRequestReader(
       return rows[0] === undefined ? null : toPostResult(rows[0], READ_SHARE);
     },
   };
+}
+
+/** The captions that the planner took in place of recognition. */
+function findCaptionsKey(stages: readonly StageRow[], language: string | null): string | null {
+  const captions = stages.flatMap(
+    ({ output }) => CaptionsOutputs.safeParse(output?.["captions"]).data ?? [],
+  );
+  return chooseCaptions(captions, language)?.transcriptKey ?? null;
 }
 
 /** `open` is queued until something ran, retrying while the open work waits for another attempt. */

@@ -1,5 +1,6 @@
 export * from "./answer.ts";
 export * from "./backoff.ts";
+export * from "./choose-captions.ts";
 export * from "./engine-id.ts";
 export * from "./error-codes.ts";
 export * from "./errors.ts";

@@ -51,6 +51,13 @@ describe("the engines of a recipe", () => {
     });
   });
 
+  test("are passed over in silence where the gate holds calls back", async () => {
+    log.error.mockClear();
+    const held = new RetryableError("provider_key", "no turn", { details: { sent: false } });
+    expect((await tryAll(held, null)).end).toBe("engine-1");
+    expect(log.error).not.toHaveBeenCalled();
+  });
+
   test("are not asked after an error of our own or an unknown one", async () => {
     const ours = new RetryableError("storage_failed", "disk");
     expect((await tryAll(ours, null)).end).toBe(ours);

@@ -39,6 +39,8 @@ export async function tryEngines<E extends { readonly id: string }, T>(
     } catch (error) {
       if (signal.aborted || !(error instanceof ClipmillError) || !error.entry.failover) throw error;
       telling = toTelling(telling, error);
+      // The gate has told once why it holds everybody back; a line for each call would bury that.
+      if (error.details["sent"] === false) continue;
       // The others hide the trouble from callers, so it must be seen here.
       const needsHuman = error.code === "provider_key" || error.code === "provider_balance";
       log[needsHuman ? "error" : "warn"]({ engine: engine.id, code: error.code }, "engine failed");

@@ -1,6 +1,6 @@
 import { type CaptionReader, RetryableError, type Segment } from "@clipmill/domain";
 import { describe, expect, test, vi } from "vitest";
-import { chooseCaptions, findGoodSegments, readPostCaptions } from "./post-captions.ts";
+import { findGoodSegments, readPostCaptions } from "./post-captions.ts";
 
 const LINES = [
   "how do you keep your house plants alive",
@@ -117,18 +117,5 @@ describe("reading the captions of a post", () => {
     const aborted = { ...ctx, signal: AbortSignal.abort(new Error("shutdown")) };
     const captions = [offered("en")];
     await expect(readPostCaptions(failing, { ...media, captions }, aborted)).rejects.toThrow("403");
-  });
-});
-
-describe("the choice among captions", () => {
-  const english = { language: "en", spoken: false };
-  const german = { language: "de", spoken: true };
-  test("follows the hint, by its primary tag", () => {
-    expect(chooseCaptions([english, german], "en-US")).toBe(english);
-    expect(chooseCaptions([english, german], "fr")).toBeUndefined();
-  });
-  test("without a hint takes those of the spoken language, and guesses none", () => {
-    expect(chooseCaptions([english, german], null)).toBe(german);
-    expect(chooseCaptions([english], null)).toBeUndefined();
   });
 });

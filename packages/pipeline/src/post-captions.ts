@@ -138,18 +138,3 @@ function toCaptionsEngine(source: string): string {
   const model = source.replace(/@.*/, "");
   return toEngineId("captions", { model, sandbox: isSimulated(source) });
 }
-
-/** The part of a captions transcript that the planner sees. */
-export interface CaptionChoice {
-  language: string | null;
-  spoken: boolean;
-}
-
-/** The captions in the hinted language, else those that are known to be in the spoken one. */
-export function chooseCaptions<C extends CaptionChoice>(
-  captions: readonly C[],
-  hint: string | null,
-): C | undefined {
-  const tag = hint?.split("-")[0]?.toLowerCase();
-  return captions.find((each) => (tag === undefined ? each.spoken : each.language === tag));
-}

@@ -1,5 +1,6 @@
 import {
   type CaptionReader,
+  CaptionsOutputs,
   defineStage,
   hashPostMetadata,
   PostId,
@@ -31,16 +32,7 @@ const Output = z.object({
   /** Why there is no media, where the request goes on all the same. */
   missing: z.enum(["region_locked"]).nullable().default(null),
   /** Transcripts made from the platform's captions. */
-  captions: z
-    .array(
-      z.object({
-        transcriptKey: z.string(),
-        transcriptHash: Sha256,
-        language: z.string().nullable(),
-        spoken: z.boolean(),
-      }),
-    )
-    .default([]),
+  captions: CaptionsOutputs.default([]),
 });
 export type Downloaded = z.infer<typeof Output>;
 
