@@ -192,7 +192,8 @@ export function createUpstreamGate(deps: UpstreamGateDeps): UpstreamGate {
         if (toPauseMs() === 0) await sleep(ASK_AGAIN_MS, signal);
         continue;
       }
-      await sleep(Math.max(0, turn.atMs - Date.now()), signal);
+      const aheadMs = turn.atMs - Date.now();
+      if (aheadMs > 0) await sleep(aheadMs, signal);
       if (turn.isProbe) return turn;
       const isLate = policy.rate !== null && Date.now() - turn.atMs > toleranceMs;
       if (!isLate && toPauseMs() === 0) return turn;

@@ -1,0 +1,182 @@
+import type { Log, UpstreamPolicy, UpstreamState, UpstreamStore } from "@clipmill/domain";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { createUpstreamGate } from "./upstream-gate.ts";
+
+const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
+const { signal } = new AbortController();
+
+/** The shared state in memory; `down` makes it unreachable. */
+function newStore(): UpstreamStore & {
+  down: boolean;
+  changes: number;
+  state: UpstreamState | null;
+} {
+  const store: ReturnType<typeof newStore> = {
+    down: false,
+    changes: 0,
+    state: null,
+    async change(_id, next) {
+      if (store.down) throw new Error("unreachable");
+      store.changes++;
+      const nowMs = Date.now();
+      const { state, result } = next(store.state, nowMs);
+      store.state = state;
+      return { state, result, nowMs };
+    },
+  };
+  return store;
+}
+
+function newGate(store: UpstreamStore, policy: Partial<UpstreamPolicy> = {}, holder = "a") {
+  return createUpstreamGate({
+    policy: { id: "api", rate: null, maxInFlight: 20, maxWaitMs: 2_000, ...policy },
+    store,
+    holder,
+    log,
+    random: () => 0,
+  });
+}
+
+/** Starts many calls that last `ms`, and says how many run at once at most and how many ran in all. */
+function startCalls(gate: ReturnType<typeof newGate>, count: number, ms = 0) {
+  const seen = { running: 0, most: 0, done: 0, codes: [] as string[] };
+  const all = Array.from({ length: count }, () =>
+    gate
+      .call(
+        async () => {
+          seen.most = Math.max(seen.most, ++seen.running);
+          await new Promise((resolve) => setTimeout(resolve, ms));
+          seen.running--;
+          seen.done++;
+        },
+        { signal },
+      )
+      .catch((error: unknown) => void seen.codes.push((error as { code: string }).code)),
+  );
+  return { seen, all: Promise.all(all) };
+}
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+describe("without a known rate", () => {
+  test("a thousand calls in a second cost three exchanges at most, not a round trip each", async () => {
+    const store = newStore();
+    const gate = newGate(store, { maxInFlight: null });
+    for (let i = 0; i < 1_000; i++) {
+      await gate.call(async () => {}, { signal });
+      await vi.advanceTimersByTimeAsync(1);
+    }
+    expect(store.changes).toBeLessThanOrEqual(3);
+  });
+
+  test("no more than 20 calls are under way", async () => {
+    const { seen, all } = startCalls(newGate(newStore()), 50, 100);
+    await vi.advanceTimersByTimeAsync(1_000);
+    await all;
+    expect(seen).toMatchObject({ most: 20, done: 50 });
+  });
+
+  test("four processes have five of these each", async () => {
+    const store = newStore();
+    for (const holder of ["b", "c", "d"])
+      await newGate(store, {}, holder).call(async () => {}, { signal });
+    const gate = newGate(store);
+    await gate.call(async () => {}, { signal });
+    const { seen, all } = startCalls(gate, 20, 100);
+    await vi.advanceTimersByTimeAsync(2_000);
+    await all;
+    expect(seen).toMatchObject({ most: 5, done: 20 });
+  });
+});
+
+describe("while Postgres is away", () => {
+  const rate = { calls: 64, windowMs: 60_000, burst: 3 };
+
+  /** Calls of one minute by a process that knows of `others`, after the store went down. */
+  async function callsInAMinute(others: string[]): Promise<number> {
+    const store = newStore();
+    const gates = ["a", ...others].map((holder) => newGate(store, { rate }, holder));
+    const [gate] = gates;
+    if (gate === undefined) throw new Error("there is no gate");
+    const warmUp = gates.map((each) => startCalls(each, 1).all);
+    await vi.advanceTimersByTimeAsync(5_000);
+    await Promise.all(warmUp);
+    store.down = true;
+    const batches: ReturnType<typeof startCalls>[] = [];
+    for (let ms = 0; ms < 60_000; ms += 2_500) {
+      batches.push(startCalls(gate, 20));
+      await vi.advanceTimersByTimeAsync(2_500);
+    }
+    const count = batches.reduce((sum, { seen }) => sum + seen.done, 0);
+    await vi.advanceTimersByTimeAsync(5_000);
+    await Promise.all(batches.map(({ all }) => all));
+    return count;
+  }
+
+  test("a process alone keeps to the whole rate", async () => {
+    const count = await callsInAMinute([]);
+    expect(count).toBeGreaterThan(50);
+    expect(count).toBeLessThanOrEqual(64);
+  });
+
+  test("one of four keeps to a quarter", async () => {
+    const count = await callsInAMinute(["b", "c", "d"]);
+    expect(count).toBeGreaterThan(8);
+    expect(count).toBeLessThanOrEqual(16 + 3);
+  });
+
+  test("it does not stay away for good", async () => {
+    const store = newStore();
+    const gate = newGate(store, { rate });
+    store.down = true;
+    await gate.call(async () => {}, { signal });
+    store.down = false;
+    await vi.advanceTimersByTimeAsync(5_000);
+    await gate.call(async () => {}, { signal });
+    expect(store.changes).toBeGreaterThan(0);
+  });
+});
+
+describe("a call that has no turn", () => {
+  test("is held half a second at least, so that a backlog does not run through the worker", async () => {
+    const store = newStore();
+    const gate = newGate(store);
+    await gate.call(async () => {}, { signal });
+    if (store.state !== null)
+      store.state.pause = {
+        code: "throttled",
+        untilMs: Date.now() + 60_000,
+        failedProbes: 0,
+        probeUntilMs: null,
+      };
+    await vi.advanceTimersByTimeAsync(1_000);
+    const { seen, all } = startCalls(gate, 3);
+    await vi.advanceTimersByTimeAsync(499);
+    expect(seen.codes).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    await all;
+    expect(seen).toMatchObject({ done: 0, codes: ["throttled", "throttled", "throttled"] });
+  });
+
+  test("ends at once when it is aborted, and leaves its place to the next", async () => {
+    const gate = newGate(newStore(), { maxInFlight: 1 });
+    const first = startCalls(gate, 1, 1_000);
+    const abort = new AbortController();
+    const second = gate.call(async () => "ran", { signal: abort.signal });
+    const third = startCalls(gate, 1);
+    abort.abort(new Error("stop"));
+    await expect(second).rejects.toThrow("stop");
+    await vi.advanceTimersByTimeAsync(1_500);
+    await Promise.all([first.all, third.all]);
+    expect(third.seen.done).toBe(1);
+  });
+});
+
+test("closing tells what is not yet told", async () => {
+  const store = newStore();
+  const gate = newGate(store);
+  await gate.call(async () => {}, { signal });
+  await gate.close();
+  expect(store.state?.tallies).toEqual([expect.objectContaining({ calls: 1, failures: 0 })]);
+});
