@@ -13,7 +13,7 @@ import {
 import { QUEUE_NAMES, type Recipes } from "@clipmill/domain";
 import { planRequest } from "@clipmill/pipeline";
 import { toRecipes } from "@clipmill/providers";
-import { createHints, createQueueBackend, type Hints } from "@clipmill/queue";
+import { createErrorLog, createHints, createQueueBackend, type Hints } from "@clipmill/queue";
 import type { FastifyBaseLogger } from "fastify";
 import { buildApp } from "./app.ts";
 
@@ -29,7 +29,7 @@ export async function serveApi(
   databaseUrl: string,
   log: FastifyBaseLogger,
 ): Promise<{ url: string; close(): Promise<void> }> {
-  const onError = (error: Error) => log.error({ err: error }, "connection error");
+  const onError = createErrorLog(log, "connection error");
   const database = createDatabase({
     url: databaseUrl,
     poolSize: config.DATABASE_POOL,

@@ -14,7 +14,7 @@ try {
       "DATABASE_URL: a worker of its own needs one; `clipmill up` starts everything",
     ]);
   const log = createLogger(config, "worker");
-  const worker = await createWorker(config, log);
+  const worker = await createWorker(config, log, () => process.exit(1));
   const grace = closeWithGrace({ delay: KILL_AFTER_MS, logger: false }, async ({ err }) => {
     if (err !== undefined) log.fatal({ err }, "worker crashed");
     await worker.close();

@@ -1,5 +1,5 @@
-import type { WorkerRegistry } from "@clipmill/db";
-import type { Log, QueueName } from "@clipmill/domain";
+import type { WorkerRegistry, WorkerReport } from "@clipmill/db";
+import type { Log } from "@clipmill/domain";
 
 /** A worker that is silent for 15 s counts as gone, so three reports may fail. */
 const REPORT_EVERY_MS = 5_000;
@@ -7,7 +7,7 @@ const REPORT_EVERY_MS = 5_000;
 /** Tells the others that this worker is alive, until closed. The first report is in when this resolves. */
 export async function startReporting(
   registry: WorkerRegistry,
-  worker: { id: string; queues: readonly QueueName[]; engines: readonly string[] },
+  worker: WorkerReport,
   log: Log,
 ): Promise<{ close(): Promise<void> }> {
   await registry.report(worker);

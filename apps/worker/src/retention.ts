@@ -1,11 +1,18 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { type Config, toStorageSettings } from "@clipmill/config";
-import { type Database, sweepFiles } from "@clipmill/db";
+import { type Database, sweepFiles, sweepOrphans } from "@clipmill/db";
 import type { Log } from "@clipmill/domain";
 import { createStorage } from "@clipmill/providers";
 
 /** A round reads two indexes and deletes what is over; more often would free nothing sooner. */
 const SWEEP_EVERY_MS = 10 * 60_000;
+
+/** Files that no row knows are looked for an hour after the start and then daily: it means to list them all. */
+const ORPHANS_AT_ROUND = 6;
+const ORPHANS_EVERY_ROUNDS = 144;
+
+/** A user's own file has no row until its job runs, and a backlog may take days. */
+const ORPHAN_AFTER_MS = 7 * 24 * 60 * 60_000;
 
 /** Deletes stored files that are too old or too many, until closed. */
 export async function startRetention(
@@ -28,10 +35,23 @@ export async function startRetention(
     if (counts.media + counts.audio > 0) log.info({ ...counts }, "stored files deleted");
   }
 
+  async function dropOrphans(): Promise<void> {
+    const writtenBefore = new Date(Date.now() - ORPHAN_AFTER_MS);
+    for (const kind of ["media", "audio"] as const) {
+      const files = storage.list(kind);
+      const deleteFile = storage.delete;
+      const options = { files, kind, writtenBefore, deleteFile, signal };
+      const orphans = await sweepOrphans(database, options);
+      if (orphans > 0) log.info({ kind, orphans }, "stored files deleted that nothing knew");
+    }
+  }
+
   async function run(): Promise<void> {
-    while (!signal.aborted) {
+    for (let round = 0; !signal.aborted; round++) {
       // The next round tries again; what is not deleted costs disk and nothing else.
-      await sweep().catch((error: unknown) => log.error({ err: error }, "retention failed"));
+      const report = (error: unknown) => log.error({ err: error }, "retention failed");
+      await sweep().catch(report);
+      if (round % ORPHANS_EVERY_ROUNDS === ORPHANS_AT_ROUND) await dropOrphans().catch(report);
       await wait(SWEEP_EVERY_MS, undefined, { signal }).catch(() => {});
     }
   }

@@ -15,16 +15,19 @@ import { createStages, planRequest } from "@clipmill/pipeline";
 import { createEngines } from "@clipmill/providers";
 import {
   createDispatcher,
+  createErrorLog,
   createHints,
   createQueueBackend,
   createQueueWorker,
   createReconciler,
   createRunner,
+  createWatchdog,
   createUpstreams,
   type Loop,
 } from "@clipmill/queue";
 import { createMedia } from "./media.ts";
 import { createRefetchingStorage } from "./refetching-storage.ts";
+import { createDispatchWindow } from "./window.ts";
 import { startReporting } from "./reporting.ts";
 import { startRetention } from "./retention.ts";
 import { toUpstreamPolicies, withUpstreams } from "./upstream-policies.ts";
@@ -40,15 +43,9 @@ const STOP_WITHIN_MS = 20_000;
 /** A hint that waits longer than this counts as lost; long enough for a full window of slow stages to drain. */
 const QUEUED_FOR_MS = 60_000;
 
-/**
- * Hints that may stand in a queue, per slot of this worker: enough that no slot waits for the dispatcher, few
- * enough that urgent work is not behind many.
- */
-const WINDOW_PER_SLOT = 3;
-
 /** Wires one worker process: whatever of dispatching, reconciling and draining its roles ask for. */
-export async function createWorker(config: Config, log: Log): Promise<Worker> {
-  const onError = (error: Error) => log.error({ err: error }, "connection error");
+export async function createWorker(config: Config, log: Log, leave: () => void): Promise<Worker> {
+  const onError = createErrorLog(log, "connection error");
   const database = createDatabase({
     url: config.DATABASE_URL ?? "",
     poolSize: config.DATABASE_POOL,
@@ -70,12 +67,13 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
     cpu: config.CPU_CONCURRENCY,
     llm: config.LLM_CONCURRENCY,
   };
-  const window = mapQueues(concurrency, (slots) => slots * WINDOW_PER_SLOT);
+  const registry = createWorkerRegistry(database);
+  const window = await createDispatchWindow(registry, concurrency, log);
   const work = createWorkStore(database, {
     plan: planRequest,
     leaseMs: config.LEASE_MS,
     queuedForMs: QUEUED_FOR_MS,
-    window,
+    window: window.size,
   });
   const loops: Loop[] = [];
   const has = (role: Config["CLIPMILL_ROLES"][number]) => config.CLIPMILL_ROLES.includes(role);
@@ -86,7 +84,7 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
   }
   if (has("dispatch")) {
     const nextReady = (queue: QueueName, ms: number) => listener.next("clipmill_ready", queue, ms);
-    loops.push(createDispatcher({ work, hints, nextReady, window, log }));
+    loops.push(createDispatcher({ work, hints, nextReady, window: window.size, log }));
   }
 
   async function startWork(): Promise<Loop> {
@@ -120,13 +118,18 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
     const queueWorkers = config.CLIPMILL_QUEUES.map((queue) =>
       createQueueWorker({ backend, queue, concurrency: concurrency[queue], runner, log }),
     );
+    const slots = Object.fromEntries(
+      config.CLIPMILL_QUEUES.map((queue) => [queue, concurrency[queue]]),
+    );
     const reporting = await startReporting(
-      createWorkerRegistry(database),
-      { id: workerId, queues: config.CLIPMILL_QUEUES, engines: ids },
+      registry,
+      { id: workerId, queues: config.CLIPMILL_QUEUES, engines: ids, slots },
       log,
     );
+    const watchdog = createWatchdog({ queues: queueWorkers, hints, log, leave });
     return {
       async close() {
+        watchdog.close();
         const drained = Promise.all(queueWorkers.map((worker) => worker.close()));
         const timer = setTimeout(() => runner.releaseAll(), STOP_WITHIN_MS);
         await drained;
@@ -142,17 +145,11 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
   return {
     async close() {
       await Promise.all(loops.map((loop) => loop.close()));
+      window.close();
       await hints.close();
       await backend.close();
       await listener.close();
       await database.close();
     },
   };
-}
-
-function mapQueues<T, U>(
-  values: Readonly<Record<QueueName, T>>,
-  to: (value: T) => U,
-): Record<QueueName, U> {
-  return { io: to(values.io), gpu: to(values.gpu), cpu: to(values.cpu), llm: to(values.llm) };
 }

@@ -30,7 +30,8 @@ export {
   type RetentionOptions,
   sweepFiles,
 } from "./retention/sweep-files.ts";
+export { type OrphanOptions, sweepOrphans } from "./retention/sweep-orphans.ts";
 export { createUpstreamStore } from "./upstream-store.ts";
 export { grantCredits } from "./work/credits.ts";
 export { createWorkStore, type WorkStoreOptions } from "./work-store.ts";
-export { createWorkerRegistry, type WorkerRegistry } from "./worker-registry.ts";
+export { createWorkerRegistry, type WorkerRegistry, type WorkerReport } from "./worker-registry.ts";

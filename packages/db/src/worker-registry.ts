@@ -1,26 +1,31 @@
 import type { Database } from "./database.ts";
 import type { QueueName } from "@clipmill/domain";
 
+export interface WorkerReport {
+  id: string;
+  queues: readonly QueueName[];
+  engines: readonly string[];
+  /** Jobs that it runs at once, for the queues that it drains. */
+  slots: Readonly<Partial<Record<QueueName, number>>>;
+}
+
 /** Which worker processes are alive and what they can do. */
 export interface WorkerRegistry {
   /** Called every few seconds; a worker that stops counts as gone after 15 s. */
-  report(worker: {
-    id: string;
-    queues: readonly QueueName[];
-    engines: readonly string[];
-  }): Promise<void>;
+  report(worker: WorkerReport): Promise<void>;
   remove(id: string): Promise<void>;
-  /** Queues that some live worker drains. */
-  findDrainedQueues(): Promise<QueueName[]>;
+  /** Slots of all live workers, by queue; a queue that nobody drains is missing. */
+  countSlots(): Promise<Partial<Record<QueueName, number>>>;
 }
 
 export function createWorkerRegistry({ pool }: Pick<Database, "pool">): WorkerRegistry {
   return {
-    async report({ id, queues, engines }) {
+    async report({ id, queues, engines, slots }) {
       await pool.query(
-        `insert into worker_process (id, queues, engines) values ($1, $2, $3)
-         on conflict (id) do update set queues = excluded.queues, engines = excluded.engines, seen_at = now()`,
-        [id, queues, engines],
+        `insert into worker_process (id, queues, engines, slots) values ($1, $2, $3, $4)
+         on conflict (id) do update set queues = excluded.queues, engines = excluded.engines,
+           slots = excluded.slots, seen_at = now()`,
+        [id, queues, engines, slots],
       );
       await pool.query("delete from worker_process where seen_at < now() - interval '1 hour'");
     },
@@ -29,11 +34,14 @@ export function createWorkerRegistry({ pool }: Pick<Database, "pool">): WorkerRe
       await pool.query("delete from worker_process where id = $1", [id]);
     },
 
-    async findDrainedQueues() {
-      const { rows } = await pool.query<{ queue: QueueName }>(
-        `select distinct unnest(queues) as queue from worker_process where seen_at > now() - interval '15 seconds'`,
+    async countSlots() {
+      const { rows } = await pool.query<{ queue: QueueName; slots: number }>(
+        `select s.key as queue, sum(s.value::int) as slots
+         from worker_process w, jsonb_each_text(w.slots) s
+         where w.seen_at > now() - interval '15 seconds'
+         group by s.key`,
       );
-      return rows.map((row) => row.queue);
+      return Object.fromEntries(rows.map(({ queue, slots }) => [queue, slots]));
     },
   };
 }

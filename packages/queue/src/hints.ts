@@ -15,6 +15,8 @@ export interface Hints {
    * The mark is a job of its own, so that it is wiped exactly when the hints are.
    */
   isIntact(): Promise<boolean>;
+  /** Hints that nobody has taken yet. */
+  countWaiting(queue: QueueName): Promise<number>;
   /** For the dashboard. */
   readonly queues: readonly HintQueue[];
   close(): Promise<void>;
@@ -54,6 +56,11 @@ export function createHints(backend: QueueBackend): Hints {
         }),
       );
       failpoint("after-push", queue);
+    },
+
+    async countWaiting(queue) {
+      const counts = await queues.get(queue)?.getJobCounts("waiting", "prioritized");
+      return Object.values(counts ?? {}).reduce((sum, count) => sum + count, 0);
     },
 
     async isIntact() {

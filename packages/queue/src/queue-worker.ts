@@ -5,6 +5,11 @@ import type { Runner } from "./runner.ts";
 import { createErrorLog } from "./throttled-log.ts";
 
 export interface QueueWorker {
+  readonly queue: QueueName;
+  /** When a hint was last taken, or the worker was created; ms since the epoch. */
+  lastTakenAt(): number;
+  /** Every slot is busy. */
+  isFull(): boolean;
   /** Takes nothing new; resolves when what is under way has ended. */
   close(): Promise<void>;
 }
@@ -22,13 +27,25 @@ export function createQueueWorker(options: {
   const worker = backend.createWorker(queue, process, { concurrency });
   worker.on("error", report);
 
+  let lastTakenAt = Date.now();
+  let busyCount = 0;
+
   async function process(job: Job<Hint, string, string>): Promise<string> {
-    const { kind, code } = await runner.run({ id: job.data.id, epoch: job.data.epoch });
+    lastTakenAt = Date.now();
+    busyCount++;
+    const { kind, code } = await runner
+      .run({ id: job.data.id, epoch: job.data.epoch })
+      .finally(() => busyCount--);
     // For the dashboard only: Postgres has decided what comes next by now.
     if (kind === "failed" || kind === "retry")
       throw new UnrecoverableError(`${kind}: ${code ?? "unknown"}`);
     return code === null ? kind : `${kind}: ${code}`;
   }
 
-  return { close: () => worker.close() };
+  return {
+    queue,
+    lastTakenAt: () => lastTakenAt,
+    isFull: () => busyCount >= concurrency,
+    close: () => worker.close(),
+  };
 }

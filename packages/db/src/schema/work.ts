@@ -155,6 +155,8 @@ export const workerProcess = pgTable("worker_process", {
   queues: text().array().notNull(),
   /** Engine ids available there: a fallback's result is redone once a better engine is. */
   engines: text().array().notNull(),
+  /** Jobs that it runs at once, by queue. */
+  slots: jsonb().notNull().default({}),
   startedAt: moment("started_at").notNull().defaultNow(),
   seenAt: moment("seen_at").notNull().defaultNow(),
 });

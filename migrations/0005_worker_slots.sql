@@ -1,0 +1,1 @@
+ALTER TABLE "worker_process" ADD COLUMN "slots" jsonb DEFAULT '{}'::jsonb NOT NULL;
