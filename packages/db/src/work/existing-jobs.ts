@@ -1,4 +1,4 @@
-import { isErrorCode, type PlannedStep } from "@clipmill/domain";
+import { type ErrorCode, isErrorCode, type PlannedStep } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 import { toMapKey, type Wanted } from "./advancing-request.ts";
 
@@ -130,8 +130,7 @@ export async function reopen(
 
 function mustRunAgain(job: ExistingJob): boolean {
   if (job.state === "failed" || job.state === "cancelled" || job.outdated) return true;
-  if (job.state !== "skipped" || !isErrorCode(job.errorCode)) return false;
-  switch (job.errorCode) {
+  switch (findAbsence(job)) {
     case "gone":
     case "private":
     case "region_locked":
@@ -142,4 +141,11 @@ function mustRunAgain(job: ExistingJob): boolean {
     default:
       return false;
   }
+}
+
+/** Why there is no result, or only a part of one (`missing` in the output); null where nothing is missing. */
+function findAbsence({ state, errorCode, output }: ExistingJob): ErrorCode | null {
+  const missing = typeof output === "object" && output !== null && Reflect.get(output, "missing");
+  const code = state === "skipped" ? errorCode : missing;
+  return isErrorCode(code) ? code : null;
 }
