@@ -25,7 +25,7 @@ try {
     await api.close();
   });
   // Whoever started us is gone: nobody would stop us.
-  process.on("disconnect", () => void grace.close());
+  process.on("disconnect", () => grace.close());
   process.send?.({ type: "ready", url: api.url });
   log.info({ port: new URL(api.url).port }, "api ready");
 } catch (error) {

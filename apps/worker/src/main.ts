@@ -20,7 +20,7 @@ try {
     await worker.close();
   });
   // Whoever started us is gone: nobody would stop us.
-  process.on("disconnect", () => void grace.close());
+  process.on("disconnect", () => grace.close());
   process.send?.({ type: "ready" });
   log.info({ queues: config.CLIPMILL_QUEUES, roles: config.CLIPMILL_ROLES }, "worker ready");
 } catch (error) {

@@ -29,7 +29,7 @@ export async function checkRedis(url: string): Promise<RedisProblem | null> {
         remedy: `use Redis or Valkey ${MINIMUM.join(".")} or newer`,
       };
     }
-    const policy = (await redis.config("GET", "maxmemory-policy")) as string[];
+    const policy = await redis.config("GET", "maxmemory-policy");
     if (policy[1] !== undefined && policy[1] !== "noeviction") {
       return {
         problem: `maxmemory-policy is ${policy[1]}, so jobs could be evicted`,

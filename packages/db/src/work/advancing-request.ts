@@ -7,6 +7,8 @@ export interface AdvancingRequest extends RequestFacts {
   optionsId: number;
   /** After this nobody wants the result; null where the caller waits as long as it takes. */
   deadline: string | null;
+  /** Credits held for it now. */
+  creditsHeld: number;
   states: Record<string, StageState | undefined>;
 }
 

@@ -35,10 +35,11 @@ export async function storeEnds(tx: Queryable, ended: readonly RequestEnd[]): Pr
       ),
     ],
   });
+  const holding = ended.filter(({ request }) => request.creditsHeld > 0);
   await endHolds(
     tx,
-    ended.map(({ request }) => request.id),
-    toPayers(ended),
+    holding.map(({ request }) => request.id),
+    toPayers(holding),
   );
 }
 

@@ -27,7 +27,7 @@ export function createRequestOptions(): RequestOptions {
 
   return {
     async save(tx, all) {
-      const hashes = all.map((options) => hashJson(options));
+      const hashes = toHashes(all);
       const byHash = new Map(all.map((options, i) => [hashes[i] ?? "", options]));
       const unknown = [...byHash.keys()].filter((hash) => !idByHash.has(hash)).sort();
       if (unknown.length > 0) await find(tx, unknown);
@@ -68,4 +68,18 @@ export function createRequestOptions(): RequestOptions {
       };
     },
   };
+}
+
+/** The requests of a list share the very objects of their options: what is the same as before it is not hashed again. */
+function toHashes(all: readonly Options[]): string[] {
+  let last: Options | undefined;
+  let hash = "";
+  return all.map((options) => {
+    const { outputs, recipes, language } = options;
+    const isSame =
+      last?.outputs === outputs && last.recipes === recipes && last.language === language;
+    if (!isSame) hash = hashJson(options);
+    last = options;
+    return hash;
+  });
 }

@@ -115,9 +115,11 @@ export async function advanceAttached(
     optionsId: number;
     lane: number;
     deadline: string | null;
+    creditsHeld: number;
   }>({
     name: "lock_attached_requests",
-    text: `select r.id, r.tenant, r.link, r.post_id as "postId", r.options_id as "optionsId", r.lane, r.deadline::text
+    text: `select r.id, r.tenant, r.link, r.post_id as "postId", r.options_id as "optionsId", r.lane, r.deadline::text,
+        r.credits_held as "creditsHeld"
       from request r
       where r.state = 'open'
         and r.id in (select l.request_id from request_stage_job l where l.stage_job_id = any ($1::bigint[]))
