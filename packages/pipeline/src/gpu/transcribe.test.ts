@@ -1,0 +1,81 @@
+import {
+  type AsrProvider,
+  RetryableError,
+  type Storage,
+  type Transcript,
+  UnrecoverableError,
+} from "@clipmill/domain";
+import { expect, test, vi } from "vitest";
+import { createTranscribe } from "./transcribe.ts";
+
+const log = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn(), child: () => log };
+const paid: string[] = [];
+const ctx = {
+  signal: new AbortController().signal,
+  log,
+  attempt: 1,
+  now: () => new Date(0),
+  pay: <T>({ engine }: { engine: string }, call: () => Promise<T>) => {
+    paid.push(engine);
+    return call();
+  },
+};
+const storage = {
+  openLocal: async () => ({ path: "a.wav", [Symbol.asyncDispose]: async () => {} }),
+} as unknown as Storage;
+const input = {
+  mediaSha256: "a".repeat(64),
+  audioSha256: "b".repeat(64),
+  durationMs: 2_000,
+  engines: ["big", "small"],
+  language: null,
+};
+
+function engine(id: string, fails: Error | null, supports = true): AsrProvider {
+  return {
+    id,
+    supports: () => supports,
+    estimateUsd: () => 0,
+    async transcribe() {
+      if (fails !== null) throw fails;
+      const text = `${id} heard these words in the clip`;
+      return { language: "en", segments: [{ startMs: 0, endMs: 2_000, text }], usd: 0 };
+    },
+  };
+}
+
+async function transcribeWith(...asr: AsrProvider[]): Promise<Transcript | undefined> {
+  paid.length = 0;
+  const { records } = await createTranscribe({ asr, storage }).run(input, ctx);
+  const [record] = records ?? [];
+  return record?.kind === "transcript" ? record.transcript : undefined;
+}
+
+test.each([
+  ["does not take so large a file", new UnrecoverableError("too_large", "413")],
+  ["is down", new RetryableError("upstream_unavailable", "503")],
+  ["is not paid", new RetryableError("provider_balance", "402")],
+])("an engine that %s leaves the clip to the next of the recipe", async (_what, error) => {
+  const transcript = await transcribeWith(engine("small", null), engine("big", error));
+  expect(transcript).toMatchObject({ engine: "small", recipe: "big>small" });
+  expect(transcript?.text).toContain("small heard");
+  expect(paid).toEqual(["big", "small"]);
+});
+
+test("an engine that crashes is tried again, since the next may hear worse", async () => {
+  const crash = new RetryableError("engine_failed", "crashed");
+  await expect(transcribeWith(engine("big", crash), engine("small", null))).rejects.toBe(crash);
+});
+
+test("an engine that does not know the language is passed over without a call", async () => {
+  const transcript = await transcribeWith(engine("big", null, false), engine("small", null));
+  expect(transcript?.engine).toBe("small");
+  expect(paid).toEqual(["small"]);
+});
+
+test("what too large a file is to all engines stays too_large", async () => {
+  const tooLarge = new UnrecoverableError("too_large", "413");
+  await expect(
+    transcribeWith(engine("big", tooLarge), engine("small", tooLarge)),
+  ).rejects.toMatchObject({ code: "too_large" });
+});
