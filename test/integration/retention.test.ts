@@ -7,6 +7,7 @@ import {
   createWorkStore,
   type Database,
   sweepFiles,
+  sweepOrphans,
 } from "@clipmill/db";
 import { sha256, type Storage, type StorageKey, type WorkStore } from "@clipmill/domain";
 import { planRequest } from "@clipmill/pipeline";
@@ -185,6 +186,39 @@ describe("retention", () => {
     });
     await expect(failing).rejects.toBe(broken);
     expect(await sweep({ mediaDays: 30 })).toMatchObject({ media: 1 });
+  });
+});
+
+describe("files that no row knows", () => {
+  async function* content(text: string) {
+    yield Buffer.from(text);
+  }
+  const signal = new AbortController().signal;
+  const drop = (writtenBefore: Date) =>
+    sweepOrphans(database, {
+      files: storage.list("media"),
+      kind: "media",
+      writtenBefore,
+      deleteFile: storage.delete,
+      signal,
+    });
+
+  test("are deleted once they are old, and no others", async () => {
+    await finish("known");
+    const { key } = await storage.write("media", content("broken"), { maxBytes: 99, signal });
+    expect(await drop(new Date(Date.now() - 60_000))).toBe(0);
+    expect(await storage.has(key)).toBe(true);
+    expect(await drop(new Date(Date.now() + 60_000))).toBe(1);
+    expect(await storage.has(key)).toBe(false);
+    expect(await storage.has(mediaKey("known"))).toBe(true);
+  });
+
+  test("may be ones that were deleted and came back without a job", async () => {
+    await finish("old");
+    await age(40, "old");
+    await sweep({ mediaDays: 30 });
+    await storage.write("media", content("old"), { maxBytes: 99, signal });
+    expect(await drop(new Date(Date.now() + 60_000))).toBe(1);
   });
 });
 

@@ -128,6 +128,20 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
       expect((await read(key)).toString()).toBe("sound");
     });
 
+    test("all files of a kind are listed, with the time of the last write", async () => {
+      const keys = ["one", "two", "three"].map(async (text) => {
+        const { key } = await storage.write("media", toContent(text), LIMITS);
+        return key;
+      });
+      await storage.write("audio", toContent("sound"), LIMITS);
+      const listed = [];
+      for await (const file of storage.list("media")) listed.push(file);
+      expect(listed.map(({ key }) => key).sort()).toEqual((await Promise.all(keys)).sort());
+      for (const { writtenAt } of listed) {
+        expect(Math.abs(Date.now() - writtenAt.getTime())).toBeLessThan(60_000);
+      }
+    });
+
     test("what was opened is gone from scratch once it is disposed of", async () => {
       const { key } = await storage.write("media", toContent("twice"), LIMITS);
       const before = await subject.listAll();

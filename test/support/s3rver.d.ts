@@ -13,6 +13,7 @@ declare module "@20minutes/s3rver" {
       configureBuckets: { name: string }[];
     });
     httpServer: Server;
+    allowMismatchedSignatures: boolean;
     run(): Promise<AddressInfo>;
     close(): Promise<void>;
   }

@@ -11,6 +11,12 @@ export interface StoredFile {
   bytes: number;
 }
 
+export interface ListedFile {
+  key: StorageKey;
+  /** Last time that the content was written, the same content again included. */
+  writtenAt: Date;
+}
+
 /** Files too big for Postgres. Names come from the content's hash alone, never from outside. */
 export interface Storage {
   /**
@@ -34,6 +40,8 @@ export interface Storage {
   toUrl(key: StorageKey, options: { expiresInSeconds: number }): Promise<string | null>;
   /** No error where there is none. */
   delete(key: StorageKey): Promise<void>;
+  /** All files of a kind, in no order; one that comes or goes meanwhile may be listed or not. */
+  list(kind: StoredKind): AsyncIterable<ListedFile>;
   /** A directory of its own for one job's scratch files, gone after `dispose`. */
   createScratch(): Promise<LocalFile>;
 }

@@ -1,9 +1,15 @@
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { failpoint, type Storage, type StorageKey } from "@clipmill/domain";
+import {
+  failpoint,
+  type ListedFile,
+  type Storage,
+  type StorageKey,
+  type StoredKind,
+} from "@clipmill/domain";
 import { guardDisk, toNullIfMissing } from "./guard-disk.ts";
 import { DIRECTORY_MODE, hashFile, openScratch } from "./scratch.ts";
-import { splitKey, toLost } from "./storage-key.ts";
+import { findKey, splitKey, toLost } from "./storage-key.ts";
 
 /**
  * Storage in a directory of this machine: `media/ab/<sha256>`, `audio/ab/<sha256>`, and `scratch/` for what is being
@@ -53,8 +59,22 @@ export async function createFileStorage({ directory }: { directory: string }): P
     verify: (key, { signal }) => verify(key, signal),
     toUrl: async () => null,
     delete: (key) => guardDisk(() => rm(toPath(key), { force: true })),
+    list: (kind) => listFiles(directory, kind),
     createScratch: scratch.createDirectory,
   };
+}
+
+async function* listFiles(directory: string, kind: StoredKind): AsyncGenerator<ListedFile> {
+  for (const fan of await guardDisk(() => readdir(join(directory, kind)))) {
+    for (const name of await guardDisk(() => readdir(join(directory, kind, fan)))) {
+      const key = findKey(`${kind}/${name}`);
+      if (key === null) continue;
+      const found = await guardDisk(() =>
+        stat(join(directory, kind, fan, name)).catch(toNullIfMissing),
+      );
+      if (found !== null) yield { key, writtenAt: found.mtime };
+    }
+  }
 }
 
 /** A rename survives a power cut only once its directory is synced, and a new directory only once its parent is. */

@@ -25,6 +25,13 @@ export interface S3Client {
   has(name: string): Promise<boolean>;
   delete(name: string): Promise<void>;
   toUrl(name: string, expiresInSeconds: number): Promise<string>;
+  /** A page of what is in a folder, and what to ask for the next one by. */
+  list(folder: string, next: string | undefined): Promise<ListedPage>;
+}
+
+export interface ListedPage {
+  objects: readonly { name: string; writtenAt: Date }[];
+  next: string | undefined;
 }
 
 /** For calls without a body, whose caller waits for nothing else. */
@@ -69,6 +76,18 @@ export function createS3Client(options: S3Options): S3Client {
     async delete(name) {
       // False where there was none.
       await short((s3) => s3.deleteObject(name));
+    },
+
+    async list(folder, next) {
+      const page = await short((s3) => s3.listObjectsPaged("/", `${folder}/`, 1_000, next));
+      const objects = page?.objects ?? [];
+      return {
+        objects: objects.map(({ Key, LastModified }) => ({
+          name: Key,
+          writtenAt: new Date(LastModified),
+        })),
+        next: page?.nextContinuationToken,
+      };
     },
 
     toUrl: (name, expiresInSeconds) =>

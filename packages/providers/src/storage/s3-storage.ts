@@ -1,15 +1,17 @@
 import { open } from "node:fs/promises";
 import {
   failpoint,
+  type ListedFile,
   type LocalFile,
   type Storage,
   type StorageKey,
   type StoredCondition,
+  type StoredKind,
 } from "@clipmill/domain";
 import { guardDisk } from "./guard-disk.ts";
 import { createS3Client, type S3Client, type S3Options } from "./s3-client.ts";
 import { openScratch, type Scratch, type ScratchFile } from "./scratch.ts";
-import { splitKey, toLost } from "./storage-key.ts";
+import { findKey, splitKey, toLost } from "./storage-key.ts";
 
 export interface S3StorageOptions extends S3Options {
   /** A local directory for files on their way: ffmpeg and the recognisers read from disk. */
@@ -62,8 +64,21 @@ export async function createS3Storage(options: S3StorageOptions): Promise<Storag
 
     toUrl: (key, { expiresInSeconds }) => client.toUrl(toName(key), expiresInSeconds),
     delete: (key) => client.delete(toName(key)),
+    list: (kind) => listObjects(client, kind),
     createScratch: scratch.createDirectory,
   };
+}
+
+async function* listObjects(client: S3Client, kind: StoredKind): AsyncGenerator<ListedFile> {
+  let next: string | undefined;
+  do {
+    const page = await client.list(kind, next);
+    for (const { name, writtenAt } of page.objects) {
+      const key = findKey(name);
+      if (key !== null) yield { key, writtenAt };
+    }
+    next = page.next;
+  } while (next !== undefined);
 }
 
 async function upload(

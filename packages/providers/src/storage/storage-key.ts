@@ -1,23 +1,25 @@
 import {
   RetryableError,
-  Sha256,
+  type Sha256,
   type StorageKey,
   type StoredCondition,
   type StoredKind,
   UnrecoverableError,
 } from "@clipmill/domain";
 
+/** The key, or null for a name that is none. */
+export function findKey(name: string): StorageKey | null {
+  const key = /^(media|audio)\/[0-9a-f]{64}$/.test(name);
+  return key ? (name as StorageKey) : null;
+}
+
 /** Both parts of a key. Throws UnrecoverableError `invalid_input`: whatever is no key never becomes a path. */
 export function splitKey(key: StorageKey): { kind: StoredKind; sha256: Sha256 } {
-  const [kind = "", sha256 = ""] = key.split("/");
-  if (
-    key !== `${kind}/${sha256}` ||
-    (kind !== "media" && kind !== "audio") ||
-    !Sha256.safeParse(sha256).success
-  ) {
+  if (findKey(key) === null) {
     throw new UnrecoverableError("invalid_input", "a storage key is malformed");
   }
-  return { kind, sha256 };
+  const [kind, sha256 = ""] = key.split("/");
+  return { kind: kind === "audio" ? "audio" : "media", sha256 };
 }
 
 /** The file is lost: whoever needs it must have it made anew. */

@@ -1,0 +1,46 @@
+import type { ListedFile, StorageKey, StoredKind } from "@clipmill/domain";
+import type { Database } from "../database.ts";
+import { FILE_TABLES, splitKey } from "./producers.ts";
+
+export interface OrphanOptions {
+  files: AsyncIterable<ListedFile>;
+  kind: StoredKind;
+  /** Only files that nobody has written since. */
+  writtenBefore: Date;
+  deleteFile(key: StorageKey): Promise<void>;
+  signal: AbortSignal;
+}
+
+const BATCH = 500;
+
+/**
+ * Deletes stored files that no row knows: media that turned out to be broken once it was stored, and what a worker
+ * left that died before its result was committed. Returns how many.
+ */
+export async function sweepOrphans(
+  { pool }: Pick<Database, "pool">,
+  { files, kind, writtenBefore, deleteFile, signal }: OrphanOptions,
+): Promise<number> {
+  let deleted = 0;
+  let batch: StorageKey[] = [];
+  const sweepBatch = async () => {
+    const { table, hash } = FILE_TABLES[kind];
+    const { rows } = await pool.query<{ sha256: string }>({
+      name: `find_orphans_${kind}`,
+      text: `select f.sha256 from unnest($1::text[]) as f (sha256)
+        where not exists (select 1 from ${table} t where t.${hash} = f.sha256 and t.removed_at is null)`,
+      values: [batch.map((key) => splitKey(key).sha256)],
+    });
+    for (const { sha256 } of rows) await deleteFile(`${kind}/${sha256}`);
+    deleted += rows.length;
+    batch = [];
+  };
+  for await (const { key, writtenAt } of files) {
+    if (signal.aborted) return deleted;
+    if (writtenAt >= writtenBefore) continue;
+    batch.push(key);
+    if (batch.length === BATCH) await sweepBatch();
+  }
+  if (batch.length > 0) await sweepBatch();
+  return deleted;
+}
