@@ -1,0 +1,43 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+export interface RunningProgram {
+  /** Of an API; null for other programs. */
+  url: string | null;
+  /** The most memory that it held so far; NaN where the system does not tell. */
+  peakBytes(): number;
+  stop(): Promise<void>;
+}
+
+/** Starts one of our programs as it is deployed, with nothing of this process's environment but PATH. */
+export async function startProgram(
+  app: "api" | "worker",
+  env: Record<string, string>,
+  execArgv: readonly string[] = [],
+): Promise<RunningProgram> {
+  const path = fileURLToPath(new URL(`../../../apps/${app}/src/main.ts`, import.meta.url));
+  const child = fork(path, [], {
+    env: { PATH: process.env["PATH"], LOG_LEVEL: "error", ...env },
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    execArgv: [...execArgv],
+  });
+  const exited = once(child, "exit");
+  const ready = once(child, "message") as Promise<[{ url?: string }]>;
+  const first = await Promise.race([ready, exited.then(() => null)]);
+  if (first === null) throw new Error(`${app} ended before it was ready`);
+  return {
+    url: first[0].url ?? null,
+    peakBytes() {
+      if (process.platform !== "linux") return Number.NaN;
+      const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
+      return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? Number.NaN) * 1_024;
+    },
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill("SIGTERM");
+      await exited;
+    },
+  };
+}
