@@ -126,6 +126,14 @@ describe("while Postgres is away", () => {
     expect(count).toBeLessThanOrEqual(16 + 3);
   });
 
+  test("a database that hangs does not hang the calls", async () => {
+    const gate = newGate({ change: () => new Promise<never>(() => {}) }, { rate });
+    const { seen, all } = startCalls(gate, 1);
+    await vi.advanceTimersByTimeAsync(1_100);
+    await all;
+    expect(seen.done).toBe(1);
+  });
+
   test("it does not stay away for good", async () => {
     const store = newStore();
     const gate = newGate(store, { rate });

@@ -35,6 +35,8 @@ const FRESH_FOR_MS = 1_000;
 const EXCHANGE_SPACING_MS = 10;
 /** While Postgres is away it is asked this often, and the local share counts. */
 const STORE_RETRY_MS = 1_000;
+/** A database that hangs is as good as away: calls must not hang with it. */
+const STORE_TIMEOUT_MS = 1_000;
 const BATCH_MAX = 100;
 /**
  * A call that cannot go within its time is not sent back at once: a worker would run through its whole backlog in
@@ -45,6 +47,8 @@ const HOLD_MS = 500;
 const ASK_AGAIN_MS = 100;
 /** Jobs that are sent back return spread over this, not all in the first moment. */
 const RETURN_SPREAD_MS = 5_000;
+
+type Ask = Parameters<typeof exchange>[1];
 
 interface Turn {
   atMs: number;
@@ -59,6 +63,7 @@ export function createUpstreamGate(deps: UpstreamGateDeps): UpstreamGate {
   const closing = new AbortController();
   const toleranceMs = policy.rate === null ? 0 : toSpacing(policy.rate).toleranceMs;
   let known: UpstreamState | null = null;
+  let knownAtMs = Number.NEGATIVE_INFINITY;
   let holderCount = 1;
   let pause: Grant["pause"] = null;
   let exchangedAtMs = Number.NEGATIVE_INFINITY;
@@ -94,36 +99,42 @@ export function createUpstreamGate(deps: UpstreamGateDeps): UpstreamGate {
     const report = untold;
     untold = EMPTY_REPORT;
     const ask = { holder, want, report, horizonMs: policy.maxWaitMs / 2 };
-    const sentAtMs = Date.now();
     let grant: Grant;
-    if (sentAtMs < storeRetryAtMs) grant = tradeLocally(ask);
-    else {
-      try {
-        const done = await store.change(policy.id, (state, nowMs) =>
-          exchange(state, ask, policy, nowMs),
-        );
-        clock.sample(sentAtMs, Date.now(), done.nowMs);
-        known = done.state;
-        holderCount = done.result.holderCount;
-        grant = done.result;
-      } catch (error) {
-        reportError(error);
-        storeRetryAtMs = Date.now() + STORE_RETRY_MS;
-        grant = tradeLocally(ask);
-      }
+    try {
+      grant = Date.now() < storeRetryAtMs ? tradeLocally(ask) : await tradeWithAll(ask);
+    } catch (error) {
+      reportError(error);
+      storeRetryAtMs = Date.now() + STORE_RETRY_MS;
+      grant = tradeLocally(ask);
     }
     exchangedAtMs = Date.now();
-    pause = grant.pause;
     announce(grant);
     return grant;
   }
 
-  function tradeLocally(ask: Parameters<typeof exchange>[1]): Grant {
+  async function tradeWithAll(ask: Ask): Promise<Grant> {
+    const sentAtMs = Date.now();
+    const { state, result, nowMs } = await within(
+      STORE_TIMEOUT_MS,
+      store.change(policy.id, (before, atMs) => exchange(before, ask, policy, atMs)),
+    );
+    clock.sample(sentAtMs, Date.now(), nowMs);
+    // Two exchanges may be under way, and the older may be the last to arrive.
+    if (nowMs < knownAtMs) return result;
+    knownAtMs = nowMs;
+    known = state;
+    pause = result.pause;
+    holderCount = result.holderCount;
+    return result;
+  }
+
+  function tradeLocally(ask: Ask): Grant {
     const { rate } = policy;
     const share =
       rate === null ? null : { ...rate, windowMs: rate.windowMs * Math.max(1, holderCount) };
     const local = exchange(known, ask, { rate: share }, clock.toDatabaseMs(Date.now()));
     known = local.state;
+    pause = local.result.pause;
     return local.result;
   }
 
@@ -232,4 +243,14 @@ export function createUpstreamGate(deps: UpstreamGateDeps): UpstreamGate {
       await turns.idle();
     },
   };
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`no answer within ${ms} ms`)), ms);
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
