@@ -66,6 +66,14 @@ describe("the children of the media tools", () => {
     await expect(tools.toWav(clip(), wav(), { signal })).rejects.toMatchObject({ code });
   });
 
+  test.skipIf(process.platform !== "linux")("have 4 GB of memory at most (on Linux)", async () => {
+    const { path } = await installFake(`ulimit -v > "${directory}/limit"`);
+    const tools = createMediaTools({ ffmpegPath: path, ffprobePath: path });
+    // The fake writes no WAV.
+    await expect(tools.toWav(clip(), wav(), { signal })).rejects.toThrow("ENOENT");
+    expect(await readFile(join(directory, "limit"), "utf8")).toBe(`${4 * 1024 * 1024}\n`);
+  });
+
   test("that are missing are engine_unavailable, and a missing file is storage_failed", async () => {
     const tools = createMediaTools({
       ffmpegPath: "/nowhere/ffmpeg",

@@ -6,6 +6,8 @@ export interface ProgramOptions {
   timeoutMs: number;
   /** Most of stdout that is taken; a child that writes more is killed. Default 8 MiB. */
   maxOutputBytes?: number;
+  /** Most address space of the child, where the system has such a limit (Linux). Default: none. */
+  maxMemoryBytes?: number;
 }
 
 /** A child that did not do its work. stderr is for our own eyes in `stderrTail`: it may quote untrusted text. */
@@ -25,6 +27,24 @@ export class ProgramError extends Error {
 
 const STDERR_TAIL_CHARS = 2_000;
 
+/** What the shell exits with when there is nothing to become. */
+const NOT_FOUND = 127;
+
+/**
+ * Node cannot limit a child, so a shell does and then becomes the program: one process, whose id is known. Path and
+ * arguments are the shell's own, not its text. A system that refuses the limit runs the program without it.
+ */
+const LIMITED = 'ulimit -v "$0" 2>/dev/null; exec "$@"';
+
+function start(path: string, args: readonly string[], maxMemoryBytes: number | undefined) {
+  const stdio: ["ignore", "pipe", "pipe"] = ["ignore", "pipe", "pipe"];
+  if (maxMemoryBytes === undefined || process.platform === "win32") {
+    return spawn(path, args, { stdio });
+  }
+  const kilobytes = String(Math.floor(maxMemoryBytes / 1024));
+  return spawn("/bin/sh", ["-c", LIMITED, kilobytes, path, ...args], { stdio });
+}
+
 /**
  * Runs a program with an argument array, no shell and no stdin, and returns its stdout as text. It settles only
  * once the child is gone, so whoever awaits it leaves no process behind. An abort rejects with the signal's reason.
@@ -32,10 +52,10 @@ const STDERR_TAIL_CHARS = 2_000;
 export async function runProgram(
   path: string,
   args: readonly string[],
-  { signal, timeoutMs, maxOutputBytes = 8 * 1024 * 1024 }: ProgramOptions,
+  { signal, timeoutMs, maxOutputBytes = 8 * 1024 * 1024, maxMemoryBytes }: ProgramOptions,
 ): Promise<string> {
   signal.throwIfAborted();
-  const child = spawn(path, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const child = start(path, args, maxMemoryBytes);
   let fault: "timeout" | "output" | undefined;
   const kill = (): void => void child.kill("SIGKILL");
   const timer = setTimeout(() => {
@@ -67,6 +87,9 @@ export async function runProgram(
     signal.throwIfAborted();
     if (fault !== undefined) throw new ProgramError(fault, null, stderrTail);
     if (exitCode === null) throw new ProgramError("killed", null, stderrTail);
+    if (exitCode === NOT_FOUND && maxMemoryBytes !== undefined) {
+      throw new ProgramError("missing", null, stderrTail);
+    }
     if (exitCode !== 0) throw new ProgramError("exit", exitCode, stderrTail);
     return Buffer.concat(chunks).toString("utf8");
   } finally {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type MediaTools, RetryableError, UnrecoverableError } from "@clipmill/domain";
 import ffmpeg, { type FfmpegCommand } from "fluent-ffmpeg";
 import { ProgramError, runProgram } from "../run-program.ts";
-import { toInputOptions } from "./input-options.ts";
+import { MAX_MEMORY_BYTES, toInputOptions } from "./input-options.ts";
 import { MAX_PIXELS, probe, readFormat } from "./probe.ts";
 
 export interface MediaToolsOptions {
@@ -110,7 +110,11 @@ async function run(
 ): Promise<void> {
   const args = command.output(`file:${outputPath}`)._getArguments();
   try {
-    await runProgram(ffmpegPath, args, { signal, timeoutMs: RUN_TIMEOUT_MS });
+    await runProgram(ffmpegPath, args, {
+      signal,
+      timeoutMs: RUN_TIMEOUT_MS,
+      maxMemoryBytes: MAX_MEMORY_BYTES,
+    });
   } catch (cause) {
     throw cause instanceof ProgramError ? toError(cause) : cause;
   }

@@ -2,7 +2,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { type ProbedMedia, RetryableError, UnrecoverableError } from "@clipmill/domain";
 import { z } from "zod";
 import { ProgramError, runProgram } from "../run-program.ts";
-import { toInputOptions } from "./input-options.ts";
+import { MAX_MEMORY_BYTES, toInputOptions } from "./input-options.ts";
 import { findMp4Damage } from "./mp4-boxes.ts";
 import { type MediaFormat, SNIFF_BYTES, sniffMedia } from "./sniff-media.ts";
 
@@ -94,6 +94,7 @@ async function runProbe(
       signal,
       timeoutMs: PROBE_TIMEOUT_MS,
       maxOutputBytes: MAX_PROBE_BYTES,
+      maxMemoryBytes: MAX_MEMORY_BYTES,
     });
     return Probe.parse(JSON.parse(text));
   } catch (cause) {
