@@ -34,6 +34,12 @@ export function addDevCommand(program: Command): void {
       const { bench } = await import("../dev/bench.ts");
       process.exitCode = await bench(name, { json });
     });
+  passThrough(dev, "chaos", "break everything on purpose and count what is lost").action(
+    async (args: string[]) => {
+      const { runChaos } = await import("../dev/chaos.ts");
+      process.exitCode = await runChaos(args);
+    },
+  );
   passThrough(dev, "db:generate", "write the migration that the schema now needs").action(
     async (args: string[]) => {
       const { runTool } = await import("../dev/run-tool.ts");
