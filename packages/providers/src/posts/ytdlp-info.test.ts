@@ -74,6 +74,20 @@ describe("what yt-dlp prints", () => {
     });
   });
 
+  test.each([
+    ["upright", { width: 576, height: 1_024 }, { width: 1_080, height: 1_920 }],
+    ["lying", { width: 1_024, height: 576 }, { width: 1_920, height: 1_080 }],
+  ])("offers the smallest legible picture first, %s", (_what, small, large) => {
+    const formats = [
+      format({ url: "https://v16.tiktok.com/large", ...large }),
+      format({ url: "https://v16.tiktok.com/tiny", width: 144, height: 256 }),
+      format({ url: "https://v16.tiktok.com/small", ...small }),
+    ];
+    expect(map({ formats }).media).toMatchObject({
+      renditions: ["small", "tiny", "large"].map((name) => `https://v16.tiktok.com/${name}`),
+    });
+  });
+
   test("of a release of 2023 is read as well", () => {
     const old = { channel: undefined, creator: "Ada", artists: undefined, artist: "ada" };
     const { post } = map({ ...old, cookies: undefined });

@@ -29,6 +29,7 @@ const Format = looseObject({
   ext: looseText,
   vcodec: looseText,
   acodec: looseText,
+  width: looseNumber,
   height: looseNumber,
   cookies: looseTextOrNull,
 });
@@ -106,8 +107,8 @@ function toMusic({ track, artist, artists }: YtDlpInfo): FetchedPost["post"]["mu
 }
 
 /**
- * H.264 first: H.265 links are at times 404 or without sound, and bytevc2 plays nowhere. Higher is not better here,
- * since only speech and on-screen text are read; what yt-dlp lists later it holds for better.
+ * H.264 first: H.265 links are at times 404 or without sound, and bytevc2 plays nowhere. Larger is not better here,
+ * since only speech and on-screen text are read.
  */
 function toMedia({ formats, thumbnail }: YtDlpInfo, source: string): FetchedMedia {
   const playable = formats.filter(
@@ -140,10 +141,13 @@ function toMedia({ formats, thumbnail }: YtDlpInfo, source: string): FetchedMedi
 /** Each is tried in turn where one is refused; more than a few refusals are no accident. */
 const RENDITIONS_MAX = 4;
 
-function toRank({ vcodec, height }: YtDlpInfo["formats"][number]): number {
+/** Burnt-in text is legible from 540 lines on, which TikTok gives as 576; far more is only slower. */
+const SHORT_SIDE = 576;
+
+function toRank({ vcodec, width, height }: YtDlpInfo["formats"][number]): number {
   const codec = /h265|hevc|bytevc1/.test(vcodec) ? 10_000 : 0;
-  // Text is legible from 540 lines on; what is far above that is only slower.
-  return codec + Math.abs((height ?? 0) - 1_024);
+  const shortSide = Math.min(width ?? height ?? SHORT_SIDE, height ?? width ?? SHORT_SIDE);
+  return codec + Math.abs(shortSide - SHORT_SIDE);
 }
 
 /** yt-dlp writes `name=value; Domain=…; Path=…; Expires=…; name2=…`; a request wants the names and values alone. */
