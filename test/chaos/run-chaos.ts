@@ -38,6 +38,7 @@ export interface ChaosRun {
 }
 
 const SIZES = { api: 2, dispatcher: 2, reconciler: 2, worker: 3 };
+const LAST_ANSWERS_MS = 15_000;
 const SMALL_DISK = "size=96m";
 
 /** One run from empty servers to a verdict. Throws where no redis-server is installed. */
@@ -164,7 +165,8 @@ async function disturb(deps: {
     }
   }
   await Promise.all([submit(), kill(), fault()]);
-  await Promise.all(underWay);
+  // Whoever has no answer yet goes on asking; nothing was promised to it.
+  await Promise.race([Promise.all(underWay), sleep(LAST_ANSWERS_MS)]);
   return { kills, faults: counts };
 }
 

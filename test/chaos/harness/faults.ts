@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { LEASE_MS } from "../processes/arguments.ts";
-import type { Fleet, Member, Role } from "./fleet.ts";
+import type { Fleet, Member } from "./fleet.ts";
 import type { Load } from "./load.ts";
 import type { Random } from "./random.ts";
 import { type ChaosServer, query } from "./servers.ts";
@@ -42,12 +42,17 @@ const REDIS_DOWN_MS = 500;
 const POSTGRES_DOWN_MS = 300;
 const DISK_FULL_MS = 1_500;
 const STORM_COPIES = 100;
+const ANSWERED_WITHIN_MS = 20_000;
 
 export function createFaults(deps: FaultDeps): Partial<Record<FaultKind, Fault>> {
   const { fleet, load, random, postgres, redis } = deps;
-  const pickMember = (...roles: Role[]) =>
-    random.pick(fleet.members.filter(({ role, pid }) => roles.includes(role) && pid() !== null));
-  const pickProxied = () => random.pick(pickMember("worker", "dispatcher", "api").proxies);
+  // An API has no connection to Redis that could break.
+  const pickProxied = () =>
+    random.pick(
+      fleet.members
+        .flatMap(({ proxies }) => proxies)
+        .filter((proxy) => proxy.connectionCount() > 0),
+    );
 
   return {
     flush: () => flush(redis.url),
@@ -84,15 +89,14 @@ export function createFaults(deps: FaultDeps): Partial<Record<FaultKind, Fault>>
       return member !== null;
     },
     ...(deps.smallDisk ? { "disk-full": () => fillDisk(deps.storageDirectory) } : {}),
-    async poison() {
-      await load.submit("poison");
-      return true;
-    },
-    async storm() {
-      await load.storm(STORM_COPIES);
-      return true;
-    },
+    poison: () => endsInTime(load.submit("poison")),
+    storm: () => endsInTime(load.storm(STORM_COPIES)),
   };
+}
+
+/** Other faults must not wait for callers that nobody answers; those go on by themselves. */
+async function endsInTime(sent: Promise<void>): Promise<boolean> {
+  return Promise.race([sent.then(() => true), sleep(ANSWERED_WITHIN_MS, false, { ref: false })]);
 }
 
 async function flush(url: string): Promise<boolean> {

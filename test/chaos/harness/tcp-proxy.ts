@@ -4,6 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 /** Stands between one process and one server, to fail as networks do. */
 export interface TcpProxy {
   readonly port: number;
+  connectionCount(): number;
   /** Resets what is open; returns how many connections that were. */
   cut(): number;
   /** Lets nothing through in either direction and tells nobody, new connections included. */
@@ -50,6 +51,7 @@ export async function createTcpProxy(targetPort: number): Promise<TcpProxy> {
 
   return {
     port: (server.address() as AddressInfo).port,
+    connectionCount: () => pairs.size,
     cut: reset,
     hole() {
       holed = true;
