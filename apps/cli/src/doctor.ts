@@ -38,6 +38,7 @@ export async function examine(config: Config): Promise<Finding[]> {
     checkFfmpeg(config),
     checkSpeech(config),
     checkScreenText(config),
+    ...checkYtDlp(config),
     checkKey("TIKLIVE_API_KEY", TIKLIVE_API_KEY, "the sandbox's sample posts"),
     checkKey("ANTHROPIC_API_KEY", ANTHROPIC_API_KEY, "simulated or extracted answers"),
     disk,
@@ -115,6 +116,20 @@ function checkScreenText({ TESSERACT_PATH }: Config): Finding {
   return version === undefined
     ? note("tesseract", "not found: on-screen text is not read", "apt-get install tesseract-ocr")
     : ok("tesseract", version);
+}
+
+/** Of interest only to those who list it as a source. Debian's copy is of 2023, and TikTok changes by the month. */
+function checkYtDlp({ POST_SOURCES, YTDLP_PATH }: Config): Finding[] {
+  if (!POST_SOURCES.includes("ytdlp")) return [];
+  const { status, stdout } = spawnSync(YTDLP_PATH, ["--ignore-config", "--version"], {
+    encoding: "utf8",
+  });
+  const advice = "install a current yt-dlp, or set YTDLP_PATH";
+  return [
+    status === 0
+      ? ok("yt-dlp", stdout.trim())
+      : note("yt-dlp", "not found: posts come from the other sources", advice),
+  ];
 }
 
 function checkKey(name: string, value: string | undefined, instead: string): Finding {
