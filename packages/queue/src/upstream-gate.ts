@@ -36,7 +36,7 @@ const EXCHANGE_SPACING_MS = 10;
 /** While Postgres is away it is asked this often, and the local share counts. */
 const STORE_RETRY_MS = 1_000;
 /** A database that hangs is as good as away: calls must not hang with it. */
-const STORE_TIMEOUT_MS = 1_000;
+const STORE_TIMEOUT_MS = 3_000;
 const BATCH_MAX = 100;
 /**
  * A call that cannot go within its time is not sent back at once: a worker would run through its whole backlog in
