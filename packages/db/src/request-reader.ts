@@ -1,6 +1,4 @@
 import {
-  CaptionsOutputs,
-  chooseCaptions,
   ERROR_CODES,
   isErrorCode,
   isTerminal,
@@ -39,8 +37,6 @@ interface RequestRow {
   errorMessage: string | null;
   warnings: Warning[] | null;
   cached: boolean;
-  /** The caller's hint. */
-  language: string | null;
   createdAt: string;
   finishedAt: string | null;
 }
@@ -50,7 +46,6 @@ interface StageRow {
   state: string;
   attempts: number;
   relation: string;
-  output: Record<string, unknown> | null;
   ranMs: number | null;
   usd: number;
 }
@@ -60,7 +55,11 @@ const POST_RESULT = selectArtifacts({
   screenText: "p.screen_text_key",
   answer: "p.answer_key",
 });
-const REQUEST_RESULT = selectArtifacts({ transcript: "$2", screenText: "$3", answer: "$4" });
+const REQUEST_RESULT = selectArtifacts({
+  transcript: "r.transcript_key",
+  screenText: "r.screen_text_key",
+  answer: "r.answer_key",
+});
 
 export function createRequestReader(
   { pool }: Pick<Database, "pool">,
@@ -71,7 +70,6 @@ export function createRequestReader(
       name: "find_request",
       text: `select id, state, link, post_id as "postId", failed_stage as "failedStage", error_code as "errorCode",
           error_message as "errorMessage", warnings, cached,
-          (select o.language from request_options o where o.id = request.options_id),
           to_json(created_at) #>> '{}' as "createdAt", to_json(finished_at) #>> '{}' as "finishedAt"
         from request where id = $1`,
       values: [id],
@@ -95,7 +93,7 @@ export function createRequestReader(
   async function findStages(requestId: string): Promise<StageRow[]> {
     const { rows } = await pool.query<StageRow>({
       name: "find_request_stages",
-      text: `select j.stage, j.state, j.attempts, l.relation, j.output,
+      text: `select j.stage, j.state, j.attempts, l.relation,
           (extract(epoch from j.finished_at - j.started_at) * 1000)::float8 as "ranMs",
           coalesce((select sum(c.usd) from cost_entry c where c.stage_job_id = j.id), 0)::float8 as usd
         from request_stage_job l join stage_job j on j.id = l.stage_job_id
@@ -110,21 +108,12 @@ export function createRequestReader(
     request: RequestRow,
     stages: readonly StageRow[],
   ): Promise<PostResult | null> {
-    const key = (name: string) => {
-      const value = stages.flatMap(({ output }) =>
-        output !== null && name in output ? [output[name]] : [],
-      )[0];
-      return typeof value === "string" ? value : null;
-    };
     const { rows } = await pool.query<ArtifactRow>({
       name: "compose_request_result",
-      text: `select ${REQUEST_RESULT.columns} from post p ${REQUEST_RESULT.joins} where p.post_id = $1`,
-      values: [
-        request.postId,
-        key("transcriptKey") ?? findCaptionsKey(stages, request.language),
-        key("screenTextKey"),
-        key("answerKey"),
-      ],
+      text: `select ${REQUEST_RESULT.columns}
+        from request r join post p on p.post_id = r.post_id ${REQUEST_RESULT.joins}
+        where r.id = $1`,
+      values: [request.id],
     });
     return rows[0] === undefined ? null : toPostResult(rows[0], toShare(request, stages));
   }
@@ -160,14 +149,6 @@ export function createRequestReader(
       return rows[0] === undefined ? null : toPostResult(rows[0], READ_SHARE);
     },
   };
-}
-
-/** The captions that the planner took in place of recognition. */
-function findCaptionsKey(stages: readonly StageRow[], language: string | null): string | null {
-  const captions = stages.flatMap(
-    ({ output }) => CaptionsOutputs.safeParse(output?.["captions"]).data ?? [],
-  );
-  return chooseCaptions(captions, language)?.transcriptKey ?? null;
 }
 
 /** `open` is queued until something ran, retrying while the open work waits for another attempt. */

@@ -55,6 +55,10 @@ export const request = pgTable(
     errorCode: text("error_code"),
     errorMessage: text("error_message"),
     warnings: jsonb(),
+    /** What its result is made of: artifacts never change, so neither does the result. */
+    transcriptKey: text("transcript_key"),
+    screenTextKey: text("screen_text_key"),
+    answerKey: text("answer_key"),
     createdAt: moment("created_at").notNull().defaultNow(),
     finishedAt: moment("finished_at"),
     /** When the dead letter last took it back from `failed`: the only way back from an end, and always marked. */

@@ -18,10 +18,12 @@ export async function storeEnds(tx: Queryable, ended: readonly RequestEnd[]): Pr
     name: "end_requests",
     text: `update request r set state = e.state, post_id = e.post_id, failed_stage = e.stage, error_code = e.code,
         error_message = e.message, warnings = e.warnings::jsonb, finished_at = now(),
+        transcript_key = e.transcript_key, screen_text_key = e.screen_text_key, answer_key = e.answer_key,
         cached = not exists (
           select 1 from request_stage_job l where l.request_id = r.id and l.relation <> 'reused')
-      from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-        as e (id, state, post_id, stage, code, message, warnings)
+      from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+          $8::text[], $9::text[], $10::text[])
+        as e (id, state, post_id, stage, code, message, warnings, transcript_key, screen_text_key, answer_key)
       where r.id = e.id and r.state = 'open'`,
     values: [
       ended.map(({ request }) => request.id),
@@ -33,6 +35,9 @@ export async function storeEnds(tx: Queryable, ended: readonly RequestEnd[]): Pr
       ended.map(({ plan }) =>
         warnings(plan).length === 0 ? null : JSON.stringify(warnings(plan)),
       ),
+      ended.map(({ plan }) => (plan.kind === "done" ? plan.artifacts.transcriptKey : null)),
+      ended.map(({ plan }) => (plan.kind === "done" ? plan.artifacts.screenTextKey : null)),
+      ended.map(({ plan }) => (plan.kind === "done" ? plan.artifacts.answerKey : null)),
     ],
   });
   const holding = ended.filter(({ request }) => request.creditsHeld > 0);
