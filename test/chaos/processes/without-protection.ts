@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Database, createWorkStore, type WorkStoreOptions } from "@clipmill/db";
 import type { Outcome, WorkStore } from "@clipmill/domain";
 import type { Hints } from "@clipmill/queue";
-import type { Control } from "./arguments.ts";
+import { type Control, LEASE_MS } from "./arguments.ts";
 
 interface Parts {
   work: WorkStore;
@@ -30,25 +30,28 @@ export function withoutProtection(
   }
 }
 
-/** Writes a result whoever holds the job by now. */
+/** Writes a result whoever holds the job by now: what the fence refuses is written under the holder's epoch. */
 function withoutFence(work: WorkStore, { pool }: Database): WorkStore {
   return {
     ...work,
     async settle(outcomes) {
-      const ids = outcomes.filter(({ kind }) => kind === "done").map(({ id }) => id);
+      const settled = await work.settle(outcomes);
+      const refused = new Set(settled.fenced.map(({ id }) => id));
+      const late = outcomes.filter(({ id, kind }) => kind === "done" && refused.has(id));
+      if (late.length === 0) return settled;
       const { rows } = await pool.query<{ id: number; epoch: number }>(
-        `update stage_job set state = 'running', deadline = now() + interval '1 minute', run_at = null,
-           finished_at = null
+        `update stage_job set state = 'running', run_at = null, finished_at = null,
+           deadline = now() + make_interval(secs => $2::float8 / 1000)
          where id = any ($1) returning id, epoch`,
-        [ids],
+        [late.map(({ id }) => id), LEASE_MS],
       );
       const epochs = new Map(rows.map(({ id, epoch }) => [id, epoch]));
-      return work.settle(
-        outcomes.map((outcome): Outcome => ({
-          ...outcome,
-          epoch: epochs.get(outcome.id) ?? outcome.epoch,
-        })),
-      );
+      const forced = late.map((outcome): Outcome => ({
+        ...outcome,
+        epoch: epochs.get(outcome.id) ?? outcome.epoch,
+      }));
+      const { handedOff } = await work.settle(forced);
+      return { fenced: settled.fenced, handedOff: [...settled.handedOff, ...handedOff] };
     },
   };
 }
@@ -72,9 +75,10 @@ function withLateSettle(work: WorkStore, { pool }: Database, options: WorkStoreO
       await sleep(LATE_MS);
       // The product plans when it finishes a job, so these are finished once more, with the same result.
       await pool.query(
-        `update stage_job set state = 'running', deadline = now() + interval '1 minute', finished_at = null
+        `update stage_job set state = 'running', deadline = now() + make_interval(secs => $2::float8 / 1000),
+           finished_at = null
          where id = any ($1)`,
-        [ended.map(({ id }) => id)],
+        [ended.map(({ id }) => id), LEASE_MS],
       );
       const { handedOff } = await work.settle(ended);
       return { fenced, handedOff };
