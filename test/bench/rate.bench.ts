@@ -6,18 +6,15 @@ import type { UpstreamPolicy } from "@clipmill/domain";
 import type { UpstreamCallerArgs } from "./processes/upstream-caller.ts";
 import { startProcess } from "./support/child.ts";
 import { startLimitedUpstream } from "./support/limited-upstream.ts";
+import { json, numberOption } from "./support/options.ts";
 import { printReport } from "./support/report.ts";
 import { median } from "./support/stats.ts";
 
 const LATENCY_MS = 40;
 
-const option = (name: string, fallback: number) => {
-  const at = process.argv.indexOf(`--${name}`);
-  return at === -1 ? fallback : Number(process.argv[at + 1]);
-};
-const rounds = option("rounds", 1);
-const calls = option("calls", 2_400);
-const workers = option("workers", 4);
+const rounds = numberOption("rounds", 1);
+const calls = numberOption("calls", 2_400);
+const workers = numberOption("workers", 4);
 
 /**
  * TikLiveAPI's limits at 20 times the rate: 200 calls a minute, and no 50 within a second. Jobs come in bursts to several
@@ -26,7 +23,7 @@ const workers = option("workers", 4);
  * 1.6 s with 20.
  */
 const RATE_FACTOR = 20;
-const clock = option("clock", 5);
+const clock = numberOption("clock", 5);
 const scale = RATE_FACTOR / clock;
 const LIMIT = { calls: 200 * scale, windowMs: 60_000 / clock };
 const BURST_LIMIT = { calls: 50 * scale, windowMs: 1_000 / clock };
@@ -94,7 +91,7 @@ try {
       },
       simulated: true,
     },
-    { json: process.argv.includes("--json") },
+    { json },
   );
 } finally {
   await postgres.close();
