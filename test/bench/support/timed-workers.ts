@@ -1,0 +1,58 @@
+import { createDatabase, createWorkStore, type Database } from "@clipmill/db";
+import type { WorkStore } from "@clipmill/domain";
+import { planToy } from "../../support/toy-pipeline.ts";
+import type { GpuReport, TimedWorkerArgs } from "../processes/timed-worker.ts";
+import { type BenchProcess, startProcess } from "./child.ts";
+import {
+  type BenchServers,
+  createBenchDatabase,
+  dropBenchDatabase,
+  flushRedis,
+} from "./servers.ts";
+
+/** I/O 2 s, GPU 8 s, LLM 4 s, all at a fortieth. */
+export const STAGE_MS = { first: 50, second: 200, third: 100 };
+export const SUM_OF_STAGES_MS = STAGE_MS.first + STAGE_MS.second + STAGE_MS.third;
+/** Of one worker. The second GPU job is claimed and waits at the GPU, so that it never waits for the queue. */
+const SLOTS = { io: 20, gpu: 2, llm: 8 };
+
+/** A database and redis of its own, with so many workers on them. */
+export interface TimedFleet {
+  work: WorkStore;
+  database: Database;
+  start(count: number): Promise<void>;
+  /** Of each worker's GPU. */
+  readGpuRuns(): Promise<GpuReport["runs"][]>;
+  close(): Promise<void>;
+}
+
+export async function createFleet(servers: BenchServers): Promise<TimedFleet> {
+  await flushRedis(servers.redisUrl);
+  const databaseUrl = await createBenchDatabase(servers);
+  const database = createDatabase({ url: databaseUrl, poolSize: 8, name: "bench", onError() {} });
+  const work = createWorkStore(database, { plan: planToy, leaseMs: 30_000, queuedForMs: 60_000 });
+  const workers: BenchProcess[] = [];
+  return {
+    work,
+    database,
+    async start(workerCount) {
+      const { redisUrl } = servers;
+      const args = { databaseUrl, redisUrl, stageMs: STAGE_MS, slots: SLOTS, workerCount };
+      const start = () => startProcess("timed-worker.ts", args satisfies TimedWorkerArgs);
+      workers.push(...(await Promise.all(Array.from({ length: workerCount }, start))));
+    },
+    readGpuRuns: () =>
+      Promise.all(
+        workers.map(async (worker) => {
+          const report = worker.message<GpuReport>("gpu");
+          worker.send({ type: "gpu" });
+          return (await report).runs;
+        }),
+      ),
+    async close() {
+      await Promise.all(workers.map((worker) => worker.stop()));
+      await database.close();
+      await dropBenchDatabase(servers, databaseUrl);
+    },
+  };
+}
