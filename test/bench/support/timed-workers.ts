@@ -13,8 +13,11 @@ import {
 /** I/O 2 s, GPU 8 s, LLM 4 s, all at a fortieth. */
 export const STAGE_MS = { first: 50, second: 200, third: 100 };
 export const SUM_OF_STAGES_MS = STAGE_MS.first + STAGE_MS.second + STAGE_MS.third;
-/** Of one worker. The second GPU job is claimed and waits at the GPU, so that it never waits for the queue. */
-const SLOTS = { io: 20, gpu: 2, llm: 8 };
+/**
+ * Of one worker. The second GPU job is claimed and waits at the GPU, so that it never waits for the queue. The others
+ * have room for four times what the GPU takes: more would only pile up before it, at the cost of this machine's CPU.
+ */
+const SLOTS = { io: 2, gpu: 2, llm: 2 };
 
 /** A database and redis of its own, with so many workers on them. */
 export interface TimedFleet {
