@@ -225,11 +225,9 @@ function toOutcome(
 }
 
 test("no order of submits, claims, heartbeats, ends, expiries, flushes and cancels breaks an invariant", async () => {
-  // Listed twice: what makes progress.
-  const command = fc.oneof(
-    ...[submit, start, start, settle, settle, settle],
-    ...[pick, claim, extend, unpick, expire, flush, cancel],
-  );
+  // What makes progress comes up more often.
+  const progress = [submit, start, start, settle, settle, settle];
+  const command = fc.oneof(...progress, pick, claim, extend, unpick, expire, flush, cancel);
   const commands = fc.array(command, COMMANDS);
   const endedStates = new Set<string>();
   await fc.assert(

@@ -81,6 +81,7 @@ async function startMember(
   const args: ChaosArguments = {
     ...common,
     ...ROLES[role],
+    prefix: "chaos",
     databaseUrl: toProxied(postgres.url, toPostgres?.port ?? 0),
     redisUrl: toProxied(redis.url, toRedis?.port ?? 0),
   };

@@ -15,18 +15,21 @@ export interface Upstream {
   close(): Promise<void>;
 }
 
-const FAILURE_SHARE = 0.02;
+const DEFAULT_FAILURE_SHARE = 0.02;
 /** Big enough that a disk which is full is noticed, small enough that thousands fit. */
 const MEDIA_BYTES = 16_384;
 
-export async function startUpstream(random: Random): Promise<Upstream> {
+export async function startUpstream(
+  random: Random,
+  { failureShare = DEFAULT_FAILURE_SHARE }: { failureShare?: number } = {},
+): Promise<Upstream> {
   const calls = new Map<string, number>();
   let failedCount = 0;
   const server = createServer((request, response) => {
     const name = (request.url ?? "").slice(1);
     calls.set(name, (calls.get(name) ?? 0) + 1);
     const [stage = "", postId = ""] = name.split("/");
-    const fails = random.next() < FAILURE_SHARE;
+    const fails = random.next() < failureShare;
     const body = stage === "fetch" ? randomBytes(MEDIA_BYTES) : "{}";
     setTimeout(
       () => {

@@ -2,6 +2,8 @@
 export interface ChaosArguments {
   databaseUrl: string;
   redisUrl: string;
+  /** Of the keys on Redis. */
+  prefix: string;
   roles: ("dispatch" | "reconcile" | "work")[];
   queues: ("io" | "gpu" | "llm")[];
   upstreamUrl: string;

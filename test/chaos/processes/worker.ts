@@ -43,7 +43,7 @@ const database = createDatabase({
 const backend = createQueueBackend({
   redisUrl: args.redisUrl,
   databaseUrl: url,
-  prefix: "chaos",
+  prefix: args.prefix,
   onError,
 });
 const window = { io: WINDOW, gpu: WINDOW, cpu: WINDOW, llm: WINDOW };
