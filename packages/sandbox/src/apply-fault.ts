@@ -5,8 +5,11 @@ import { toFailure } from "./upstream-failure.ts";
 /** An answer and how it goes out. */
 export interface Delivery {
   answer: Answer;
-  /** `cut-off` hangs up after half of the announced length; `never` holds the connection open. */
-  pace: "whole" | "never" | "cut-off" | { intervalMs: number };
+  /**
+   * `cut-off` hangs up after half of the announced length, `oversized` long before it; `endless` announces none and
+   * does not stop; `never` holds the connection open.
+   */
+  pace: "whole" | "never" | "cut-off" | "oversized" | "endless" | { intervalMs: number };
 }
 
 /** What the fault makes of the right answer. */
@@ -29,6 +32,12 @@ const EFFECTS: Record<FaultKind, Effect> = {
   timeout: (answer) => ({ answer, pace: "never" }),
   truncated: (answer) => ({ answer, pace: "cut-off" }),
   "slow-drip": (answer, _route, { intervalMs = 200 }) => ({ answer, pace: { intervalMs } }),
+  oversized: (answer) => ({ answer, pace: "oversized" }),
+  endless: (answer) => ({ answer, pace: "endless" }),
+  redirect: whole((_answer, _route, { location = "" }) => ({
+    ...toTextAnswer(302, ""),
+    headers: { location },
+  })),
   "rate-limited": whole((_answer, route, { retryAfterS = 1 }) =>
     withRetryAfter(toFailure(route, "throttled"), retryAfterS),
   ),
@@ -36,6 +45,7 @@ const EFFECTS: Record<FaultKind, Effect> = {
   overloaded: whole((_answer, route) => toFailure(route, "overloaded")),
   "bad-key": whole((_answer, route) => toFailure(route, "bad-key")),
   "no-balance": whole((_answer, route) => toFailure(route, "no-balance")),
+  blocked: whole(() => toTextAnswer(403, HTML, "text/html")),
   html: whole(() => toTextAnswer(200, HTML, "text/html")),
   "expired-link": whole(() => toTextAnswer(403, "Access Denied: the link is expired")),
   "region-locked": whole(() => toTextAnswer(403, "Access Denied: not available in your country")),

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { type Answer, type Endpoint, type SandboxRequest, toTextAnswer } from "./answer.ts";
+import type { PlantedPost } from "./planted-posts.ts";
 import type { PresignedLinks } from "./presigned-links.ts";
 import { type SampleFile, type SamplePost, toSamplePath } from "./sample-posts.ts";
 
@@ -11,17 +12,21 @@ export function toRenditionName(file: Pick<SampleFile, "name">, rendition: Rendi
 }
 
 /** The CDN: presigned links, ranges, and 403 for a link that is too old or not ours. */
-export function toCdn(posts: readonly SamplePost[], links: PresignedLinks): Endpoint {
-  const files = new Map<string, { postId: string; contentType: string; content: Buffer }>();
+export function toCdn(
+  posts: readonly SamplePost[],
+  planted: readonly PlantedPost[],
+  links: PresignedLinks,
+): Endpoint {
+  const files = new Map<string, { postId: string; contentType: string; read(): Buffer }>();
   for (const post of posts) {
     for (const file of post.files) {
       const { contentType } = file;
-      files.set(file.name, {
-        postId: post.id,
-        contentType,
-        content: readFileSync(toSamplePath(file)),
-      });
+      const content = readFileSync(toSamplePath(file));
+      files.set(file.name, { postId: post.id, contentType, read: () => content });
     }
+  }
+  for (const { id, files: own } of planted) {
+    for (const file of own) files.set(file.name, { ...file, postId: id });
   }
   return {
     name: "cdn",
@@ -41,8 +46,9 @@ export function toCdn(posts: readonly SamplePost[], links: PresignedLinks): Endp
 }
 
 /** The whole file, or the one range that was asked for (RFC 9110 §14); several ranges get the whole file. */
-function toRange(request: SandboxRequest, file: { contentType: string; content: Buffer }): Answer {
-  const { content, contentType } = file;
+function toRange(request: SandboxRequest, file: { contentType: string; read(): Buffer }): Answer {
+  const { contentType } = file;
+  const content = file.read();
   const headers = { "content-type": contentType, "accept-ranges": "bytes" };
   const asked = /^bytes=(\d*)-(\d*)$/.exec(request.headers.range ?? "");
   const [, first = "", last = ""] = asked ?? [];

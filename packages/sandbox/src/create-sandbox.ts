@@ -9,6 +9,7 @@ import { deliver } from "./deliver.ts";
 import { Fault, type ParsedFault } from "./fault.ts";
 import { type FaultPlan, newFaultPlan } from "./fault-plan.ts";
 import { toMessages } from "./messages.ts";
+import { type PlantedPost, toSamplePost } from "./planted-posts.ts";
 import { newPresignedLinks } from "./presigned-links.ts";
 import { type SamplePost, samplePosts } from "./sample-posts.ts";
 import { toShortLinks } from "./short-links.ts";
@@ -23,6 +24,8 @@ export interface SandboxOptions {
   port?: number;
   /** Default: 127.0.0.1. The sandbox checks no keys, so it does not belong on another address. */
   host?: string;
+  /** Posts beside the pack's: TikLiveAPI, its CDN and short links know them. Default: none. */
+  posts?: readonly PlantedPost[];
   /** Faults from the start, before those that the pack brings itself. */
   faults?: readonly Fault[];
   /** Of the generator behind `rate`: the same seed and the same requests give the same faults. Default: 1. */
@@ -38,6 +41,8 @@ export interface SandboxOptions {
 export interface Sandbox {
   /** Origin, such as `http://127.0.0.1:40123`; the upstreams lie below it. */
   url: string;
+  /** A link to a file of the CDN, made now. */
+  toLink(name: string): string;
   calls(): Calls;
   /** Like POST /_faults. Throws ZodError for a fault that can never fire. */
   addFaults(faults: readonly Fault[]): void;
@@ -54,19 +59,24 @@ export interface Sandbox {
  */
 export async function createSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const { port = 0, host = "127.0.0.1", linkTtlMs = 600_000, now = Date.now, seed = 1 } = options;
-  const posts = samplePosts();
+  const { posts: planted = [] } = options;
+  const pack = samplePosts();
+  const posts = [...pack, ...planted.map((post) => toSamplePost(post, pack))];
   const calls = newCallCounter();
-  const plan = newFaultPlan(toPackFaults(posts), seed);
+  const plan = newFaultPlan(toPostFaults(posts), seed);
   const addFaults = (faults: unknown): void => plan.add(z.array(Fault).parse(faults));
   addFaults(options.faults ?? []);
 
   const links = newPresignedLinks({ ttlMs: linkTtlMs, now });
+  const elsewhere = new Map(planted.flatMap(({ files }) => files.map((f) => [f.name, f.link])));
+  const toLink = (name: string): string =>
+    elsewhere.get(name) ?? links.toLink(app.listeningOrigin, name);
   const endpoints = [
-    ...toTiklive(posts, (name) => links.toLink(app.listeningOrigin, name)),
-    toCdn(posts, links),
+    ...toTiklive(posts, toLink),
+    toCdn(pack, planted, links),
     toShortLinks(posts),
-    toMessages(posts),
-    toTranscriptions(posts),
+    toMessages(pack),
+    toTranscriptions(pack),
   ];
   const app = newApp();
   addControls(app, calls, plan);
@@ -75,6 +85,7 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
 
   return {
     url: app.listeningOrigin,
+    toLink,
     calls: () => calls.snapshot(),
     addFaults,
     clearFaults: () => plan.clear(),
@@ -82,7 +93,7 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
   };
 }
 
-function toPackFaults(posts: readonly SamplePost[]): ParsedFault[] {
+function toPostFaults(posts: readonly SamplePost[]): ParsedFault[] {
   return posts.flatMap(({ id, faults }) =>
     faults.map((fault) => Fault.parse({ ...fault, match: { ...fault.match, postId: id } })),
   );

@@ -32,6 +32,8 @@ const FAULT_ROUTES = {
   "slow-drip": ANY,
   /** Announces the whole length, sends half of it and hangs up. */
   truncated: ANY,
+  /** 403 with the page of a firewall. */
+  blocked: TIKLIVE,
   /** 200 with an HTML page. */
   html: ANY,
   /** The API's bare message about the key, or 401. */
@@ -42,6 +44,12 @@ const FAULT_ROUTES = {
   "expired-link": ["cdn"],
   /** 403 as for a country that is not served. */
   "region-locked": ["cdn"],
+  /** Announces 100 GB, sends the right file and hangs up. */
+  oversized: ["cdn"],
+  /** Announces no length and sends the file over and over, until the caller hangs up. */
+  endless: ["cdn"],
+  /** 302 to `location`. */
+  redirect: ["cdn", "short-link"],
   /** A complete answer that holds half of the file. */
   "cut-file": ["cdn"],
   /** A message whose text breaks off in the middle of the JSON although `stop_reason` says that it is complete. */
@@ -78,12 +86,18 @@ export const Fault = z
     retryAfterS: z.number().nonnegative().optional(),
     /** The status of a server error. Default: 503. */
     status: z.number().int().min(500).max(599).optional(),
+    /** Where a redirect leads; it needs one. */
+    location: z.url().optional(),
     /** Between two pieces of a slow drip. Default: 200. */
     intervalMs: z.number().int().positive().optional(),
   })
   .refine(
     ({ kind, match }) => match.route === undefined || toRoutes(kind).includes(match.route),
     "a fault of this kind never fires on this route",
+  )
+  .refine(
+    ({ kind, location }) => (kind === "redirect") === (location !== undefined),
+    "a redirect needs a location, and nothing else has one",
   );
 export type Fault = z.input<typeof Fault>;
 export type ParsedFault = z.output<typeof Fault>;
