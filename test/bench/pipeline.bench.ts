@@ -1,5 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { createDatabase, createWorkStore, migrateDatabase, startEmbeddedPostgres } from "@clipmill/db";
+import {
+  createDatabase,
+  createWorkStore,
+  migrateDatabase,
+  startEmbeddedPostgres,
+} from "@clipmill/db";
 import { migrateQueueSchema } from "@clipmill/queue";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -27,7 +32,12 @@ const count = option("posts", 10_000);
 /** Both sides are timed from the first claim to the last completion over posts that were accepted before. */
 async function timeBare(redisUrl: string): Promise<number> {
   await flush(redisUrl);
-  const chain = await startProcess("bare-chain.ts", { redisUrl, prefix: "bare", count, concurrency: CONCURRENCY });
+  const chain = await startProcess("bare-chain.ts", {
+    redisUrl,
+    prefix: "bare",
+    count,
+    concurrency: CONCURRENCY,
+  });
   const done = chain.message<{ ms: number }>("done");
   chain.send({ type: "go" });
   const { ms } = await done;
@@ -38,20 +48,37 @@ async function timeBare(redisUrl: string): Promise<number> {
 async function timeOurs(adminUrl: string, redisUrl: string): Promise<number> {
   await flush(redisUrl);
   const databaseUrl = await createBenchDatabase(adminUrl);
-  const database = createDatabase({ url: databaseUrl, poolSize: 2, name: "bench-control", onError: () => {} });
+  const database = createDatabase({
+    url: databaseUrl,
+    poolSize: 2,
+    name: "bench-control",
+    onError: () => {},
+  });
   const work = createWorkStore(database, { plan: planToy, leaseMs: 30_000, queuedForMs: 60_000 });
   for (let from = 0; from < count; from += ACCEPT_BATCH) {
-    await work.accept(Array.from({ length: Math.min(ACCEPT_BATCH, count - from) }, () => toSubmission(newPostId(), { lane: "backfill" })));
+    await work.accept(
+      Array.from({ length: Math.min(ACCEPT_BATCH, count - from) }, () =>
+        toSubmission(newPostId(), { lane: "backfill" }),
+      ),
+    );
   }
   await database.pool.query("checkpoint");
   const args = { databaseUrl, redisUrl, prefix: "ours", concurrency: CONCURRENCY, window: WINDOW };
-  const worker = await startProcess("toy-worker.ts", { ...args, roles: ["work"] } satisfies ToyWorkerArgs);
-  const dispatcher = await startProcess("toy-worker.ts", { ...args, roles: ["dispatch", "reconcile"] } satisfies ToyWorkerArgs);
+  const worker = await startProcess("toy-worker.ts", {
+    ...args,
+    roles: ["work"],
+  } satisfies ToyWorkerArgs);
+  const dispatcher = await startProcess("toy-worker.ts", {
+    ...args,
+    roles: ["dispatch", "reconcile"],
+  } satisfies ToyWorkerArgs);
   worker.send({ type: "go" });
   dispatcher.send({ type: "go" });
-  for (let open = count; open > 0; ) {
+  for (let open = count; open > 0;) {
     await new Promise((resolve) => setTimeout(resolve, 500));
-    const { rows } = await database.pool.query<{ open: number }>("select count(*) as open from request where state = 'open'");
+    const { rows } = await database.pool.query<{ open: number }>(
+      "select count(*) as open from request where state = 'open'",
+    );
     open = rows[0]?.open ?? 0;
   }
   const { rows } = await database.pool.query<{ ms: number }>(
@@ -73,7 +100,8 @@ async function checkInvariants(pool: pg.Pool): Promise<void> {
     (select count(*) from request_stage_job where relation = 'started') as links`);
   const expected = { done: count, jobs: 3 * count, open: 0, links: 3 * count };
   for (const [name, value] of Object.entries(expected)) {
-    if (rows[0]?.[name] !== value) throw new Error(`invariant broken: ${name} is ${rows[0]?.[name]}, not ${value}`);
+    if (rows[0]?.[name] !== value)
+      throw new Error(`invariant broken: ${name} is ${rows[0]?.[name]}, not ${value}`);
   }
 }
 
@@ -103,13 +131,15 @@ async function readDurability(adminUrl: string): Promise<Record<string, string>>
   );
   await admin.end();
   const facts = Object.fromEntries(rows.map((row) => [row.name, row.setting]));
-  if (facts["fsync"] !== "on" || facts["synchronous_commit"] !== "on") throw new Error("Postgres is not durable here; the figure would mean nothing");
+  if (facts["fsync"] !== "on" || facts["synchronous_commit"] !== "on")
+    throw new Error("Postgres is not durable here; the figure would mean nothing");
   return facts;
 }
 
 const directory = await mkdtemp(join(tmpdir(), "clipmill-bench-"));
 const redis = await startTestRedis();
-if (redis === null) throw new Error("the benchmark needs Redis: set REDIS_URL or install redis-server");
+if (redis === null)
+  throw new Error("the benchmark needs Redis: set REDIS_URL or install redis-server");
 const postgres = await startEmbeddedPostgres({ directory, log: { info() {} } });
 try {
   const facts = await readDurability(postgres.url);
@@ -118,7 +148,9 @@ try {
   for (let round = 0; round < rounds; round++) {
     bare.push(await timeBare(redis.url));
     ours.push(await timeOurs(postgres.url, redis.url));
-    process.stderr.write(`round ${round + 1}: bare ${Math.round(bare.at(-1) ?? 0)}, ours ${Math.round(ours.at(-1) ?? 0)} posts/s\n`);
+    process.stderr.write(
+      `round ${round + 1}: bare ${Math.round(bare.at(-1) ?? 0)}, ours ${Math.round(ours.at(-1) ?? 0)} posts/s\n`,
+    );
   }
   const ratio = median(ours) / median(bare);
   printReport(

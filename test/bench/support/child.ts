@@ -13,12 +13,16 @@ export interface BenchProcess {
 /** Starts a file of `test/bench/processes` as a process of its own, and waits until it is ready. */
 export async function startProcess(file: string, args: object): Promise<BenchProcess> {
   const path = fileURLToPath(new URL(`../processes/${file}`, import.meta.url));
-  const child = fork(path, [JSON.stringify(args)], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child = fork(path, [JSON.stringify(args)], {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
   const message = <T>(type: string) =>
     new Promise<T>((resolve, reject) => {
-      const onExit = (code: number | null) => reject(new Error(`${file} ended with ${code} before "${type}"`));
+      const onExit = (code: number | null) =>
+        reject(new Error(`${file} ended with ${code} before "${type}"`));
       const onMessage = (value: unknown) => {
-        if (typeof value !== "object" || value === null || Reflect.get(value, "type") !== type) return;
+        if (typeof value !== "object" || value === null || Reflect.get(value, "type") !== type)
+          return;
         child.off("message", onMessage);
         child.off("exit", onExit);
         resolve(value as T);

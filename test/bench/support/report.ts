@@ -33,11 +33,16 @@ export function printReport(report: BenchReport, { json }: { json: boolean }): v
     process.stdout.write(`${JSON.stringify({ ...report, machine: machine() })}\n`);
     return;
   }
-  const lines = [`${report.name}: ${report.rounds} rounds${report.simulated ? ", simulated stages" : ""}`];
-  for (const [name, value] of Object.entries(report.medians)) lines.push(`  ${name.padEnd(34)} ${format(value)}`);
+  const lines = [
+    `${report.name}: ${report.rounds} rounds${report.simulated ? ", simulated stages" : ""}`,
+  ];
+  for (const [name, value] of Object.entries(report.medians))
+    lines.push(`  ${name.padEnd(34)} ${format(value)}`);
   if (report.ratio !== null) lines.push(`  ${"ratio".padEnd(34)} ${report.ratio.toFixed(3)}`);
-  if (report.bar !== null) lines.push(`  ${"bar".padEnd(34)} ${report.bar}: ${report.met === true ? "met" : "MISSED"}`);
-  for (const [name, value] of Object.entries(report.checks)) lines.push(`  ${name.padEnd(34)} ${value}`);
+  if (report.bar !== null)
+    lines.push(`  ${"bar".padEnd(34)} ${report.bar}: ${report.met === true ? "met" : "MISSED"}`);
+  for (const [name, value] of Object.entries(report.checks))
+    lines.push(`  ${name.padEnd(34)} ${value}`);
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
