@@ -75,8 +75,13 @@ export function createRunner(deps: RunnerDeps): Runner {
   const claims = createGroupCommit<JobRef, ClaimedJob | null>({
     maxItems: BATCH_MAX,
     async flush(refs) {
-      const byId = new Map((await work.claim(refs, workerId)).map((job) => [job.id, job]));
-      return refs.map(({ id }) => byId.get(id) ?? null);
+      const claimed = new Map((await work.claim(refs, workerId)).map((job) => [toKey(job), job]));
+      // One hint a job: a stale hint, or the same one delivered twice, may stand in one batch with the right one.
+      return refs.map((ref) => {
+        const job = claimed.get(toKey(ref)) ?? null;
+        claimed.delete(toKey(ref));
+        return job;
+      });
     },
   });
   const settlements = createGroupCommit<Outcome, boolean>({
@@ -84,8 +89,8 @@ export function createRunner(deps: RunnerDeps): Runner {
     async flush(outcomes) {
       const settled = await work.settle(outcomes);
       delivery.push(settled.handedOff);
-      const fenced = new Set(settled.fenced.map(({ id, epoch }) => `${id}-${epoch}`));
-      return outcomes.map(({ id, epoch }) => !fenced.has(`${id}-${epoch}`));
+      const fenced = new Set(settled.fenced.map(toKey));
+      return outcomes.map((outcome) => !fenced.has(toKey(outcome)));
     },
   });
 
@@ -241,4 +246,8 @@ function toStageMap(stages: readonly RunnableStage[]): Map<string, RunnableStage
     byName.set(stage.name, stage);
   }
   return byName;
+}
+
+function toKey({ id, epoch }: JobRef): string {
+  return `${id}-${epoch}`;
 }

@@ -1,0 +1,54 @@
+import type { ClaimedJob, JobRef, Log, RunnableStage } from "@clipmill/domain";
+import { expect, test } from "vitest";
+import { createRunner } from "./runner.ts";
+
+const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
+
+test("a job runs once, whichever hints of it stand in one batch", async () => {
+  let runs = 0;
+  const stage: RunnableStage = {
+    name: "toy",
+    queue: "io",
+    attempts: 1,
+    timeoutMs: 1_000,
+    run: () => {
+      runs++;
+      return Promise.resolve({ output: {} });
+    },
+  };
+  const current = { id: 1, epoch: 2 };
+  const job: ClaimedJob = {
+    ...current,
+    stage: "toy",
+    key: "k",
+    input: {},
+    attempts: 0,
+    lane: "standard",
+    ageMs: 0,
+  };
+  const batches: (readonly JobRef[])[] = [];
+  const runner = createRunner({
+    stages: [stage],
+    work: {
+      claim: (refs) => {
+        batches.push(refs);
+        return Promise.resolve([job]);
+      },
+      extend: (refs) => Promise.resolve([...refs]),
+      settle: () => Promise.resolve({ fenced: [], handedOff: [] }),
+      unpick: () => Promise.resolve(),
+    },
+    hints: { push: () => Promise.resolve() },
+    ledger: { open: () => Promise.resolve(1), fail: () => Promise.resolve() },
+    workerId: "test",
+    leaseMs: 1_000,
+    log,
+  });
+  const ends = await Promise.all(
+    [{ id: 1, epoch: 1 }, current, current].map((ref) => runner.run(ref)),
+  );
+  await runner.close();
+  expect(batches).toHaveLength(1);
+  expect(ends.map(({ kind }) => kind)).toEqual(["stale", "done", "stale"]);
+  expect(runs).toBe(1);
+});
