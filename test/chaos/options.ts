@@ -28,16 +28,16 @@ export interface ChaosOptions {
 
 const DEFAULT: Plan = {
   minima: { requests: 2_000, kills: 100, faults: 3 },
-  faultsForMs: { least: 120_000, most: 190_000 },
-  requestsPerSecond: 18,
-  killEveryMs: 1_100,
+  faultsForMs: { least: 115_000, most: 180_000 },
+  requestsPerSecond: 24,
+  killEveryMs: 1_200,
   stalledAfterMs: 30_000,
 };
 
 export const SHORT: Plan = {
   minima: { requests: 400, kills: 25, faults: 1 },
   faultsForMs: { least: 35_000, most: 60_000 },
-  requestsPerSecond: 14,
+  requestsPerSecond: 16,
   killEveryMs: 1_100,
   stalledAfterMs: 20_000,
 };

@@ -42,7 +42,7 @@ const REDIS_DOWN_MS = 500;
 const POSTGRES_DOWN_MS = 300;
 const DISK_FULL_MS = 1_500;
 const STORM_COPIES = 100;
-const ANSWERED_WITHIN_MS = 20_000;
+const ANSWERED_WITHIN_MS = 40_000;
 
 export function createFaults(deps: FaultDeps): Partial<Record<FaultKind, Fault>> {
   const { fleet, load, random, postgres, redis } = deps;

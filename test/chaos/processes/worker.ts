@@ -23,8 +23,9 @@ import {
 import { countFaults } from "./count-faults.ts";
 import { withoutProtection } from "./without-protection.ts";
 
-const CONCURRENCY = 6;
-const WINDOW = 18;
+/** Few: what a dying process holds runs alone afterwards, one job after the other. */
+const CONCURRENCY = 4;
+const WINDOW = 12;
 
 /** The parts of apps/worker, wired as there, around the chaos stages. */
 endWithHarness();
