@@ -1,5 +1,6 @@
 import { ConfigError, createFailpointTrap, createLogger, loadConfig } from "@clipmill/config";
 import { armFailpoints, FAILPOINTS } from "@clipmill/domain";
+import { checkRedis } from "@clipmill/queue";
 import closeWithGrace from "close-with-grace";
 import { createWorker } from "./worker.ts";
 
@@ -13,6 +14,7 @@ try {
     throw new ConfigError([
       "DATABASE_URL: a worker of its own needs one; `clipmill up` starts everything",
     ]);
+  await requireUsableRedis(config.REDIS_URL);
   const log = createLogger(config, "worker");
   const worker = await createWorker(config, log, () => process.exit(1));
   const grace = closeWithGrace({ delay: KILL_AFTER_MS, logger: false }, async ({ err }) => {
@@ -27,4 +29,12 @@ try {
   if (!(error instanceof ConfigError)) throw error;
   process.stderr.write(`${error.message}\n`);
   process.exitCode = 2;
+}
+
+/** A Redis that would evict jobs stops the start; one that is away now is waited for. */
+async function requireUsableRedis(url: string | undefined): Promise<void> {
+  const found = url === undefined ? null : await checkRedis(url);
+  if (found?.reachable === true) {
+    throw new ConfigError([`REDIS_URL: ${found.problem}. Mend it: ${found.remedy}`]);
+  }
 }

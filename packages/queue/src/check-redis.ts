@@ -1,7 +1,12 @@
 import { Redis } from "ioredis";
 
 /** What is wrong with a Redis, and the line that mends it; null where nothing is. */
-export type RedisProblem = { problem: string; remedy: string };
+export interface RedisProblem {
+  problem: string;
+  remedy: string;
+  /** False: nothing is known of the server but that it does not answer now; it may come back. */
+  reachable: boolean;
+}
 
 const MINIMUM = [6, 2] as const;
 
@@ -27,6 +32,7 @@ export async function checkRedis(url: string): Promise<RedisProblem | null> {
       return {
         problem: `the server is version ${version}`,
         remedy: `use Redis or Valkey ${MINIMUM.join(".")} or newer`,
+        reachable: true,
       };
     }
     const policy = await redis.config("GET", "maxmemory-policy");
@@ -34,6 +40,7 @@ export async function checkRedis(url: string): Promise<RedisProblem | null> {
       return {
         problem: `maxmemory-policy is ${policy[1]}, so jobs could be evicted`,
         remedy: "redis-cli CONFIG SET maxmemory-policy noeviction",
+        reachable: true,
       };
     }
     return null;
@@ -42,6 +49,7 @@ export async function checkRedis(url: string): Promise<RedisProblem | null> {
     return {
       problem: `cannot talk to the server (${code})`,
       remedy: "start it, or unset REDIS_URL to run on Postgres alone",
+      reachable: false,
     };
   } finally {
     redis.disconnect();
