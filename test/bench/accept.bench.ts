@@ -1,7 +1,5 @@
-import { createServer } from "node:net";
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
+import { findFreePort } from "./support/free-port.ts";
 import { json, numberOption } from "./support/options.ts";
 import { startProgram } from "./support/program.ts";
 import { printReport } from "./support/report.ts";
@@ -110,15 +108,6 @@ async function readFlatness(databaseUrl: string): Promise<number> {
       from edges, backfill b`),
   );
   return rows[0]?.flatness ?? Number.NaN;
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 const shortRounds = numberOption("rounds", 5);
