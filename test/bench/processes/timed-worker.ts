@@ -43,11 +43,13 @@ const runs: GpuReport["runs"] = [];
 let gpu = Promise.resolve();
 /** There is one GPU: who comes while it is at work waits, as at a recognition server. */
 function useGpu(): Promise<void> {
-  gpu = gpu.then(async () => {
+  const before = gpu;
+  gpu = (async () => {
+    await before;
     const from = Date.now();
     await sleep(stageMs.second);
     runs.push({ from, to: Date.now() });
-  });
+  })();
   return gpu;
 }
 
