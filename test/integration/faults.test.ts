@@ -54,6 +54,23 @@ test("a backend that is terminated inside a transaction is an error of that call
   expect(await acceptMany(1)).toMatchObject([{ created: true }]);
 });
 
+test("a transaction left idle is ended by the server, and gives back what it held", async () => {
+  const client = await database.pool.connect();
+  client.on("error", () => {});
+  const { rows } = await client.query("show idle_in_transaction_session_timeout");
+  expect(rows).toEqual([{ idle_in_transaction_session_timeout: "30s" }]);
+  await acceptMany(1);
+  await client.query("begin; set local idle_in_transaction_session_timeout = '200ms'");
+  await client.query("update stage_job set tenant = 'idle'");
+  // Waits for the row, which only the end of the transaction gives back.
+  await database.pool.query("update stage_job set lane = 1");
+  await expect(client.query("commit")).rejects.toThrow();
+  client.release(true);
+  expect((await database.pool.query("select tenant, lane from stage_job")).rows).toEqual([
+    { tenant: "local", lane: 1 },
+  ]);
+});
+
 test.each([-1, 1])(
   "a worker whose clock is %d hours off holds its lease all the same",
   async (hours) => {
