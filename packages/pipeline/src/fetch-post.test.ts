@@ -21,10 +21,11 @@ const ctx = {
   pay: <T>(_: unknown, call: () => Promise<T>) => call(),
 };
 
-/** A source that names links of its own; `says` makes it fail. */
+/** A source that names links of its own, unless `media` does; `says` makes it fail. */
 function source(
   id: string,
   says: Error | null = null,
+  media?: FetchedPost["media"],
 ): PostSource & { fetchPost: ReturnType<typeof vi.fn> } {
   const fetched: FetchedPost = {
     post: {
@@ -39,7 +40,7 @@ function source(
       source: id,
     },
     engagement: { plays: null, likes: null, comments: null, shares: null },
-    media: {
+    media: media ?? {
       kind: "video",
       renditions: [`${id}/play`, `${id}/hd`],
       coverUrl: null,
@@ -101,8 +102,8 @@ function deps(
     },
   } as unknown as Parameters<typeof fetchPost>[0] & { asked: string[] };
 }
-const fetchFrom = (from: Parameters<typeof fetchPost>[0], engines = ["a", "b"]) =>
-  fetchPost(from, { postId: POST_ID, link: null, engines }, ctx);
+const fetchFrom = (from: Parameters<typeof fetchPost>[0], attempt = 1) =>
+  fetchPost(from, { postId: POST_ID, link: null, engines: ["a", "b"] }, { ...ctx, attempt });
 
 describe("fetching a post", () => {
   test("takes the first source of the recipe, with the cookie that its links want", async () => {
@@ -162,10 +163,15 @@ describe("fetching a post", () => {
 
 describe("a video that is refused for good", () => {
   const refuse = () => stale;
+  const fetchAgain = (from: Parameters<typeof fetchPost>[0]) => fetchFrom(from, 2);
+
+  test("is tried once more, since a CDN that is cross for a moment says the same", async () => {
+    await expect(fetchFrom(deps([source("a")], refuse))).rejects.toBe(stale);
+  });
 
   test("is left out by default, and the result says so", async () => {
     const a = source("a");
-    const { files, missing, fetched } = await fetchFrom(deps([a], refuse));
+    const { files, missing, fetched } = await fetchAgain(deps([a], refuse));
     expect({ files, missing }).toEqual({ files: [], missing: "region_locked" });
     expect(fetched.post.source).toBe("a");
     expect(a.fetchPost).toHaveBeenCalledTimes(2);
@@ -173,11 +179,11 @@ describe("a video that is refused for good", () => {
 
   test("counts more than the trouble of the other sources", async () => {
     const sources = [source("a"), source("b", new RetryableError("throttled", "429"))];
-    expect(await fetchFrom(deps(sources, refuse))).toMatchObject({ missing: "region_locked" });
+    expect(await fetchAgain(deps(sources, refuse))).toMatchObject({ missing: "region_locked" });
   });
 
   test("ends the request where the operator wants that", async () => {
-    await expect(fetchFrom(deps([source("a")], refuse, "fail"))).rejects.toMatchObject({
+    await expect(fetchAgain(deps([source("a")], refuse, "fail"))).rejects.toMatchObject({
       name: "SkipError",
       code: "region_locked",
     });
@@ -185,7 +191,7 @@ describe("a video that is refused for good", () => {
 
   test("is fetched through the proxy of the post's region", async () => {
     const from = deps([source("a")], (_url, country) => (country === "DE" ? null : stale), "proxy");
-    expect(await fetchFrom(from)).toMatchObject({ missing: null });
+    expect(await fetchAgain(from)).toMatchObject({ missing: null });
     expect(from.asked.at(-1)).toBe("a/play c=a DE");
   });
 
@@ -198,7 +204,7 @@ describe("a video that is refused for good", () => {
       (_url, country) => (country === undefined ? stale : refusal),
       "proxy",
     );
-    await expect(fetchFrom(from)).rejects.toMatchObject({ code: "region_locked" });
+    await expect(fetchAgain(from)).rejects.toMatchObject({ code: "region_locked" });
   });
 
   test("is tried again later when the proxy fails", async () => {
@@ -208,6 +214,42 @@ describe("a video that is refused for good", () => {
       (_url, country) => (country === undefined ? stale : down),
       "proxy",
     );
-    await expect(fetchFrom(from)).rejects.toBe(down);
+    await expect(fetchAgain(from)).rejects.toBe(down);
+  });
+});
+
+describe("a slideshow", () => {
+  const slides = {
+    kind: "slideshow",
+    imageUrls: ["1", "2"],
+    audioUrl: "sound",
+  } satisfies FetchedPost["media"];
+  const fetchSlides = (serve: (url: string) => Error | null) =>
+    fetchFrom(deps([source("a", null, slides)], serve), 2);
+
+  test("is fetched in order, with its sound", async () => {
+    const { files } = await fetchSlides(() => null);
+    expect(files.map(({ role, position }) => `${role} ${position}`)).toEqual([
+      "slide 0",
+      "slide 1",
+      "audio 0",
+    ]);
+  });
+
+  test("of which a part is refused is no locked one", async () => {
+    const refused = fetchSlides((url) => (url === "2" ? stale : null));
+    await expect(refused).rejects.toMatchObject({
+      code: "stale_link",
+      details: { served: 2, refused: 1 },
+    });
+  });
+
+  test("that is refused as a whole is locked", async () => {
+    expect(await fetchSlides(() => stale)).toMatchObject({ missing: "region_locked" });
+  });
+
+  test("fails with what is not a refusal, where there is such a failure", async () => {
+    const down = new RetryableError("upstream_unavailable", "503");
+    await expect(fetchSlides((url) => (url === "sound" ? down : stale))).rejects.toBe(down);
   });
 });

@@ -1,5 +1,5 @@
 import {
-  ClipmillError,
+  type ClipmillError,
   type FetchedPost,
   type PostRef,
   type PostSource,
@@ -7,7 +7,7 @@ import {
   type StageContext,
 } from "@clipmill/domain";
 import { findEngines, tryEngines } from "./choose-engine.ts";
-import { type PostFile, type PostMediaDeps, storeMedia } from "./post-media.ts";
+import { isRefusal, type PostFile, type PostMediaDeps, storeMedia } from "./post-media.ts";
 
 export interface FetchPostDeps extends PostMediaDeps {
   sources: readonly PostSource[];
@@ -21,6 +21,8 @@ export interface FetchPostDeps extends PostMediaDeps {
  */
 export type RegionLock = "metadata" | "proxy" | "fail";
 
+const LOCKED_FROM_ATTEMPT = 2;
+
 /** A post and what of its media lies in our storage now. */
 export interface FetchedFiles {
   fetched: FetchedPost;
@@ -31,7 +33,8 @@ export interface FetchedFiles {
 
 /**
  * Fetches the post anew and stores its media, from the first source of the recipe that can. A video whose fresh links
- * are refused twice, from every source, is locked in this region: the CDN has no other word for it.
+ * are refused twice, from every source, is locked in this region: the CDN has no other word for it. But a CDN that is
+ * cross with us for a moment says the same, so only a later attempt may conclude it.
  */
 export async function fetchPost(
   deps: FetchPostDeps,
@@ -54,7 +57,8 @@ export async function fetchPost(
       ctx,
     );
   } catch (error) {
-    if (refused === null || !isRefusal(error)) throw error;
+    if (refused === null || !isWhollyRefused(error) || ctx.attempt < LOCKED_FROM_ATTEMPT)
+      throw error;
     return await handleRegionLock(deps, refused, ctx, error);
   }
 }
@@ -69,8 +73,9 @@ async function askSource(
   return (await ctx.pay({ engine, estimateUsd: usd }, ask)).fetched;
 }
 
-function isRefusal(error: unknown): error is ClipmillError {
-  return error instanceof ClipmillError && error.code === "stale_link";
+/** Of a slideshow that is locked no picture is served either. */
+function isWhollyRefused(error: unknown): error is ClipmillError {
+  return isRefusal(error) && (error.details["served"] ?? 0) === 0;
 }
 
 async function orNullIfRefused<T>(promise: Promise<T>): Promise<T | null> {

@@ -31,7 +31,10 @@ export interface PostFile {
 /** How links are fetched: through a proxy, with a cookie. */
 type Way = Pick<Parameters<MediaFetcher["fetch"]>[1], "proxyCountry" | "cookie">;
 
-/** Fetches a post's media into storage. Throws RetryableError `stale_link` where no rendition is served. */
+/**
+ * Fetches a post's media into storage. Throws RetryableError `stale_link` where no rendition is served, or not all of
+ * a slideshow; `details.served` is how much of it was.
+ */
 export async function storeMedia(
   deps: PostMediaDeps,
   { media }: FetchedPost,
@@ -47,17 +50,44 @@ export async function storeMedia(
       const video = await fetchFirst(deps, renditions, ctx, wayHere);
       return [video, ...(await fetchCover(deps, coverUrl, ctx, wayHere))];
     }
-    case "slideshow": {
-      const slides = await Promise.all(
-        media.imageUrls.map(async (url, position) =>
-          describe(deps, await fetchOne(deps, url, ctx, way), "slide", position, ctx),
-        ),
-      );
-      if (media.audioUrl === null) return slides;
-      const audio = await fetchOne(deps, media.audioUrl, ctx, way);
-      return [...slides, await describe(deps, audio, "audio", 0, ctx)];
-    }
+    case "slideshow":
+      return await fetchSlideshow(deps, media, ctx, way);
   }
+}
+
+async function fetchSlideshow(
+  deps: PostMediaDeps,
+  { imageUrls, audioUrl }: Extract<FetchedPost["media"], { kind: "slideshow" }>,
+  ctx: StageContext,
+  way: Way,
+): Promise<PostFile[]> {
+  const parts: { url: string; role: MediaRole; position: number }[] = [
+    ...imageUrls.map((url, position) => ({ url, role: "slide" as const, position })),
+    ...(audioUrl === null ? [] : [{ url: audioUrl, role: "audio" as const, position: 0 }]),
+  ];
+  // All are waited for, so that nothing is still being written when the attempt is over.
+  const results = await Promise.allSettled(
+    parts.map(async ({ url, role, position }) =>
+      describe(deps, await fetchOne(deps, url, ctx, way), role, position, ctx),
+    ),
+  );
+  const failures: unknown[] = [];
+  const files: PostFile[] = [];
+  for (const result of results) {
+    if (result.status === "fulfilled") files.push(result.value);
+    else failures.push(result.reason);
+  }
+  if (failures.length === 0) return files;
+  const other = failures.find((error) => !isRefusal(error));
+  if (other !== undefined) throw other;
+  throw new RetryableError("stale_link", "links of the slideshow were refused", {
+    cause: failures[0],
+    details: { served: files.length, refused: failures.length },
+  });
+}
+
+export function isRefusal(error: unknown): error is ClipmillError {
+  return error instanceof ClipmillError && error.code === "stale_link";
 }
 
 /** The next rendition is tried where one is refused; the last refusal is thrown. */
@@ -72,7 +102,7 @@ async function fetchFirst(
     try {
       return await describe(deps, await fetchOne(deps, url, ctx, way), "video", 0, ctx);
     } catch (error) {
-      if (!(error instanceof ClipmillError) || error.code !== "stale_link") throw error;
+      if (!isRefusal(error)) throw error;
       refusal = error;
     }
   }
