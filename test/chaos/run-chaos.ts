@@ -38,6 +38,8 @@ export interface ChaosRun {
 }
 
 const SIZES = { api: 2, dispatcher: 2, reconciler: 2, worker: 3 };
+/** Their callers may have to ask for long; other faults go on meanwhile. */
+const WAITS_FOR_CALLERS: ReadonlySet<FaultKind> = new Set(["poison", "storm"]);
 const LAST_ANSWERS_MS = 15_000;
 const SMALL_DISK = "size=96m";
 
@@ -128,9 +130,12 @@ async function disturb(deps: {
 }): Promise<{ kills: number; faults: Partial<Record<FaultKind, number>> }> {
   const { fleet, load, random, plan } = deps;
   const startedAt = Date.now();
-  const counts: Partial<Record<FaultKind, number>> = {};
   let kills = 0;
   const kinds = FAULT_KINDS.filter((kind) => deps.faults[kind] !== undefined);
+  // Zero, not absent: a fault that could be made and was not is a shortfall.
+  const counts: Partial<Record<FaultKind, number>> = Object.fromEntries(
+    kinds.map((kind) => [kind, 0]),
+  );
   const isEnough = () =>
     load.promised.size >= plan.minima.requests &&
     kills >= plan.minima.kills &&
@@ -154,13 +159,18 @@ async function disturb(deps: {
       if (random.pick(fleet.members).signal("SIGKILL")) kills++;
     }
   }
+  async function inflict(kind: FaultKind): Promise<void> {
+    if ((await deps.faults[kind]?.()) === true) counts[kind] = (counts[kind] ?? 0) + 1;
+  }
   async function fault(): Promise<void> {
     while (goesOn()) {
       for (const kind of random.shuffle(kinds)) {
         if (!goesOn()) return;
         await sleep(200 + random.between(0, 600));
         deps.say(kind);
-        if ((await deps.faults[kind]?.()) === true) counts[kind] = (counts[kind] ?? 0) + 1;
+        const counted = inflict(kind);
+        if (WAITS_FOR_CALLERS.has(kind)) underWay.add(counted);
+        else await counted;
       }
     }
   }

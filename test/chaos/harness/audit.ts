@@ -35,6 +35,11 @@ begin
   return null;
 end $$;
 
+with txn as (insert into credit_txn (tenant, kind) values ('local', 'grant') returning id), entries as (
+  insert into credit_entry (txn_id, account, amount)
+  select id, account, amount from txn, (values ('available', 1000000), ('funding', -1000000)) as e (account, amount))
+insert into tenant (id, available) values ('local', 1000000);
+
 create trigger chaos_watch after update on stage_job for each row execute function chaos_watch_job();
 create trigger chaos_watch after update on request for each row execute function chaos_watch_request();
 `;

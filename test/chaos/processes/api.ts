@@ -22,12 +22,14 @@ const onError = (error: Error) => log.error({ err: error }, "connection error");
 const database = createDatabase({ url: databaseUrl, poolSize: 8, name: "chaos-api", onError });
 const listener = createListener({ url: databaseUrl, onError });
 const reader = createRequestReader(database, listener);
+const store = createWorkStore(database, {
+  plan: planChaos,
+  leaseMs: LEASE_MS,
+  queuedForMs: QUEUED_FOR_MS,
+});
 const app = await buildApp({
-  work: createWorkStore(database, {
-    plan: planChaos,
-    leaseMs: LEASE_MS,
-    queuedForMs: QUEUED_FOR_MS,
-  }),
+  // Each post costs a credit here, so that the ledger is part of what may break.
+  work: { ...store, accept: (all) => store.accept(all.map((one) => ({ ...one, credits: 1 }))) },
   requests: reader,
   findPostResult: reader.findPostResult,
   backfills: createBackfillStore(database, { plan: planChaos }),
