@@ -70,10 +70,14 @@ export async function findLeaks(
   return [...leaks, ...[...known].map((key) => `${key} has a row and no file`)];
 }
 
-/** The share of all calls that a fault hit. */
-export function toFaultShare(calls: Calls): number {
-  const routes = Object.values(calls);
-  const total = routes.reduce((sum, route) => sum + route.total, 0);
-  const faults = routes.flatMap((route) => Object.values(route.faults));
-  return faults.reduce((sum, count) => sum + count, 0) / total;
+/** The share of the calls about good posts that a fault hit; what bad ones are planted with stays out of it. */
+export function toFaultShare(
+  planted: readonly PlantedCase[],
+  calls: Calls,
+  faulted: readonly string[],
+): number {
+  const good = new Set(planted.filter(({ isGood }) => isGood).map(({ post }) => post.id));
+  const counts = Object.values(calls).flatMap(({ posts }) => Object.entries(posts));
+  const total = counts.reduce((sum, [id, count]) => sum + (good.has(id) ? count : 0), 0);
+  return faulted.filter((id) => good.has(id)).length / total;
 }

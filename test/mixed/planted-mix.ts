@@ -5,6 +5,8 @@ import { BAD_CASES, type MixedCase, toGoodCases } from "./cases.ts";
 
 export interface PlantedCase {
   of: MixedCase;
+  /** Nothing is wrong with it; its faults are the noise alone. */
+  isGood: boolean;
   post: PlantedPost;
   /** What its request names. */
   link: string;
@@ -25,6 +27,7 @@ export function plantMix(count: number, media: CaseMedia, forbidden: string): Pl
     const faults = [...planted.faults, ...toNoise(of, id)];
     return {
       of,
+      isGood: number % 2 === 0,
       post: { ...planted, id, faults },
       link:
         of.byShortLink === true

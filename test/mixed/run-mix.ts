@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Database } from "@clipmill/db";
 import type { Submission } from "@clipmill/domain";
 import { createSandbox } from "@clipmill/sandbox";
-import { startLoopback } from "../support/loopback.ts";
+import { type Loopback, startLoopback } from "../support/loopback.ts";
 import { findDeviations, findLeaks, readEnds, toFaultShare } from "./audit.ts";
 import { makeCaseMedia } from "./case-media.ts";
 import { createFetchWorker } from "./fetch-worker.ts";
@@ -27,12 +27,13 @@ export interface MixReport {
   deviations: string[];
   /** What is on the disk and should not be, or the other way round. */
   leaks: string[];
-  /** Connections to the address that links and redirects lead to. */
+  /** Connections to the address that links and redirects lead to. That it counts is tried at the end. */
   forbiddenConnections: number;
   /** Broken files that had been stored before they were found to be broken. */
   orphans: number;
   /** Until all but those posts had ended that wait for a person. */
   seconds: number;
+  /** Of the calls about good posts. */
   faultShare: number;
 }
 
@@ -43,7 +44,12 @@ export async function runMix(options: MixOptions): Promise<MixReport> {
   const forbidden = await startLoopback((_request, response) => response.end("secret"));
   closing.defer(() => forbidden.close());
   const planted = plantMix(count, makeCaseMedia(directory), forbidden.origin);
-  const sandbox = await createSandbox({ posts: planted.map(({ post }) => post), seed });
+  const faulted: string[] = [];
+  const sandbox = await createSandbox({
+    posts: planted.map(({ post }) => post),
+    seed,
+    log: { info: ({ postId }) => faulted.push(String(postId)) },
+  });
   closing.defer(() => sandbox.close());
   const captioned = new Set(planted.filter(({ of }) => of.hasCaptions).map(({ post }) => post.id));
   const worker = await createFetchWorker({
@@ -68,11 +74,19 @@ export async function runMix(options: MixOptions): Promise<MixReport> {
     ends: countEnds(planted, ends),
     deviations: findDeviations(planted, ends),
     leaks: await findLeaks(worker, { directory: directory, orphans }),
-    forbiddenConnections: forbidden.connections(),
+    forbiddenConnections: await countConnections(forbidden),
     orphans,
     seconds,
-    faultShare: toFaultShare(sandbox.calls()),
+    faultShare: toFaultShare(planted, sandbox.calls(), faulted),
   };
+}
+
+/** A listener that counts nothing would prove nothing. */
+async function countConnections({ origin, connections }: Loopback): Promise<number> {
+  const count = connections();
+  await (await fetch(origin)).text();
+  if (connections() !== count + 1) throw new Error("the forbidden listener does not count");
+  return count;
 }
 
 function toSubmission({ of, post, link }: PlantedCase): Submission {

@@ -25,15 +25,12 @@ export function addDevCommand(program: Command): void {
       const { runTool } = await import("../dev/run-tool.ts");
       process.exitCode = await runTool("oxfmt", ["."]);
     });
-  dev
-    .command("bench")
-    .description("run a benchmark; without a name, list them")
-    .argument("[name]")
-    .option("--json", "print one JSON object")
-    .action(async (name: string | undefined, { json = false }: { json?: boolean }) => {
+  passThrough(dev, "bench", "run a benchmark, with its options; without a name, list them").action(
+    async (args: string[]) => {
       const { bench } = await import("../dev/bench.ts");
-      process.exitCode = await bench(name, { json });
-    });
+      process.exitCode = await bench(args);
+    },
+  );
   passThrough(dev, "chaos", "break everything on purpose and count what is lost").action(
     async (args: string[]) => {
       const { runChaos } = await import("../dev/chaos.ts");

@@ -8,12 +8,13 @@ import { runScript } from "./run-tool.ts";
 const DIRECTORY = join(ROOT, "test/bench");
 const SUFFIX = ".bench.ts";
 
-/** Runs `test/bench/<name>.bench.ts`. Throws UsageError where there is none, with the names there are. */
-export async function bench(
-  name: string | undefined,
-  { json }: { json: boolean },
-): Promise<number> {
+/**
+ * Runs `test/bench/<name>.bench.ts`, the name being the first word; the rest goes to it. Throws UsageError where there
+ * is none, with the names there are.
+ */
+export async function bench(args: readonly string[]): Promise<number> {
   const names = await findNames();
+  const name = args.find((arg) => !arg.startsWith("-"));
   if (name === undefined) {
     for (const known of names) console.log(known);
     return 0;
@@ -21,7 +22,10 @@ export async function bench(
   if (!names.includes(name)) {
     throw new UsageError(`there is no benchmark ${name}; there is: ${names.join(", ") || "none"}`);
   }
-  return runScript(join(DIRECTORY, `${name}${SUFFIX}`), json ? ["--json"] : []);
+  return runScript(
+    join(DIRECTORY, `${name}${SUFFIX}`),
+    args.filter((arg) => arg !== name),
+  );
 }
 
 async function findNames(): Promise<string[]> {
