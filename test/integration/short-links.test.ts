@@ -99,6 +99,11 @@ describe("the resolver of short links", () => {
     await expect(resolve()).rejects.toMatchObject({ code, upstream: "tiktok" });
   });
 
+  test("429 names the wait that TikTok asked for", async () => {
+    respond = (_request, response) => response.writeHead(429, { "retry-after": "7" }).end();
+    await expect(resolve()).rejects.toMatchObject({ code: "throttled", retryAfterMs: 7_000 });
+  });
+
   test("a redirect to nowhere is bad_response", async () => {
     respond = (_request, response) => response.writeHead(302).end();
     await expect(resolve()).rejects.toMatchObject({ code: "bad_response" });

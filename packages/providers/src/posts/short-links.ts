@@ -8,7 +8,7 @@ import {
   UnrecoverableError,
 } from "@clipmill/domain";
 import type { SafeHttp, SafeResponse } from "../media/safe-http.ts";
-import { toStatusError } from "../upstream-error.ts";
+import { parseRetryAfter, toStatusError } from "../upstream-error.ts";
 
 export interface LinkResolverOptions {
   http: SafeHttp;
@@ -61,7 +61,8 @@ function readHop({ status, headers }: SafeResponse, from: string): ParsedLink {
   }
   const { location } = headers;
   if (status < 300 || status > 399 || location === undefined || !URL.canParse(location, from)) {
-    throw toStatusError(status, UPSTREAM);
+    const retryAfterMs = parseRetryAfter(headers["retry-after"]);
+    throw toStatusError(status, UPSTREAM, retryAfterMs === undefined ? {} : { retryAfterMs });
   }
   return parseHop(new URL(location, from).href);
 }
