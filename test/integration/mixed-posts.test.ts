@@ -27,8 +27,9 @@ describe.skipIf(!hasFfmpeg)("a mix of good and bad posts under faults (needs ffm
     expect(Object.values(report.ends).reduce((sum, count) => sum + count, 0)).toBe(POSTS);
   });
 
-  test("was a fifth faults", () => {
-    expect(report.faultShare).toBeGreaterThan(0.15);
+  test("was hit by faults all the while", () => {
+    // A fifth; of some 180 calls it is less than this once in ten thousand runs.
+    expect(report.faultShare).toBeGreaterThan(0.09);
   });
 
   test("leaves nothing on the disk but files that rows know, as they were named", () => {

@@ -38,11 +38,12 @@ export function plantMix(count: number, media: CaseMedia, forbidden: string): Pl
 }
 
 /** Five kinds on the CDN and four elsewhere make a fifth of all requests. */
-const RATE = 0.055;
+const RATE = 0.065;
 
 /**
- * What hits any post on top of its case. What costs an attempt is bounded, at three of the five that a download has: an
- * upstream that failed more often would make `upstream_unavailable` the true end. For the same reason none of it hits
+ * What hits any post on top of its case. What costs an attempt each time is bounded, at two of the five that a
+ * download has: an upstream that failed more often would make `upstream_unavailable` the true end. Refused links are
+ * not, since one alone costs none, and they must not pass for a region lock. For the same reason none of it hits
  * a post whose case fails each attempt: which code the last one ends with would be chance.
  */
 function toNoise({ expect, hasCaptions }: MixedCase, postId: string): Fault[] {
@@ -56,7 +57,7 @@ function toNoise({ expect, hasCaptions }: MixedCase, postId: string): Fault[] {
   if (isErrorCode(code) && isRetryable(code)) return waits;
   return [
     ...waits,
-    { kind: "server-error", match, rate: RATE, times: 2 },
+    { kind: "server-error", match, rate: RATE, times: 1 },
     { kind: "truncated", match, rate: RATE, times: 1 },
     ...(hasCaptions === true ? [] : [{ kind: "expired-link", match, rate: RATE } as const]),
   ];
