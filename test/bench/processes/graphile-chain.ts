@@ -1,4 +1,4 @@
-import { makeWorkerUtils, run, type Runner } from "graphile-worker";
+import { Logger, makeWorkerUtils, run, type Runner } from "graphile-worker";
 
 // The same chain on graphile-worker: three tasks, each adds the next, no record but its own tables.
 const { databaseUrl, count, concurrency } = JSON.parse(process.argv[2] ?? "{}") as {
@@ -38,6 +38,8 @@ process.once("message", () => {
     connectionString: databaseUrl,
     concurrency,
     maxPoolSize: POOL_SIZE,
+    // A line per job on the terminal would be part of the figure.
+    logger: new Logger(() => () => {}),
     noHandleSignals: true,
     taskList: Object.fromEntries(NAMES.map((name, i) => [name, toTask(i)])),
     preset: { worker: { completeJobBatchDelay: 0 } },
