@@ -52,13 +52,20 @@ export async function runMix(options: MixOptions): Promise<MixReport> {
   });
   closing.defer(() => sandbox.close());
   const captioned = new Set(planted.filter(({ of }) => of.hasCaptions).map(({ post }) => post.id));
+  let isOver = false;
   const worker = await createFetchWorker({
     ...options,
     sandboxUrl: sandbox.url,
     findCaptions: (id) => (captioned.has(id) ? sandbox.toLink(`${id}.vtt`) : null),
-    onError: (error) => process.stderr.write(`${error.message}\n`),
+    onError: (error) => {
+      if (!isOver) process.stderr.write(`${error.message}\n`);
+    },
   });
   closing.defer(() => worker.close());
+  // A busy server says goodbye to connections that have ended on this side; nobody needs to hear of it.
+  closing.defer(async () => {
+    isOver = true;
+  });
 
   await worker.work.accept(planted.map(toSubmission));
   const startedAt = performance.now();
