@@ -1,1 +1,0 @@
-ALTER TABLE "worker_process" ADD COLUMN "slots" jsonb DEFAULT '{}'::jsonb NOT NULL;
