@@ -33,6 +33,12 @@ const BATCH_MAX = 500;
 const SHOWN_REQUESTS_MAX = 100;
 
 export function createDeadLetter({ pool }: Pick<Database, "pool">): DeadLetter {
+  /** The database's clock, to the microsecond: a job may have failed in this very millisecond. */
+  async function readClock(): Promise<string> {
+    const { rows } = await pool.query<{ now: string }>("select clock_timestamp()::text as now");
+    return rows[0]?.now ?? "infinity";
+  }
+
   return {
     async list(filter, { limit, cursor }) {
       const values: unknown[] = [];
@@ -78,7 +84,7 @@ export function createDeadLetter({ pool }: Pick<Database, "pool">): DeadLetter {
 
     async retry(selection) {
       const total = { jobCount: 0, requestCount: 0 };
-      await inBatches(selection, async (batch) => {
+      await inBatches(selection, readClock, async (batch) => {
         const revived = await withTransaction(pool, (tx) => reviveJobs(tx, batch));
         total.jobCount += revived.jobCount;
         total.requestCount += revived.requestCount;
@@ -88,7 +94,7 @@ export function createDeadLetter({ pool }: Pick<Database, "pool">): DeadLetter {
     },
 
     async drop(selection) {
-      const jobCount = await inBatches(selection, (batch) =>
+      const jobCount = await inBatches(selection, readClock, (batch) =>
         withTransaction(pool, (tx) => dropJobs(tx, batch)),
       );
       return { jobCount };
@@ -99,6 +105,7 @@ export function createDeadLetter({ pool }: Pick<Database, "pool">): DeadLetter {
 /** Runs `take` until the selection is used up; it returns how many jobs it took. */
 async function inBatches(
   selection: DeadSelection,
+  readClock: () => Promise<string>,
   take: (batch: DeadSelection) => Promise<number>,
 ): Promise<number> {
   let count = 0;
@@ -108,7 +115,7 @@ async function inBatches(
     return count;
   }
   // What fails again while this runs is not taken a second time.
-  const { failedBefore = new Date().toISOString() } = selection.filter;
+  const { failedBefore = await readClock() } = selection.filter;
   const filter = { ...selection.filter, failedBefore };
   while (count < selection.limit) {
     const limit = Math.min(BATCH_MAX, selection.limit - count);
