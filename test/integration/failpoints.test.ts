@@ -5,7 +5,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createDatabase, createWorkStore, type Database } from "@clipmill/db";
+import { createDatabase, createWorkStore, type Database, grantCredits } from "@clipmill/db";
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from "vitest";
 import { createRandom } from "../chaos/harness/random.ts";
 import { startUpstream, type Upstream } from "../chaos/harness/upstream.ts";
@@ -33,6 +33,8 @@ const children = new Set<ChildProcess>();
 beforeEach(async () => {
   testDatabase = await createTestDatabase();
   database = createDatabase({ url: testDatabase.url, poolSize: 2, name: "test", onError() {} });
+  // The chaos API charges a credit for each post.
+  await grantCredits(database.pool, "local", 100);
   upstream = await startUpstream(createRandom(1), { failureShare: 0 });
   storageDirectory = await mkdtemp(join(tmpdir(), "clipmill-failpoints-"));
 });

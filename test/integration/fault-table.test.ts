@@ -4,7 +4,7 @@ import { FAULT_KINDS } from "../chaos/harness/faults.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const page = readFileSync(new URL("test/chaos/FAULTS.md", ROOT), "utf8");
-const rows = page.split("\n").filter((line) => /^\| \d+ \|/.test(line));
+const rows = page.split("\n").filter((line) => /^\| \d+ +\|/.test(line));
 const named = [...page.matchAll(/`(test\/[^`]+)` › "([^"]+)"/g)];
 const kinds = [...page.matchAll(/`chaos: ([a-z-]+)`/g)].map(([, kind]) => kind ?? "");
 
