@@ -129,14 +129,14 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
     });
 
     test("all files of a kind are listed, with the time of the last write", async () => {
-      const keys = ["one", "two", "three"].map(async (text) => {
-        const { key } = await storage.write("media", toContent(text), LIMITS);
-        return key;
-      });
+      const written = ["one", "two", "three"].map((text) =>
+        storage.write("media", toContent(text), LIMITS),
+      );
+      const keys = (await Promise.all(written)).map(({ key }) => key);
       await storage.write("audio", toContent("sound"), LIMITS);
       const listed = [];
       for await (const file of storage.list("media")) listed.push(file);
-      expect(listed.map(({ key }) => key).sort()).toEqual((await Promise.all(keys)).sort());
+      expect(listed.map(({ key }) => key).sort()).toEqual(keys.sort());
       for (const { writtenAt } of listed) {
         expect(Math.abs(Date.now() - writtenAt.getTime())).toBeLessThan(60_000);
       }
