@@ -3,9 +3,11 @@ import { createErrorLog } from "./throttled-log.ts";
 
 /** Keeps the leases of this process's jobs, and aborts those that were lost. */
 export interface Leases {
-  /** Aborted with `reason` when the lease is lost: another worker may hold the job by then. */
-  hold(ref: JobRef, abort: AbortController): void;
+  /** From now on; aborted with a LeaseLostError when another worker may hold the job. */
+  hold(ref: JobRef): AbortController;
   drop(ref: JobRef): void;
+  /** Aborts all that are held now; their leases are kept until they are dropped. */
+  abortAll(reason: Error): void;
   close(): void;
 }
 
@@ -39,8 +41,15 @@ export function createLeases({
 
   const timer = setInterval(() => void extend().catch(report), leaseMs / 3);
   return {
-    hold: (ref, abort) => void held.set(toKey(ref), { ref, abort }),
+    hold(ref) {
+      const abort = new AbortController();
+      held.set(toKey(ref), { ref, abort });
+      return abort;
+    },
     drop: (ref) => void held.delete(toKey(ref)),
+    abortAll(reason) {
+      for (const { abort } of held.values()) abort.abort(reason);
+    },
     close: () => clearInterval(timer),
   };
 }

@@ -1,0 +1,100 @@
+import {
+  type CallLedger,
+  type CallSettlement,
+  type ClaimedJob,
+  ClipmillError,
+  type JobRef,
+  type Log,
+  type Outcome,
+  type PaidCall,
+  RetryableError,
+  type RunnableStage,
+  toClipmillError,
+  type Upstreams,
+} from "@clipmill/domain";
+import { LeaseLostError } from "./leases.ts";
+import { toOutcome } from "./to-outcome.ts";
+
+export interface AttemptDeps {
+  ledger: CallLedger;
+  /** Default: every call goes at once. */
+  upstreams: Upstreams | undefined;
+  now: () => Date;
+  random: () => number;
+}
+
+/** The abort reason at shutdown. */
+export class ShutdownError extends Error {
+  override readonly name = "ShutdownError";
+}
+
+/** The abort reason of a stage that ran over its time. */
+class StageTimeoutError extends Error {
+  override readonly name = "StageTimeoutError";
+}
+
+/**
+ * Runs a stage on a claimed job and says what becomes of the job; never throws. `abort` ends it early: with a
+ * LeaseLostError or a ShutdownError the job is released and costs no attempt.
+ */
+export async function attempt(
+  { ledger, upstreams, now, random }: AttemptDeps,
+  stage: RunnableStage,
+  job: ClaimedJob,
+  { abort, log }: { abort: AbortController; log: Log },
+): Promise<Outcome> {
+  const { signal } = abort;
+  const limit = setTimeout(
+    () => abort.abort(new StageTimeoutError(`${stage.name} ran over its limit`)),
+    stage.timeoutMs,
+  );
+  const calls: CallSettlement[] = [];
+  try {
+    const { output, records = [] } = await stage.run(job.input, {
+      signal,
+      log,
+      attempt: job.attempts + 1,
+      now,
+      pay(intent, call) {
+        const go = () => pay(ledger, job, intent, call, calls);
+        // The intent is written after the wait: a call that is sent back was never one.
+        return upstreams?.call(intent.engine, go, { signal }) ?? go();
+      },
+    });
+    return { id: job.id, epoch: job.epoch, kind: "done", output, records, calls };
+  } catch (error) {
+    if (signal.reason instanceof ShutdownError || signal.reason instanceof LeaseLostError)
+      return { id: job.id, epoch: job.epoch, kind: "released" };
+    if (!(error instanceof ClipmillError) && !signal.aborted)
+      log.error({ err: error }, "stage threw an unknown error");
+    const cause = signal.aborted ? toTimeout(stage, error) : toClipmillError(error);
+    return toOutcome(cause, job, { maxAttempts: stage.attempts, random });
+  } finally {
+    clearTimeout(limit);
+  }
+}
+
+function toTimeout({ name, timeoutMs }: RunnableStage, cause: unknown): RetryableError {
+  const message = `${name} ran over its limit of ${timeoutMs / 1000} s`;
+  return new RetryableError("timeout", message, { cause });
+}
+
+async function pay<T extends { usd: number }>(
+  ledger: CallLedger,
+  job: JobRef,
+  intent: PaidCall,
+  call: () => Promise<T>,
+  calls: CallSettlement[],
+): Promise<T> {
+  if (intent.estimateUsd === 0) return await call();
+  const callId = await ledger.open(job, intent);
+  try {
+    const result = await call();
+    calls.push({ callId, usd: result.usd });
+    return result;
+  } catch (error) {
+    // What was aborted may have been billed: it stays unknown, at its estimate.
+    if (error instanceof ClipmillError) await ledger.fail({ callId, usd: error.costUsd ?? 0 });
+    throw error;
+  }
+}
