@@ -27,7 +27,7 @@ const STATEMENT_TIMEOUT_MS = 30_000;
  * tables that grow by thousands of rows a second, now and then hashes a whole table for a batch of a hundred.
  */
 const PLANNER_OPTIONS =
-  "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off";
+  "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off";
 
 // bigint ids and counters stay far below 2^53; aweme_ids are text.
 const types: pg.CustomTypesConfig = {

@@ -22,11 +22,11 @@ export async function countJobs(
 ): Promise<QueueCounts[]> {
   const { rows } = await pool.query<QueueCounts>(
     `select q.queue,
-      (select count(*) from (select 1 from stage_job where queue = q.queue and state = 'ready' and run_at <= now() limit ${COUNTED_MAX}) n) as ready,
-      (select count(*) from (select 1 from stage_job where queue = q.queue and state = 'ready' and run_at > now() limit ${COUNTED_MAX}) n) as delayed,
-      (select count(*) from stage_job where queue = q.queue and state = 'queued') as queued,
-      (select count(*) from stage_job where queue = q.queue and state = 'running') as running,
-      (select count(*) from (select 1 from stage_job where queue = q.queue and state = 'failed' and dropped_at is null limit ${COUNTED_MAX}) n) as dead
+      (select count(*) from (select 1 from stage_job where queue = q.queue and run_at <= now() limit ${COUNTED_MAX}) n) as ready,
+      (select count(*) from (select 1 from stage_job where queue = q.queue and run_at > now() limit ${COUNTED_MAX}) n) as delayed,
+      (select count(*) from stage_job where queue = q.queue and in_flight and state = 'queued') as queued,
+      (select count(*) from stage_job where queue = q.queue and in_flight and state = 'running') as running,
+      (select count(*) from (select 1 from stage_job where queue = q.queue and dead limit ${COUNTED_MAX}) n) as dead
     from unnest($1::text[]) as q (queue)`,
     [queues],
   );

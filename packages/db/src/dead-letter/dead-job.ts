@@ -49,7 +49,7 @@ export interface DeadFilter {
 export type DeadSelection = { ids: readonly number[] } | { filter: DeadFilter; limit: number };
 
 /** As in the predicate of the dead letter's indexes, word for word. */
-const DEAD = "j.state = 'failed' and j.dropped_at is null";
+const DEAD = "j.dead";
 
 export const DEAD_COLUMNS = `j.id, j.stage, j.queue, j.key, j.tenant, j.lane, j.error_code as code,
   j.error_message as message, j.error_upstream as upstream, j.attempts, j.crashes,

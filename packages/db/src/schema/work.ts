@@ -16,7 +16,7 @@ import {
 
 const moment = (name: string) => timestamp(name, { withTimezone: true, mode: "string" });
 
-const DEAD = sql`state = 'failed' and dropped_at is null`;
+const DEAD = sql`dead`;
 
 /** Options that many requests share word for word; a million rows of a backfill point at one. */
 export const requestOptions = pgTable("request_options", {
@@ -63,14 +63,18 @@ export const request = pgTable(
     finishedAt: moment("finished_at"),
     /** When the dead letter last took it back from `failed`: the only way back from an end, and always marked. */
     revivedAt: moment("revived_at"),
+    /** Of its own, so that the end of a request without a deadline changes no column of any index. */
+    openDeadline: moment("open_deadline").generatedAlwaysAs(
+      sql`case when state = 'open' then deadline end`,
+    ),
   },
   (t) => [
     uniqueIndex("request_idempotency")
       .on(t.tenant, t.idempotencyKey)
       .where(sql`idempotency_key is not null`),
-    index("request_deadline")
-      .on(t.deadline)
-      .where(sql`state = 'open' and deadline is not null`),
+    index("request_open_deadline")
+      .on(t.openDeadline)
+      .where(sql`open_deadline is not null`),
     check("request_state", sql`state in ('open', 'done', 'skipped', 'failed', 'cancelled')`),
     check("request_end", sql`(state = 'open') = (finished_at is null)`),
   ],
@@ -112,15 +116,19 @@ export const stageJob = pgTable(
     finishedAt: moment("finished_at"),
     /** An operator acknowledged the failure: it stays failed, but out of the dead letter. */
     droppedAt: moment("dropped_at"),
+    // The indexes rest on these, not on \`state\` and \`deadline\`: a claim or a heartbeat then changes no column of
+    // any index, and Postgres can keep the new row version beside the old one.
+    inFlight: boolean("in_flight").generatedAlwaysAs(sql`state in ('queued', 'running')`),
+    dead: boolean().generatedAlwaysAs(sql`state = 'failed' and dropped_at is null`),
   },
   (t) => [
     uniqueIndex("stage_job_key").on(t.stage, t.key),
     index("stage_job_ready")
       .on(t.queue, t.lane, t.tenant, t.runAt, t.id)
-      .where(sql`state = 'ready'`),
+      .where(sql`run_at is not null`),
     index("stage_job_in_flight")
-      .on(t.queue, t.state, t.deadline)
-      .where(sql`state in ('queued', 'running')`),
+      .on(t.queue)
+      .where(sql`in_flight`),
     // The dead letter, newest first: whole, and by each of its filters. Few rows are in them.
     index("stage_job_dead_by_queue").on(t.queue).where(DEAD),
     index("stage_job_dead").on(t.finishedAt, t.id).where(DEAD),

@@ -19,7 +19,7 @@ export async function reconcileJobs(tx: Queryable, planning: Planning): Promise<
   const requeued = await tx.query<{ queue: string }>({
     name: "requeue_overdue",
     text: `with overdue as (
-        select id from stage_job where state = 'queued' and deadline < now()
+        select id from stage_job where in_flight and state = 'queued' and deadline < now()
         order by id limit ${RECONCILED_MAX} for update skip locked)
       update stage_job j set state = 'ready', run_at = now(), deadline = null
       from overdue where j.id = overdue.id
@@ -29,7 +29,7 @@ export async function reconcileJobs(tx: Queryable, planning: Planning): Promise<
   const expired = await tx.query<{ id: number; queue: string; state: string }>({
     name: "expire_leases",
     text: `with expired as (
-        select id, lane = ${SOLO_RANK} as solo from stage_job where state = 'running' and deadline < now()
+        select id, lane = ${SOLO_RANK} as solo from stage_job where in_flight and state = 'running' and deadline < now()
         order by id limit ${RECONCILED_MAX} for update skip locked),
       judged as (
         select e.id, e.solo, e.solo and j.solo_crashes + 1 >= ${POISON_SOLO_CRASHES} as poison
@@ -68,7 +68,7 @@ export async function requeueAll(tx: Queryable): Promise<number> {
   const { rows } = await tx.query<{ queue: string }>({
     name: "requeue_all",
     text: `with queued as (
-        select id from stage_job where state = 'queued' order by id for update skip locked)
+        select id from stage_job where in_flight and state = 'queued' order by id for update skip locked)
       update stage_job j set state = 'ready', run_at = now(), deadline = null
       from queued where j.id = queued.id
       returning j.queue`,

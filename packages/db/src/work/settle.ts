@@ -43,31 +43,27 @@ export async function settleOutcomes(
 
 /**
  * The fence and the new state in one statement: of these jobs, those that are still this holder's end, wait for
- * another attempt, or are ready again. Locked in id order, as every writer does. Returns the ids that were held.
+ * another attempt, or are ready again. Visited, so locked, in id order, as every writer does. Returns the ids that were held.
  */
 async function applyOutcomes(tx: Queryable, outcomes: readonly Outcome[]): Promise<Set<number>> {
   const failure = outcomes.map((outcome) => ("code" in outcome ? outcome : null));
   const retry = outcomes.map((outcome) => (outcome.kind === "retry" ? outcome : null));
   const { rows } = await tx.query<{ id: number; queue: string; state: string }>({
     name: "apply_outcomes",
-    text: `with held as (
-        select j.id, o.* from stage_job j
-        join unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+    text: `update stage_job j set
+        state = case when o.kind in ('retry', 'released') then 'ready' else o.kind end,
+        output = o.result::jsonb, deadline = null,
+        run_at = case when o.kind in ('retry', 'released') then now() + make_interval(secs => o.delay_ms / 1000) end,
+        started_at = case when o.kind not in ('retry', 'released') then j.started_at end,
+        finished_at = case when o.kind not in ('retry', 'released') then now() end,
+        attempts = j.attempts + (o.counts or o.kind = 'failed')::int,
+        error_code = o.code, error_message = o.message, error_upstream = o.upstream
+      from (
+        select * from unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
             $8::float8[], $9::boolean[])
-          as o (job_id, job_epoch, kind, result, code, message, upstream, delay_ms, counts) on o.job_id = j.id
-        where j.epoch = o.job_epoch and j.state = 'running'
-        order by j.id
-        for update of j)
-      update stage_job j set
-        state = case when held.kind in ('retry', 'released') then 'ready' else held.kind end,
-        output = held.result::jsonb, deadline = null,
-        run_at = case when held.kind in ('retry', 'released')
-          then now() + make_interval(secs => held.delay_ms / 1000) end,
-        started_at = case when held.kind not in ('retry', 'released') then j.started_at end,
-        finished_at = case when held.kind not in ('retry', 'released') then now() end,
-        attempts = j.attempts + (held.counts or held.kind = 'failed')::int,
-        error_code = held.code, error_message = held.message, error_upstream = held.upstream
-      from held where j.id = held.id
+          as given (id, epoch, kind, result, code, message, upstream, delay_ms, counts)
+        order by given.id) o
+      where j.id = o.id and j.epoch = o.epoch and j.state = 'running'
       returning j.id, j.queue, j.state`,
     values: [
       outcomes.map(({ id }) => id),

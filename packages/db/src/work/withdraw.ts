@@ -66,7 +66,7 @@ export async function withdrawRequests(
 export async function expireDeadlines(tx: Queryable): Promise<number> {
   const { rows } = await tx.query<{ id: string }>({
     name: "find_missed_deadlines",
-    text: `select id from request where state = 'open' and deadline < now() order by deadline limit ${EXPIRED_MAX}`,
+    text: `select id from request where open_deadline < now() order by open_deadline limit ${EXPIRED_MAX}`,
   });
   return (
     await withdrawRequests(
