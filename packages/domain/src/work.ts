@@ -15,6 +15,8 @@ export interface PickedJob extends JobRef {
   stage: string;
   key: string;
   lane: JobLane;
+  /** Its tenant has less than half of a fair share in flight: the job need not wait behind those of the others. */
+  ahead: boolean;
 }
 
 export interface ClaimedJob extends JobRef {

@@ -19,6 +19,10 @@ export interface Loop {
 
 /** While there is work, room in the window is looked for this often: claims make room without telling. */
 const BUSY_POLL_MS = 15;
+/** As often where the window stays nearly full: a few hints at a time cost as much as many. */
+const FULL_POLL_MS = 60;
+/** A window is nearly full when less than this part of it was refilled. */
+const REFILLED_LITTLE = 1 / 4;
 /** Retries and lost notifications are found this often. */
 const IDLE_POLL_MS = 250;
 const FAILED_POLL_MS = 1_000;
@@ -50,7 +54,7 @@ export function createDispatcher({ work, hints, nextReady, window, log }: Dispat
       cancels.add(news.cancel);
       try {
         const count = await dispatch(queue);
-        pauseMs = count > 0 ? BUSY_POLL_MS : Math.min(IDLE_POLL_MS, pauseMs * 2);
+        pauseMs = toPauseMs(pauseMs, count, window[queue]);
       } catch (error) {
         report(error);
         pauseMs = FAILED_POLL_MS;
@@ -70,4 +74,10 @@ export function createDispatcher({ work, hints, nextReady, window, log }: Dispat
       await loops;
     },
   };
+}
+
+function toPauseMs(lastMs: number, count: number, window: number): number {
+  if (count === 0) return Math.min(IDLE_POLL_MS, lastMs * 2);
+  if (count >= window * REFILLED_LITTLE) return BUSY_POLL_MS;
+  return Math.min(FULL_POLL_MS, Math.max(BUSY_POLL_MS, lastMs * 2));
 }

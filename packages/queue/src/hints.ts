@@ -1,10 +1,4 @@
-import {
-  failpoint,
-  type JobLane,
-  type PickedJob,
-  QUEUE_NAMES,
-  type QueueName,
-} from "@clipmill/domain";
+import { failpoint, type PickedJob, QUEUE_NAMES, type QueueName } from "@clipmill/domain";
 import type { HintQueue, QueueBackend } from "./backend.ts";
 
 /** The queues as the dispatcher sees them: a place for hints that may be wiped at any instant. */
@@ -22,13 +16,11 @@ export interface Hints {
   close(): Promise<void>;
 }
 
-/** BullMQ serves jobs without a priority first, then lower numbers. */
-const PRIORITIES: Readonly<Record<JobLane, number | undefined>> = {
-  interactive: undefined,
-  solo: 1,
-  standard: 1,
-  backfill: 1,
-};
+/** BullMQ serves jobs without a priority first, then lower numbers; among equals, first come first served. */
+function toPriority({ lane, ahead }: PickedJob): number | undefined {
+  if (lane === "interactive") return ahead ? undefined : 1;
+  return ahead ? 2 : 3;
+}
 
 const GENERATION_QUEUE = "generation";
 const GENERATION_JOB = "generation-mark";
@@ -44,8 +36,9 @@ export function createHints(backend: QueueBackend): Hints {
       const target = queues.get(queue);
       if (target === undefined) throw new Error(`no queue ${queue}`);
       await target.addBulk(
-        jobs.map(({ id, epoch, stage, lane }) => {
-          const priority = PRIORITIES[lane];
+        jobs.map((job) => {
+          const { id, epoch, stage } = job;
+          const priority = toPriority(job);
           // The epoch makes each dispatch a new job: BullMQ silently drops an id that it still knows.
           const jobId = `${stage}-${id}-e${epoch}`;
           return {

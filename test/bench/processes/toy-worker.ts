@@ -37,7 +37,13 @@ const backend = createQueueBackend({
   onError,
 });
 const hints = createHints(backend);
-const work = createWorkStore(database, { plan: planToy, leaseMs: 30_000, queuedForMs: 60_000 });
+const window = { io: args.window, gpu: args.window, cpu: args.window, llm: args.window };
+const work = createWorkStore(database, {
+  plan: planToy,
+  leaseMs: 30_000,
+  queuedForMs: 60_000,
+  window,
+});
 const loops: Loop[] = [];
 
 function start(): void {
@@ -62,7 +68,6 @@ function start(): void {
     });
   }
   if (args.roles.includes("dispatch")) {
-    const window = { io: args.window, gpu: args.window, cpu: args.window, llm: args.window };
     const nextReady = (queue: QueueName, ms: number) => listener.next("clipmill_ready", queue, ms);
     loops.push(createDispatcher({ work, hints, nextReady, window, log }));
   }

@@ -7,38 +7,42 @@ const STANDARD_SHARE = 0.3;
 const BACKFILL_SHARE = 0.1;
 
 /**
- * ready → queued. Within a lane tenants take turns, then age decides. The shares are kept on average: with room for
- * one job, a floor would starve the lanes below and a ceiling would starve those above, so chance rounds.
- * `solo` goes one at a time.
+ * ready → queued. Within a lane the tenant with the least in flight for its weight is next, then age decides. The shares
+ * are kept on average: with room for one job, a floor would starve the lanes below and a ceiling would starve those
+ * above, so chance rounds. `solo` goes one at a time.
  */
 const PICK = `
 with recursive lane_tenant as (
-  (select j.lane, j.tenant from stage_job j where j.queue = $1 and j.state = 'ready'
+  (select j.lane, j.tenant from stage_job j where j.queue = $1 and j.run_at is not null
    order by j.lane, j.tenant limit 1)
   union all
   select n.lane, n.tenant from lane_tenant g cross join lateral (
     select j.lane, j.tenant from stage_job j
-    where j.queue = $1 and j.state = 'ready' and (j.lane, j.tenant) > (g.lane, g.tenant)
+    where j.queue = $1 and j.run_at is not null and (j.lane, j.tenant) > (g.lane, g.tenant)
     order by j.lane, j.tenant limit 1) n
-), room as (
-  select greatest(0, $2::int - count(*)) as jobs, random() as chance from stage_job j
-  where j.queue = $1 and j.state = 'queued'
+), in_flight as materialized (
+  select tenant, count(*) as jobs, count(*) filter (where state = 'queued') as queued, bool_or(lane = 0) as solo
+  from stage_job where queue = $1 and in_flight group by tenant
+), room as materialized (
+  select greatest(0, $2::int - coalesce(sum(queued), 0))::int as jobs, random() as chance,
+    coalesce(bool_or(solo), false) as solo, coalesce(sum(jobs), 0) as in_flight, count(*) as tenants
+  from in_flight
 ), candidate as (
-  select j.id, g.lane, row_number() over (partition by g.lane order by j.turn, j.run_at, j.id) as place
-  from room, lane_tenant g left join tenant t on t.id = g.tenant cross join lateral (
+  select j.id, g.lane, row_number() over (partition by g.lane order by j.turn, j.run_at, j.id) as place,
+    coalesce(f.jobs, 0) * 2 * greatest(1, room.tenants) <= room.in_flight as ahead
+  from room, lane_tenant g left join tenant t on t.id = g.tenant left join in_flight f on f.tenant = g.tenant
+  cross join lateral (
     select r.id, r.run_at,
-      row_number() over (order by r.run_at, r.id)::float8 / coalesce(t.weight, 1) as turn from (
+      (coalesce(f.jobs, 0) + row_number() over (order by r.run_at, r.id))::float8 / coalesce(t.weight, 1) as turn
+    from (
       select id, run_at from stage_job
-      where queue = $1 and state = 'ready' and lane = g.lane and tenant = g.tenant and run_at <= now()
+      where queue = $1 and lane = g.lane and tenant = g.tenant and run_at <= now()
         and (start_by is null or start_by > now())
       order by run_at, id limit case when t.max_in_flight is null then room.jobs else
-        least(room.jobs, greatest(0, t.max_in_flight - (
-          select count(*) from stage_job b
-          where b.queue = $1 and b.state in ('queued', 'running') and b.tenant = g.tenant))) end) r) j
+        least(room.jobs, greatest(0, t.max_in_flight - coalesce(f.jobs, 0))) end) r) j
 ), chosen as (
-  select c.id from candidate c, room
-  where c.lane > 0 or (c.place = 1 and not exists (
-    select 1 from stage_job s where s.queue = $1 and s.state in ('queued', 'running') and s.lane = 0))
+  select c.id, c.ahead from candidate c, room
+  where c.lane > 0 or (c.place = 1 and not room.solo)
   order by case
       when c.lane = 2 and c.place <= floor(room.jobs * ${STANDARD_SHARE} + room.chance) then 0
       when c.lane = 3 and c.place <= floor(room.jobs * ${BACKFILL_SHARE} + room.chance) then 0
@@ -46,13 +50,20 @@ with recursive lane_tenant as (
     c.place
   limit (select jobs from room)
 ), locked as (
-  select j.id from stage_job j where j.id in (select id from chosen) and j.state = 'ready'
+  select j.id, chosen.ahead from chosen join stage_job j on j.id = chosen.id where j.state = 'ready'
   order by j.id for update of j skip locked
 )
 update stage_job j
 set state = 'queued', epoch = j.epoch + 1, run_at = null, deadline = now() + make_interval(secs => $3::float8 / 1000)
 from locked where j.id = locked.id
-returning j.id, j.epoch, j.queue, j.stage, j.key, j.lane`;
+returning j.id, j.epoch, j.queue, j.stage, j.key, j.lane, locked.ahead`;
+
+/**
+ * Rows are found one by one from this list by their primary key, so they are locked in id order, as every writer locks
+ * them.
+ */
+const REFS =
+  "(select * from unnest($1::bigint[], $2::integer[]) as r (id, epoch) order by r.id) ref";
 
 /** Dispatchers of one queue take turns: two that count the room at once would both fill it. */
 export async function pickJobs(
@@ -79,14 +90,8 @@ export async function pickJobs(
 export async function unpickJobs(tx: Queryable, refs: readonly JobRef[]): Promise<void> {
   await tx.query({
     name: "unpick_stage_jobs",
-    text: `with locked as (
-        select j.id from stage_job j
-        join unnest($1::bigint[], $2::integer[]) as ref (id, epoch) on j.id = ref.id
-        where j.epoch = ref.epoch and j.state = 'queued'
-        order by j.id
-        for update of j)
-      update stage_job j set state = 'ready', run_at = now(), deadline = null
-      from locked where j.id = locked.id`,
+    text: `update stage_job j set state = 'ready', run_at = now(), deadline = null
+      from ${REFS} where j.id = ref.id and j.epoch = ref.epoch and j.state = 'queued'`,
     values: [refs.map((r) => r.id), refs.map((r) => r.epoch)],
   });
 }
@@ -100,15 +105,9 @@ export async function claimJobs(
 ): Promise<ClaimedJob[]> {
   const { rows } = await tx.query<Omit<ClaimedJob, "lane"> & { lane: number }>({
     name: "claim_stage_jobs",
-    text: `with locked as (
-        select j.id, j.deadline from stage_job j
-        join unnest($1::bigint[], $2::integer[]) as ref (id, epoch) on j.id = ref.id
-        where j.epoch = ref.epoch and j.state = 'queued'
-        order by j.id
-        for update of j)
-      update stage_job j set state = 'running', worker_id = $3, started_at = now(),
+    text: `update stage_job j set state = 'running', worker_id = $3, started_at = now(),
         deadline = now() + make_interval(secs => $4::float8 / 1000)
-      from locked where j.id = locked.id
+      from ${REFS} where j.id = ref.id and j.epoch = ref.epoch and j.state = 'queued'
       returning j.id, j.epoch, j.stage, j.key, j.input, j.attempts, j.lane,
         greatest(0, extract(epoch from now() - j.created_at) * 1000)::float8 as "ageMs"`,
     values: [refs.map((r) => r.id), refs.map((r) => r.epoch), workerId, leaseMs],
@@ -124,14 +123,8 @@ export async function extendLeases(
 ): Promise<JobRef[]> {
   const { rows } = await tx.query<JobRef>({
     name: "extend_leases",
-    text: `with locked as (
-        select j.id from stage_job j
-        join unnest($1::bigint[], $2::integer[]) as ref (id, epoch) on j.id = ref.id
-        where j.epoch = ref.epoch and j.state = 'running'
-        order by j.id
-        for update of j)
-      update stage_job j set deadline = now() + make_interval(secs => $3::float8 / 1000)
-      from locked where j.id = locked.id
+    text: `update stage_job j set deadline = now() + make_interval(secs => $3::float8 / 1000)
+      from ${REFS} where j.id = ref.id and j.epoch = ref.epoch and j.state = 'running'
       returning j.id, j.epoch`,
     values: [refs.map((r) => r.id), refs.map((r) => r.epoch), leaseMs],
   });

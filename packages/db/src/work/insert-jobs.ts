@@ -29,16 +29,22 @@ export async function insertJobs(
     queue: QueueName;
     lane: number;
     epoch: number;
+    ahead: boolean;
   }>({
     name: "insert_stage_jobs",
-    text: `with room as (
-        select q.queue, case when q.size = 0 or exists (
-            select 1 from stage_job j where j.queue = q.queue and j.state = 'ready') then 0
-          else greatest(0, q.size - (
-            select count(*) from stage_job j where j.queue = q.queue and j.state = 'queued')) end as jobs
-        from unnest($7::text[], $8::bigint[]) as q (queue, size)),
+    text: `with asked as (
+        select q.queue, q.size from unnest($7::text[], $8::bigint[]) as q (queue, size)
+        where q.size > 0 and q.queue = any ($3::text[])
+          and not exists (select 1 from stage_job j where j.queue = q.queue and j.run_at is not null)),
+      in_flight as materialized (
+        select a.queue, a.size, j.tenant, count(j.id) as jobs, count(j.id) filter (where j.state = 'queued') as queued
+        from asked a left join stage_job j on j.queue = a.queue and j.in_flight
+        group by a.queue, a.size, j.tenant),
+      room as materialized (
+        select queue, size - sum(queued) as jobs, sum(jobs) as in_flight, count(*) as tenants
+        from in_flight group by queue, size),
       wanted as (
-        select w.*, row_number() over (partition by w.queue order by w.lane, w.stage, w.key) <= room.jobs as at_once
+        select w.*, coalesce(row_number() over (partition by w.queue order by w.lane, w.stage, w.key) <= room.jobs, false) as at_once
         from unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $10::timestamptz[])
           as w (stage, key, queue, lane, tenant, input, start_by)
         left join room on room.queue = w.queue)
@@ -49,7 +55,9 @@ export async function insertJobs(
         case when at_once then now() + make_interval(secs => $9::float8 / 1000) end
       from wanted order by stage, key
       on conflict (stage, key) do nothing
-      returning id, stage, key, queue, lane, epoch`,
+      returning id, stage, key, queue, lane, epoch, coalesce((
+        select f.jobs * 2 * room.tenants <= room.in_flight from in_flight f join room on room.queue = f.queue
+        where f.queue = stage_job.queue and f.tenant = stage_job.tenant), true) as ahead`,
     values: [
       wanted.map(({ step }) => step.stage),
       wanted.map(({ step }) => step.key),
