@@ -29,6 +29,7 @@ describe("POST /v1/jobs", () => {
         deadline: null,
         idempotencyKey: null,
         language: null,
+        fresh: false,
       },
     ]);
   });
@@ -46,7 +47,7 @@ describe("POST /v1/jobs", () => {
   it("passes on what the caller chose", async () => {
     const api = await startTestApi();
     const deadline = new Date(Date.now() + 60_000).toISOString();
-    const choice = { lane: "backfill", language: "pt-BR", deadline };
+    const choice = { lane: "backfill", language: "pt-BR", fresh: true, deadline };
     await postJob(api, { url: ID, outputs: ["transcript", "transcript"], ...choice });
     expect(api.fake.submissions[0]).toMatchObject({ outputs: ["transcript"], ...choice });
   });
@@ -58,6 +59,7 @@ describe("POST /v1/jobs", () => {
     ["an unknown lane", { url: ID, lane: "solo" }, "#/lane"],
     ["an unknown output", { url: ID, outputs: ["video"] }, "#/outputs/0"],
     ["no outputs", { url: ID, outputs: [] }, "#/outputs"],
+    ["a freshness that is neither true nor false", { url: ID, fresh: "yes" }, "#/fresh"],
     ["a deadline without a zone", { url: ID, deadline: "2030-01-01T00:00:00" }, "#/deadline"],
   ])("answers 400 with a pointer for %s", async (_what, payload, pointer) => {
     const api = await startTestApi();

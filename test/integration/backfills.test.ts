@@ -6,6 +6,7 @@ import {
   createDatabase,
   type Database,
 } from "@clipmill/db";
+import { hashJson } from "@clipmill/domain";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { startTestApi } from "../support/test-api.ts";
@@ -121,24 +122,25 @@ describe("POST /v1/backfills", () => {
     const padding = "x".repeat(9_000);
     const lines = newLinks(20).map((link) => `${padding} ${link}`);
     const { status, body } = await send(lines.join("\n"), {
-      query: "?outputs=transcript&language=en",
+      query: "?outputs=transcript&language=en&fresh=true",
     });
     expect({ status, counts: body.counts }).toMatchObject({
       status: 202,
       counts: { accepted: 20 },
     });
     const { rows } = await database.pool.query(
-      `select o.outputs, o.language from request r join request_options o on o.id = r.options_id
+      `select o.outputs, o.language, o.fresh from request r join request_options o on o.id = r.options_id
        where r.idempotency_key like $1 || '%' limit 1`,
       [body.id],
     );
-    expect(rows).toEqual([{ outputs: ["transcript"], language: "en" }]);
+    expect(rows).toEqual([{ outputs: ["transcript"], language: "en", fresh: true }]);
   });
 
   test.each([
     ["JSON", "application/json", "", 415],
     ["an unknown output", "text/plain", "?outputs=video", 400],
     ["no output", "text/plain", "?outputs=", 400],
+    ["a freshness that is neither true nor false", "text/plain", "?fresh=1", 400],
     ["an unknown option", "text/plain", "?lane=interactive", 400],
   ])("refuses %s", async (_what, type, query, status) => {
     expect(await send("x", { type, query })).toMatchObject({ status });
@@ -162,12 +164,21 @@ describe("an idempotency key", () => {
     expect(second.body).toEqual(first.body);
   });
 
-  test("refuses other options", async () => {
-    await send("x", { key: "fixed" });
-    expect(await send("x", { key: "fixed", query: "?language=de" })).toMatchObject({
+  test.each(["?language=de", "?fresh=true"])("refuses other options: %s", async (query) => {
+    const key = `fixed${query}`;
+    await send("x", { key });
+    expect(await send("x", { key, query })).toMatchObject({
       status: 422,
       body: { code: "idempotency_conflict" },
     });
+  });
+
+  test("goes on with a list that was begun before options could say fresh", async () => {
+    const before = hashJson({ outputs: ["transcript", "summary"], language: null });
+    const list = { tenant: "local", idempotencyKey: "before-fresh", optionsHash: before };
+    const { id } = await backfills.begin(list);
+    const sent = await send(newLinks(1).join(), { key: "before-fresh", query: "?fresh=false" });
+    expect(sent).toMatchObject({ status: 202, body: { id } });
   });
 
   test("lets a second upload under way store nothing", async () => {

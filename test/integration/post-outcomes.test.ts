@@ -5,12 +5,21 @@ import {
   createWorkStore,
   type Database,
 } from "@clipmill/db";
-import { hashTranscript, sha256, type StageRecord, type Submission } from "@clipmill/domain";
+import {
+  type Answer,
+  hashTranscript,
+  type QueueName,
+  sha256,
+  type StageRecord,
+  type Submission,
+  type Transcript,
+} from "@clipmill/domain";
 import { planRequest } from "@clipmill/pipeline";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createTestDatabase } from "../support/database.ts";
 
 const SOUND = sha256("sound");
+const ASR = "pocketsphinx:en-us";
 let database: Database;
 let work: ReturnType<typeof createWorkStore>;
 let reader: ReturnType<typeof createRequestReader>;
@@ -43,7 +52,7 @@ async function submit(postId: string, more: Partial<Submission> = {}) {
       link: `https://www.tiktok.com/@ada/video/${postId}`,
       postId,
       outputs: ["transcript"],
-      recipes: { source: ["ytdlp"], asr: ["pocketsphinx:en-us"], ocr: [], llm: [] },
+      recipes: { source: ["ytdlp"], asr: [ASR], ocr: [], llm: [] },
       lane: "standard",
       deadline: null,
       idempotencyKey: null,
@@ -58,12 +67,23 @@ async function submit(postId: string, more: Partial<Submission> = {}) {
 const stagesOf = async (requestId: string) =>
   (await reader.findRequest(requestId))?.stages.map(({ name, state }) => `${name} ${state}`);
 
-/** Ends the download of a post as the stage would. */
+/** Ends a stage whose input names `about`, as the stage would. */
+async function finish(
+  { queue, stage, about }: { queue: QueueName; stage: string; about: string },
+  output: object,
+  records: StageRecord[] = [],
+) {
+  const claimed = await work.claim(await work.pick(queue, 100), "test-worker");
+  const job = claimed.find(
+    (each) => each.stage === stage && JSON.stringify(each.input).includes(about),
+  );
+  if (job === undefined) throw new Error(`${stage} is not queued`);
+  const { id, epoch } = job;
+  const { fenced } = await work.settle([{ id, epoch, kind: "done", output, records, calls: [] }]);
+  expect(fenced).toEqual([]);
+}
+
 async function finishDownload(postId: string, output: object, records: StageRecord[] = []) {
-  const picked = await work.pick("io", 100);
-  const claimed = await work.claim(picked, "test-worker");
-  const job = claimed.find(({ stage, key }) => stage === "download" && key === postId);
-  if (job === undefined) throw new Error("the download is not queued");
   const post: StageRecord = {
     kind: "post",
     post: {
@@ -79,35 +99,34 @@ async function finishDownload(postId: string, output: object, records: StageReco
     },
     engagement: { plays: null, likes: null, comments: null, shares: null },
   };
-  const { id, epoch } = job;
   const whole = { postId, metadataHash: sha256(""), images: [], durationMs: 8_000, ...output };
-  const calls: never[] = [];
-  const { fenced } = await work.settle([
-    { id, epoch, kind: "done", output: whole, records: [post, ...records], calls },
-  ]);
-  expect(fenced).toEqual([]);
+  await finish({ queue: "io", stage: "download", about: postId }, whole, [post, ...records]);
 }
 
-function toCaptions(language: string, spoken: boolean) {
+function toTranscript(
+  language: string,
+  { mediaSha256, engine }: { mediaSha256: string; engine: string },
+): Transcript {
   const text = `words in ${language} that stand in the captions`;
-  const transcriptKey = sha256(text);
-  const transcriptHash = hashTranscript(text, language);
-  const record: StageRecord = {
-    kind: "transcript",
-    transcript: {
-      key: transcriptKey,
-      hash: transcriptHash,
-      mediaSha256: SOUND,
-      recipe: "captions:ytdlp",
-      engine: "captions:ytdlp",
-      origin: "captions",
-      language,
-      text,
-      segments: [{ startMs: 0, endMs: 8_000, text }],
-      durationMs: 8_000,
-      verdict: "speech",
-    },
+  return {
+    key: sha256(`${mediaSha256} ${engine} ${text}`),
+    hash: hashTranscript(text, language),
+    mediaSha256,
+    recipe: engine,
+    engine,
+    origin: engine.startsWith("captions") ? "captions" : "speech",
+    language,
+    text,
+    segments: [{ startMs: 0, endMs: 8_000, text }],
+    durationMs: 8_000,
+    verdict: "speech",
   };
+}
+
+function toCaptions(language: string, spoken: boolean, mediaSha256 = SOUND) {
+  const transcript = toTranscript(language, { mediaSha256, engine: "captions:ytdlp" });
+  const { key: transcriptKey, hash: transcriptHash, text } = transcript;
+  const record: StageRecord = { kind: "transcript", transcript };
   return { text, record, output: { transcriptKey, transcriptHash, language, spoken } };
 }
 
@@ -136,6 +155,66 @@ test("captions are the transcript of those whom they suit, and others are listen
   expect((await reader.findRequest(inGerman.requestId))?.result?.transcript).toBe(german.text);
   expect(await stagesOf(plain.requestId)).toEqual(["download done"]);
   expect(await stagesOf(inFrench.requestId)).toEqual(["download done", "prepare-audio ready"]);
+});
+
+test("fresh recognition is never answered with captions, nor captions with it, and is shared by those who want it", async () => {
+  const postId = newPostId();
+  const sound = sha256("a sound with captions");
+  const captions = toCaptions("en", true, sound);
+  const asked = {
+    outputs: ["transcript", "summary"] as const,
+    recipes: { source: ["ytdlp"], asr: [ASR], ocr: [], llm: ["extractive"] },
+  };
+  const plain = await submit(postId, asked);
+  await finishDownload(postId, { sound, video: sound, captions: [captions.output] }, [
+    captions.record,
+  ]);
+  const answer: Answer = {
+    key: sha256(postId),
+    postId,
+    kind: "summary",
+    transcriptHash: captions.output.transcriptHash,
+    evidenceHash: "",
+    promptVersion: "1",
+    recipe: "extractive",
+    engine: "extractive",
+    sources: ["captions", "metadata"],
+    body: { tldr: "words", takeaways: [], sentiment: "neutral", cta: "" },
+  };
+  await finish(
+    { queue: "llm", stage: "summarize", about: postId },
+    { answerKey: answer.key, engine: answer.engine },
+    [{ kind: "answer", answer }],
+  );
+  const fresh = await submit(postId, { ...asked, fresh: true });
+  expect(fresh.state).toBe("open");
+  expect(await stagesOf(fresh.requestId)).toEqual(["download done", "prepare-audio ready"]);
+
+  const prepared = { audioSha256: sha256("wav"), durationMs: 8_000 };
+  await finish({ queue: "cpu", stage: "prepare-audio", about: sound }, prepared);
+  const heard = toTranscript("en", { mediaSha256: sound, engine: ASR });
+  await finish(
+    { queue: "gpu", stage: "transcribe", about: sound },
+    { transcriptKey: heard.key, transcriptHash: heard.hash, verdict: "speech", engine: ASR },
+    [{ kind: "transcript", transcript: heard }],
+  );
+  // The words are the same, and so is what was answered about them.
+  const ofFresh = { models: { asr: ASR }, sources: ["transcript", "metadata"] };
+  const ofPlain = { models: { asr: "captions:ytdlp" }, sources: ["captions", "metadata"] };
+  expect((await reader.findRequest(fresh.requestId))?.result).toMatchObject(ofFresh);
+  expect((await reader.findRequest(plain.requestId))?.result).toMatchObject(ofPlain);
+  expect(await reader.findPostResult(postId)).toMatchObject(ofFresh);
+
+  const again = await submit(postId, { ...asked, fresh: true });
+  const plainAgain = await submit(postId, asked);
+  expect((await reader.findRequest(again.requestId))?.result).toMatchObject({
+    ...ofFresh,
+    cached: true,
+  });
+  expect((await reader.findRequest(plainAgain.requestId))?.result).toMatchObject({
+    ...ofPlain,
+    cached: true,
+  });
 });
 
 test("a region lock is done with a warning, remembered for ten minutes, then tried anew", async () => {

@@ -1,3 +1,4 @@
+import { hashJson, sha256 } from "@clipmill/domain";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newPostId, toSubmission } from "../support/toy-pipeline.ts";
 import { openWorkFixture, toDone, type WorkFixture } from "../support/work-fixture.ts";
@@ -33,6 +34,40 @@ describe("accept", () => {
     expect(replay).toEqual({ requestId: original?.requestId, created: false, state: "open" });
     expect(other).toMatchObject({ created: false, state: "conflict" });
     expect(await rows("select 1 from request where post_id = $1", [postId])).toHaveLength(1);
+  });
+
+  test("takes another wish for fresh recognition for another body, and an old body for the same", async () => {
+    const postId = newPostId();
+    const submission = toSubmission(postId, { idempotencyKey: `fresh-${postId}` });
+    const { link, outputs, lane, deadline, language } = submission;
+    const [original] = await work.accept([submission]);
+    // As it was hashed before submissions could be fresh.
+    const before = sha256(JSON.stringify([link, postId, outputs, lane, deadline, language]));
+    expect(await requestOf(original?.requestId)).toMatchObject({ body_hash: before });
+    const [replay, other] = await work.accept([
+      { ...submission, fresh: false },
+      { ...submission, fresh: true },
+    ]);
+    expect(replay).toEqual({ requestId: original?.requestId, created: false, state: "open" });
+    expect(other).toMatchObject({ created: false, state: "conflict" });
+  });
+
+  test("stores options once, apart for those who want fresh recognition, under the hash that they had before", async () => {
+    const postId = newPostId();
+    const same = [toSubmission(postId), toSubmission(postId, { fresh: false })];
+    const accepted = await work.accept([...same, toSubmission(postId, { fresh: true })]);
+    const stored = await rows<{ hash: string; fresh: boolean; requests: number }>(
+      `select o.hash, o.fresh, count(*)::int as requests
+       from request r join request_options o on o.id = r.options_id
+       where r.id = any ($1) group by o.id order by o.fresh`,
+      [accepted.map(({ requestId }) => requestId)],
+    );
+    const { outputs, recipes, language } = toSubmission(postId);
+    const hash = hashJson({ outputs, recipes, language });
+    expect(stored).toMatchObject([
+      { hash, fresh: false, requests: 2 },
+      { fresh: true, requests: 1 },
+    ]);
   });
 
   test("stores one request for a hundred simultaneous submissions under one key", async () => {

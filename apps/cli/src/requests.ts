@@ -12,6 +12,8 @@ export interface Intake {
   origin: "tiktok" | "file";
   /** BCP-47 hint; null lets the engine decide. */
   language: string | null;
+  /** The post is listened to, also where its source offers captions. Default false. */
+  fresh?: boolean;
 }
 
 /** Submits and reads requests as the API does, straight from Postgres. */
@@ -56,7 +58,7 @@ export function createRequests(config: Config, options: RequestsOptions): Reques
   return {
     submit: (intakes) =>
       work.accept(
-        intakes.map(({ link, postId, origin, language }) => ({
+        intakes.map(({ link, postId, origin, language, fresh = false }) => ({
           tenant: "local",
           link,
           postId,
@@ -66,6 +68,7 @@ export function createRequests(config: Config, options: RequestsOptions): Reques
           deadline: null,
           idempotencyKey: null,
           language,
+          fresh,
         })),
       ),
     reader: createRequestReader(database, listener),

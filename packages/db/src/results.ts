@@ -34,6 +34,15 @@ export interface ArtifactRow extends Engagement {
   llmEngine: string | null;
 }
 
+/**
+ * An answer is shared by all transcripts of the same words. Whether they were captions or heard is a matter of the
+ * transcript that stands beside it.
+ */
+const SOURCES = `case
+  when t.hash is distinct from a.transcript_hash then a.sources
+  when t.origin = 'captions' then array_replace(a.sources, 'transcript', 'captions')
+  else array_replace(a.sources, 'captions', 'transcript') end`;
+
 /** Selects an `ArtifactRow` from `post p`, given the keys of the transcript, screen text and answer. */
 export function selectArtifacts(keys: { transcript: string; screenText: string; answer: string }): {
   columns: string;
@@ -42,7 +51,7 @@ export function selectArtifacts(keys: { transcript: string; screenText: string; 
   return {
     columns: `p.post_id as "postId", p.url, p.author_unique_id as "author", p.source, p.duration_ms as "statedDurationMs",
       m.duration_ms as "mediaDurationMs", t.language, t.text, t.segments, t.verdict, t.engine as "asrEngine",
-      s.lines, s.engine as "ocrEngine", a.body as "summary", a.sources, a.engine as "llmEngine",
+      s.lines, s.engine as "ocrEngine", a.body as "summary", ${SOURCES} as "sources", a.engine as "llmEngine",
       e.plays, e.likes, e.comments, e.shares`,
     joins: `left join lateral (
         select max(m.duration_ms) as duration_ms from post_media pm join media m on m.sha256 = pm.media_sha256

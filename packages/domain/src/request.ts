@@ -35,6 +35,8 @@ export interface Submission {
   idempotencyKey: string | null;
   /** BCP-47 hint for recognition; null lets the engine decide. */
   language: string | null;
+  /** The post is listened to, also where its source offers captions. Default false. */
+  fresh?: boolean;
   /** What the answer costs the tenant, once, if this request is the one that pays. Default 0: nothing is held. */
   credits?: number;
 }
@@ -47,6 +49,8 @@ export interface RequestFacts {
   outputs: readonly Output[];
   recipes: Recipes;
   language: string | null;
+  /** Captions must not stand for recognition. */
+  fresh: boolean;
 }
 
 /** How one stage stands for one request. `done` carries the stage's output. */

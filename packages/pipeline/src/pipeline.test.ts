@@ -11,6 +11,7 @@ const request: RequestFacts = {
   outputs: ["transcript", "summary"],
   recipes: { source: ["tiklive"], asr: ["pocketsphinx"], ocr: ["tesseract"], llm: ["extractive"] },
   language: null,
+  fresh: false,
 };
 const english = {
   transcriptKey: "english",
@@ -70,6 +71,35 @@ describe("a post with captions of its speech", () => {
   test("takes the captions of the language that the caller names", () => {
     const plan = planRequest({ ...request, language: "de-AT" }, states);
     expect(plan).toMatchObject({ steps: [{ input: { transcriptKey: "german" } }] });
+  });
+
+  test("is recognised all the same where the caller asks for that, by the job that anybody's recognition is", () => {
+    const fresh = { ...request, fresh: true };
+    const prepared = {
+      state: "done",
+      output: { audioSha256: hash("c"), durationMs: 8_000 },
+    } as const;
+    const heard = {
+      state: "done",
+      output: {
+        transcriptKey: "heard",
+        transcriptHash: hash("f"),
+        verdict: "speech",
+        engine: "pocketsphinx",
+      },
+    } as const;
+    expect(stagesOf(states, fresh)).toEqual(["prepare-audio"]);
+    const ready = { ...states, "prepare-audio": prepared };
+    const uncaptioned = { download: downloaded(), "prepare-audio": prepared };
+    expect(planRequest(fresh, ready)).toEqual(planRequest(request, uncaptioned));
+    const done = { ...ready, transcribe: heard };
+    expect(planRequest(fresh, done)).toMatchObject({
+      steps: [{ stage: "summarize", input: { transcriptKey: "heard" } }],
+    });
+    expect(planRequest(fresh, { ...done, summarize: summarized })).toMatchObject({
+      kind: "done",
+      artifacts: { transcriptKey: "heard" },
+    });
   });
 
   test("is recognised where the caller names a language that has none", () => {

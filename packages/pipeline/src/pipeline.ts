@@ -93,8 +93,9 @@ const STEPS = [
   }),
 ];
 
-/** Captions that stand for recognition: the GPU is not used. */
+/** Captions that stand for recognition: the GPU is not used. Not for those who asked for fresh recognition. */
 function findCaptions({ request, output }: Progress) {
+  if (request.fresh) return undefined;
   return chooseCaptions(output(download)?.captions ?? [], request.language);
 }
 

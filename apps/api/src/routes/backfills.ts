@@ -39,6 +39,11 @@ const Options = z.strictObject({
     .regex(/^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$/, "a BCP-47 tag such as en or pt-BR")
     .nullable()
     .default(null),
+  fresh: z
+    .enum(["true", "false"])
+    .default("false")
+    .transform((text) => text === "true")
+    .describe("recognise the speech, also where the source offers captions"),
 });
 
 const Headers = z.looseObject({
@@ -86,8 +91,9 @@ function postBackfill(api: Api, deps: ApiDeps): void {
       },
     },
     async (request, reply) => {
-      const { outputs, language } = request.query;
-      const options = { outputs: [...new Set(outputs)], language };
+      const { outputs, language, fresh } = request.query;
+      // Lists that were begun before `fresh` was known keep their hash.
+      const options = { outputs: [...new Set(outputs)], language, ...(fresh ? { fresh } : {}) };
       const begun = await deps.backfills.begin({
         tenant: TENANT,
         idempotencyKey: parseIdempotencyKey(request.headers[IDEMPOTENCY_KEY_HEADER]),

@@ -32,6 +32,10 @@ const JobBody = z.strictObject({
     .nullable()
     .default(null)
     .describe("a hint for recognition; null lets the engine decide"),
+  fresh: z
+    .boolean()
+    .default(false)
+    .describe("recognise the speech, also where the source offers captions"),
   deadline: z.iso
     .datetime({ offset: true })
     .nullable()
@@ -105,7 +109,7 @@ export function postJob(api: Api, deps: ApiDeps): void {
 }
 
 function toSubmission(
-  { url, outputs, lane, language, deadline }: z.infer<typeof JobBody>,
+  { url, outputs, lane, language, fresh, deadline }: z.infer<typeof JobBody>,
   idempotencyKey: string | null,
   recipes: Recipes,
 ): Submission {
@@ -123,6 +127,7 @@ function toSubmission(
     deadline,
     idempotencyKey,
     language,
+    fresh,
   };
 }
 

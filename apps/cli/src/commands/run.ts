@@ -10,6 +10,7 @@ import { type Shutdown, listenForShutdown } from "../shutdown.ts";
 interface RunOptions {
   json?: boolean;
   language?: string;
+  fresh?: boolean;
 }
 
 /** Longer than the longest clip takes; a request that hangs is a bug, not a reason to wait for ever. */
@@ -23,10 +24,14 @@ export function addRunCommand(program: Command): void {
     .argument("<input>", "a link, an id, share text, or a local media file")
     .option("--json", "print the result as one JSON object")
     .option("--language <tag>", "the language that is spoken, such as en", parseLanguage)
+    .option("--fresh", "recognise the speech, also where the source offers captions")
     .action(run);
 }
 
-async function run(input: string, { json = false, language }: RunOptions): Promise<void> {
+async function run(
+  input: string,
+  { json = false, language, fresh = false }: RunOptions,
+): Promise<void> {
   const config = loadCliConfig();
   const { toIntake } = await import("../intake.ts");
   const shutdown = listenForShutdown();
@@ -42,7 +47,7 @@ async function run(input: string, { json = false, language }: RunOptions): Promi
     const requests = createRequests(config, { ...service, onError });
     try {
       const startedAt = Date.now();
-      const [accepted] = await requests.submit([intake]);
+      const [accepted] = await requests.submit([{ ...intake, fresh }]);
       if (accepted === undefined) throw new Error("the request was not accepted");
       const following = followRequest(requests.reader, accepted.requestId, {
         timeoutMs: TIMEOUT_MS,

@@ -25,6 +25,7 @@ export const requestOptions = pgTable("request_options", {
   outputs: text().array().notNull(),
   recipes: jsonb().notNull(),
   language: text(),
+  fresh: boolean().notNull().default(false),
 });
 
 /**

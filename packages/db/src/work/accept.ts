@@ -14,7 +14,12 @@ export async function acceptSubmissions(
 ): Promise<Accepted[]> {
   const optionIds = await planning.options.save(
     tx,
-    submissions.map(({ outputs, recipes, language }) => ({ outputs, recipes, language })),
+    submissions.map(({ outputs, recipes, language, fresh = false }) => ({
+      outputs,
+      recipes,
+      language,
+      fresh,
+    })),
   );
   const candidates = submissions.map((submission, i) => ({
     id: newRequestId(),
@@ -27,6 +32,7 @@ export async function acceptSubmissions(
     .filter(({ id }) => inserted.has(id))
     .map(({ id, submission, optionsId }): AdvancingRequest => ({
       ...submission,
+      fresh: submission.fresh ?? false,
       id,
       optionsId,
       lane: toLaneRank(submission.lane),
@@ -64,9 +70,12 @@ interface Candidate {
 }
 
 /** What the caller sent, without what our configuration adds: a replay after a change of engines is still a replay. */
-function hashBody({ link, postId, outputs, lane, deadline, language }: Submission): string {
+function hashBody(submission: Submission): string {
+  const { link, postId, outputs, lane, deadline, language, fresh = false } = submission;
   // A list has an order of its own; sorting keys would triple what a million of these take.
-  return sha256(JSON.stringify([link, postId, outputs, lane, deadline, language]));
+  const body = [link, postId, outputs, lane, deadline, language];
+  // What was sent before `fresh` was known keeps its hash.
+  return sha256(JSON.stringify(fresh ? [...body, "fresh"] : body));
 }
 
 function toIdempotencyKey({

@@ -1,7 +1,7 @@
 import { hashJson, type RequestFacts } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 
-export type Options = Pick<RequestFacts, "outputs" | "recipes" | "language">;
+export type Options = Pick<RequestFacts, "outputs" | "recipes" | "language" | "fresh">;
 
 /** What requests have in common, stored once and kept in memory: rows never change, and few exist. */
 export interface RequestOptions {
@@ -37,10 +37,16 @@ export function createRequestOptions(): RequestOptions {
         if (options === undefined || idByHash.has(hash)) continue;
         // The update that changes nothing makes the statement return a row that another transaction just stored.
         const { rows } = await tx.query<{ id: number }>(
-          `insert into request_options (hash, outputs, recipes, language) values ($1, $2, $3, $4)
+          `insert into request_options (hash, outputs, recipes, language, fresh) values ($1, $2, $3, $4, $5)
            on conflict (hash) do update set hash = excluded.hash
            returning id`,
-          [hash, [...options.outputs], JSON.stringify(options.recipes), options.language],
+          [
+            hash,
+            [...options.outputs],
+            JSON.stringify(options.recipes),
+            options.language,
+            options.fresh,
+          ],
         );
         for (const { id } of rows) fresh.set(hash, id);
       }
@@ -56,7 +62,7 @@ export function createRequestOptions(): RequestOptions {
       if (missing.length > 0) {
         const { rows } = await tx.query<Options & { id: number }>({
           name: "load_request_options",
-          text: "select id, outputs, recipes, language from request_options where id = any ($1::integer[])",
+          text: "select id, outputs, recipes, language, fresh from request_options where id = any ($1::integer[])",
           values: [missing],
         });
         for (const { id, ...options } of rows) byId.set(id, options);
@@ -75,11 +81,19 @@ function toHashes(all: readonly Options[]): string[] {
   let last: Options | undefined;
   let hash = "";
   return all.map((options) => {
-    const { outputs, recipes, language } = options;
+    const { outputs, recipes, language, fresh } = options;
     const isSame =
-      last?.outputs === outputs && last.recipes === recipes && last.language === language;
-    if (!isSame) hash = hashJson(options);
+      last?.outputs === outputs &&
+      last.recipes === recipes &&
+      last.language === language &&
+      last.fresh === fresh;
+    if (!isSame) hash = toHash(options);
     last = options;
     return hash;
   });
+}
+
+/** Options that were stored before `fresh` was known keep their hash. */
+function toHash({ fresh, ...options }: Options): string {
+  return hashJson(fresh ? { ...options, fresh } : options);
 }

@@ -1,0 +1,1 @@
+ALTER TABLE "request_options" ADD COLUMN "fresh" boolean DEFAULT false NOT NULL;
