@@ -1,8 +1,10 @@
 import { createDatabase, createUpstreamStore, createWorkStore, type Database } from "@clipmill/db";
 import { type Log, RetryableError, type UpstreamPolicy, type Upstreams } from "@clipmill/domain";
+import { createTikLiveSource } from "@clipmill/providers";
 import { createRunner, createUpstreams } from "@clipmill/queue";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { startLoopback } from "../support/loopback.ts";
 import {
   createToyStages,
   newPostId,
@@ -223,43 +225,74 @@ test("without Postgres a process keeps to its own share of the rate", async () =
   expect(codes).toContain("rate_limited");
 });
 
-test("a job whose provider is paused goes back without an attempt and without a booked call", async () => {
-  const told = fail("provider_key", "rejected");
-  await codeOf(newProcess("a").call("api", told, { signal }));
-  await vi.waitFor(async () => expect(await pauseOf()).toBe("provider_key"), WAIT);
-  const database = openDatabase();
-  const window = { io: 10, gpu: 10, cpu: 10, llm: 10 };
-  const work = createWorkStore(database, {
-    plan: planToy,
-    leaseMs: 30_000,
-    queuedForMs: 60_000,
-    window,
+describe("a job", () => {
+  /** Runs the first stage of new posts one after the other; each makes one call that is booked. */
+  async function runJobs(upstreams: Upstreams, count: number, call: () => Promise<unknown>) {
+    const database = openDatabase();
+    const window = { io: 10, gpu: 10, cpu: 10, llm: 10 };
+    const options = { plan: planToy, leaseMs: 30_000, queuedForMs: 60_000, window };
+    const work = createWorkStore(database, options);
+    const stages = createToyStages(async (_name, postId, ctx) => {
+      await ctx.pay({ engine: "api", estimateUsd: 1 }, async () => ({
+        usd: 1,
+        said: await call(),
+      }));
+      return { output: { postId } };
+    });
+    const hints = { push: async () => {} };
+    const own = { workerId: "b", leaseMs: 30_000, log: silentLog };
+    const runner = createRunner({ stages, work, hints, ledger: work, upstreams, ...own });
+    closers.push(() => runner.close());
+    const ends: { kind: string; code: string | null }[] = [];
+    const postIds = Array.from({ length: count }, newPostId);
+    for (const postId of postIds) {
+      await work.accept([toSubmission(postId)]);
+      const [job] = await work.pick("io", 10);
+      if (job === undefined) throw new Error("nothing was picked");
+      ends.push(await runner.run(job));
+    }
+    const jobs = await query(
+      `select state, attempts, run_at > now() as later,
+         (select count(*)::int from cost_entry c where c.stage_job_id = j.id) as calls
+       from stage_job j where stage = 'first' and key = any ($1) order by id`,
+      [postIds],
+    );
+    return { ends, jobs };
+  }
+
+  const SENT_BACK = { state: "ready", attempts: 0, later: true, calls: 0 };
+
+  test("whose provider is paused goes back without an attempt and without a booked call", async () => {
+    const told = fail("provider_key", "rejected");
+    await codeOf(newProcess("a").call("api", told, { signal }));
+    await vi.waitFor(async () => expect(await pauseOf()).toBe("provider_key"), WAIT);
+    const { ends, jobs } = await runJobs(newProcess("b"), 1, ok);
+    expect(ends).toEqual([{ kind: "retry", code: "provider_key" }]);
+    expect(jobs).toEqual([SENT_BACK]);
   });
-  const stages = createToyStages(async (_name, postId, ctx) => {
-    await ctx.pay({ engine: "api", estimateUsd: 1 }, async () => ({ usd: 1 }));
-    return { output: { postId } };
+
+  test("that comes after an answer which leaves no call goes back so too, in every process", async () => {
+    const server = await startLoopback((_, response) => {
+      response.writeHead(200, { "x-ratelimit-remaining": "0", "x-ratelimit-reset": "60" });
+      response.end('{"id":"7345678901234567890","play":"https://v16.tiktokcdn.com/a"}');
+    });
+    closers.push(() => server.close());
+    const upstreams = newProcess("b");
+    const source = createTikLiveSource({
+      apiKey: "key",
+      baseUrl: server.origin,
+      engine: "tiklive",
+      onRest: (forMs) => upstreams.rest("api", forMs),
+    });
+    closers.push(() => source.close());
+    const { ends, jobs } = await runJobs(upstreams, 2, () =>
+      source.fetchPost({ postId: "7345678901234567890", link: null }, { signal }),
+    );
+    expect(ends).toMatchObject([{ kind: "done" }, { kind: "retry", code: "throttled" }]);
+    expect(jobs).toMatchObject([{ state: "done", calls: 1 }, SENT_BACK]);
+    expect(server.requests).toHaveLength(1);
+
+    await vi.waitFor(async () => expect(await pauseOf()).toBe("throttled"), WAIT);
+    expect(await codeOf(newProcess("c").call("api", ok, { signal }))).toBe("throttled");
   });
-  const hints = { push: async () => {} };
-  const runner = createRunner({
-    stages,
-    work,
-    hints,
-    ledger: work,
-    upstreams: newProcess("b"),
-    workerId: "b",
-    leaseMs: 30_000,
-    log: silentLog,
-  });
-  closers.push(() => runner.close());
-  const postId = newPostId();
-  await work.accept([toSubmission(postId)]);
-  const [job] = await work.pick("io", 10);
-  if (job === undefined) throw new Error("nothing was picked");
-  expect(await runner.run(job)).toMatchObject({ kind: "retry", code: "provider_key" });
-  const jobs = await query(
-    "select state, attempts, run_at > now() as later from stage_job where key = $1",
-    [postId],
-  );
-  expect(jobs).toEqual([{ state: "ready", attempts: 0, later: true }]);
-  expect(await query("select 1 from cost_entry")).toEqual([]);
 });

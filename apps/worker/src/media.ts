@@ -12,7 +12,7 @@ import {
   createStorage,
   isCdnHost,
 } from "@clipmill/providers";
-import { createSources } from "./sources.ts";
+import { createSources, type OnRest } from "./sources.ts";
 
 export type WorkerMedia = Pick<
   StageDeps,
@@ -28,7 +28,7 @@ export type WorkerMedia = Pick<
 > & { close(): Promise<void> };
 
 /** Everything that fetches, stores and decodes media on this worker. */
-export async function createMedia(config: Config): Promise<WorkerMedia> {
+export async function createMedia(config: Config, onRest: OnRest = () => {}): Promise<WorkerMedia> {
   const directory = join(config.CLIPMILL_HOME, "media");
   const storage = await createStorage(toStorageSettings(config));
   const sandboxUrl = config.CLIPMILL_SANDBOX_URL;
@@ -36,7 +36,7 @@ export async function createMedia(config: Config): Promise<WorkerMedia> {
   const cdn = createSafeHttp({ allowHost: isCdnHost, upstream: "cdn", ...loopback });
   const pages = createSafeHttp({ allowHost: isPageHost, upstream: "tiktok", ...loopback });
   const imports = createImportStore({ directory });
-  const sources = await createSources(config, { storage, readDetail: imports.find });
+  const sources = await createSources(config, { storage, readDetail: imports.find }, onRest);
   return {
     sources: sources.all,
     captions: createCaptionReader({ http: cdn }),

@@ -1,5 +1,6 @@
 import type { Config } from "@clipmill/config";
 import {
+  type EngineId,
   isSimulated,
   type PostId,
   type FetchedPost,
@@ -24,6 +25,9 @@ export interface Sources {
   close(): Promise<void>;
 }
 
+/** Told when a source says that no call is left for so long, in ms. */
+export type OnRest = (source: EngineId, forMs: number) => void;
+
 /**
  * Every source that works on this worker, also those that the present recipe leaves out: jobs of an earlier
  * configuration may name them. Only yt-dlp must be listed in POST_SOURCES, since to look for it takes a second.
@@ -31,10 +35,16 @@ export interface Sources {
 export async function createSources(
   config: Config,
   files: { storage: Storage; readDetail: (postId: PostId) => Promise<FetchedPost | null> },
+  onRest: OnRest,
 ): Promise<Sources> {
-  const timeoutMs = CALL_TIMEOUT_MS;
-  const tikwm = createTikwmSource({ baseUrl: config.TIKWM_BASE_URL, timeoutMs });
-  const clients = [...createTikLiveSources(config), tikwm];
+  const engine = toEngineId("tikwm");
+  const tikwm = createTikwmSource({
+    baseUrl: config.TIKWM_BASE_URL,
+    engine,
+    timeoutMs: CALL_TIMEOUT_MS,
+    onRest: (forMs) => onRest(engine, forMs),
+  });
+  const clients = [...createTikLiveSources(config, onRest), tikwm];
   const ytDlp = config.POST_SOURCES.includes("ytdlp") ? await findYtDlp(config.YTDLP_PATH) : null;
   const all = [
     ...clients,
@@ -52,23 +62,23 @@ export async function createSources(
   };
 }
 
-function createTikLiveSources(config: Config) {
+function createTikLiveSources(config: Config, onRest: OnRest) {
   const {
     TIKLIVE_API_KEY: apiKey,
     TIKLIVE_BASE_URL: baseUrl,
     CLIPMILL_SANDBOX_URL: sandboxUrl,
   } = config;
-  const timeoutMs = CALL_TIMEOUT_MS;
-  const real =
-    apiKey === undefined
-      ? []
-      : [createTikLiveSource({ apiKey, baseUrl, engine: toEngineId("tiklive"), timeoutMs })];
+  const create = (engine: EngineId, access: { apiKey: string; baseUrl: string }) =>
+    createTikLiveSource({
+      ...access,
+      engine,
+      timeoutMs: CALL_TIMEOUT_MS,
+      onRest: (forMs) => onRest(engine, forMs),
+    });
+  const real = apiKey === undefined ? [] : [create(toEngineId("tiklive"), { apiKey, baseUrl })];
   if (sandboxUrl === undefined) return real;
-  const engine = toEngineId("tiklive", { sandbox: true });
-  return [
-    ...real,
-    createTikLiveSource({ apiKey: "sandbox", baseUrl: `${sandboxUrl}/tiklive`, engine, timeoutMs }),
-  ];
+  const sandbox = { apiKey: "sandbox", baseUrl: `${sandboxUrl}/tiklive` };
+  return [...real, create(toEngineId("tiklive", { sandbox: true }), sandbox)];
 }
 
 /** The bundled ffmpeg is years old: it decodes the sandbox's clips, not what strangers made. */

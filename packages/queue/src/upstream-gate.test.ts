@@ -1,4 +1,10 @@
-import type { Log, UpstreamPolicy, UpstreamState, UpstreamStore } from "@clipmill/domain";
+import {
+  type Log,
+  RetryableError,
+  type UpstreamPolicy,
+  type UpstreamState,
+  type UpstreamStore,
+} from "@clipmill/domain";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createUpstreamGate } from "./upstream-gate.ts";
 
@@ -178,6 +184,53 @@ describe("a call that has no turn", () => {
     await vi.advanceTimersByTimeAsync(1_500);
     await Promise.all([first.all, third.all]);
     expect(third.seen.done).toBe(1);
+  });
+});
+
+describe("an answer that leaves no call", () => {
+  const callTimes = (gate: ReturnType<typeof newGate>, count: number) => {
+    const atMs: number[] = [];
+    const calls = Array.from({ length: count }, () =>
+      gate.call(async () => void atMs.push(Date.now()), { signal }),
+    );
+    return { atMs, all: Promise.all(calls) };
+  };
+
+  test.each([{ rate: null }, { rate: { calls: 600, windowMs: 60_000, burst: 3 } }])(
+    "holds the next one back until the reset, from the moment on that it is told: $rate",
+    async ({ rate }) => {
+      const gate = newGate(newStore(), { rate });
+      const startedAtMs = Date.now();
+      await gate.call(async () => gate.rest(1_500), { signal });
+      const { atMs, all } = callTimes(gate, 3);
+      await vi.advanceTimersByTimeAsync(3_000);
+      await all;
+      expect(atMs).toHaveLength(3);
+      expect(Math.min(...atMs)).toBeGreaterThanOrEqual(startedAtMs + 1_500);
+    },
+  );
+
+  test("holds other processes back too, at an undiminished pace", async () => {
+    const store = newStore();
+    const [a, b] = [newGate(store), newGate(store, {}, "b")];
+    await a.call(async () => a.rest(60_000), { signal });
+    await vi.advanceTimersByTimeAsync(100);
+    const { seen, all } = startCalls(b, 1);
+    await vi.advanceTimersByTimeAsync(1_000);
+    await all;
+    expect(seen).toMatchObject({ done: 0, codes: ["throttled"] });
+    expect(store.state).toMatchObject({ pace: 1, pause: { code: "throttled" } });
+  });
+
+  test("outlasts the probe that it came with", async () => {
+    const store = newStore();
+    const gate = newGate(store);
+    const keyless = new RetryableError("provider_key", "no");
+    await gate.call(() => Promise.reject(keyless), { signal }).catch(() => {});
+    await vi.advanceTimersByTimeAsync(61_000);
+    await gate.call(async () => gate.rest(60_000), { signal });
+    await vi.advanceTimersByTimeAsync(100);
+    expect(store.state?.pause).toMatchObject({ code: "throttled" });
   });
 });
 

@@ -25,6 +25,8 @@ export interface UpstreamGateDeps {
 /** The gate of one upstream in this process. */
 export interface UpstreamGate {
   call<T>(call: () => Promise<T>, options: { signal: AbortSignal }): Promise<T>;
+  /** See `Upstreams.rest`. */
+  rest(forMs: number): void;
   /** Tells what is not yet told. */
   close(): Promise<void>;
 }
@@ -69,6 +71,8 @@ export function createUpstreamGate(deps: UpstreamGateDeps): UpstreamGate {
   let exchangedAtMs = Number.NEGATIVE_INFINITY;
   let storeRetryAtMs = Number.NEGATIVE_INFINITY;
   let untold: Report = EMPTY_REPORT;
+  // Holds here before all processes know of it.
+  let restUntilMs = Number.NEGATIVE_INFINITY;
   let telling: NodeJS.Timeout | null = null;
   const underway = new Set<Promise<unknown>>();
   const permits = createPermits(() =>
@@ -149,7 +153,7 @@ export function createUpstreamGate(deps: UpstreamGateDeps): UpstreamGate {
 
   function tell(report: Report): void {
     untold = addReports(untold, report);
-    const isUrgent = report.complaint !== null || report.probe !== null || report.strained;
+    const isUrgent = untold.complaint !== null || untold.probe !== null || untold.strained;
     if (isUrgent) tellNow();
     else telling ??= setTimeout(tellNow, FRESH_FOR_MS).unref();
   }
@@ -163,12 +167,14 @@ export function createUpstreamGate(deps: UpstreamGateDeps): UpstreamGate {
 
   /** How long the present pause still lasts. */
   function toPauseMs(): number {
-    return pause === null ? 0 : Math.max(0, clock.toLocalMs(pause.untilMs) - Date.now());
+    const sharedUntilMs = pause === null ? 0 : clock.toLocalMs(pause.untilMs);
+    return Math.max(0, Math.max(sharedUntilMs, restUntilMs) - Date.now());
   }
 
   function toSentBack(): RetryableError {
-    const code = pause?.code ?? "rate_limited";
-    const retryAfterMs = Math.ceil(Math.max(toPauseMs(), HOLD_MS) + random() * RETURN_SPREAD_MS);
+    const pauseMs = toPauseMs();
+    const code = pause?.code ?? (pauseMs > 0 ? "throttled" : "rate_limited");
+    const retryAfterMs = Math.ceil(Math.max(pauseMs, HOLD_MS) + random() * RETURN_SPREAD_MS);
     return new RetryableError(code, `${policy.id} has no turn for this call yet`, {
       upstream: policy.id,
       retryAfterMs,
@@ -235,6 +241,12 @@ export function createUpstreamGate(deps: UpstreamGateDeps): UpstreamGate {
       } finally {
         permits.release();
       }
+    },
+    rest(forMs) {
+      restUntilMs = Math.max(restUntilMs, Date.now() + forMs);
+      // Told with the call's own report: a probe that ends well would else end this pause too.
+      const complaint = { code: "throttled" as const, retryAfterMs: forMs };
+      untold = addReports(untold, { ...EMPTY_REPORT, complaint });
     },
     async close() {
       closing.abort();

@@ -30,6 +30,7 @@ export function createUpstreams({
       const gate = gates.get(upstream);
       return gate === undefined ? call() : gate.call(call, options);
     },
+    rest: (upstream, forMs) => gates.get(upstream)?.rest(forMs),
     async close() {
       await Promise.all([...gates.values()].map((gate) => gate.close()));
     },

@@ -10,6 +10,11 @@ export interface Upstreams {
    * An upstream that has no policy runs at once. An abort rejects with the signal's reason.
    */
   call<T>(upstream: string, call: () => Promise<T>, options: { signal: AbortSignal }): Promise<T>;
+  /**
+   * The upstream said, with an answer of any kind, that it takes no call for so long: all processes leave it alone until
+   * then, as if it had answered 429, but at the same pace afterwards. Said from within the call that it was the answer to.
+   */
+  rest(upstream: string, forMs: number): void;
 }
 
 /** What one upstream allows under one credential. */

@@ -1,15 +1,17 @@
 import { type ClipmillError, RetryableError, SkipError } from "@clipmill/domain";
+import { findResetMs, type RateHeaders } from "../rate-headers.ts";
 import { parseRetryAfter, toStatusError } from "../upstream-error.ts";
-
-type Headers = Record<string, string | string[] | undefined>;
 
 /** The error that an answer of TikLiveAPI stands for, or null for one that may hold a post. */
 export function findTikLiveError(
-  answer: { status: number; headers: Headers; body: unknown },
+  answer: { status: number; headers: RateHeaders; body: unknown },
   upstream: string,
 ): ClipmillError | null {
   const { status, headers, body } = answer;
-  const retryAfterMs = readRetryAfter(headers);
+  // The header names of the rate limit are not published.
+  const retryAfter = headers["retry-after"];
+  const named = parseRetryAfter(typeof retryAfter === "string" ? retryAfter : undefined);
+  const retryAfterMs = named ?? findResetMs(headers);
   const options = { upstream, retryAfterMs, details: { status } };
   if (status === 401 || status === 402 || status === 429 || status >= 500) {
     return toStatusError(status, upstream, { retryAfterMs });
@@ -39,21 +41,6 @@ export function findTikLiveError(
 }
 
 const SKIP_WORDS = { gone: "gone", private: "private" } as const;
-
-/** The header names of the rate limit are not published; these are the usual ones. */
-function readRetryAfter(headers: Headers): number | undefined {
-  const read = (name: string) => {
-    const value = headers[name];
-    return typeof value === "string" ? value : undefined;
-  };
-  const named = parseRetryAfter(read("retry-after"));
-  if (named !== undefined) return named;
-  // Seconds to wait, or a Unix time.
-  const reset = Number(read("x-ratelimit-reset") ?? Number.NaN);
-  if (!(reset > 0)) return undefined;
-  const waitMs = reset > 1_000_000_000 ? reset * 1000 - Date.now() : reset * 1000;
-  return waitMs > 0 && waitMs <= 3_600_000 ? Math.ceil(waitMs) : undefined;
-}
 
 /** Errors come with status 200 in two shapes: `{status:"error", message}` and a bare `{message}`. */
 function readMessage(body: unknown): { message: string | null; isError: boolean } {
