@@ -40,6 +40,8 @@ describe("captions that are a link", () => {
 
   test.each<[what: string, handler: Handler, code: string]>([
     ["403", (_request, response) => response.writeHead(403).end(), "stale_link"],
+    ["401", (_request, response) => response.writeHead(401).end(), "bad_response"],
+    ["402", (_request, response) => response.writeHead(402).end(), "bad_response"],
     ["429", (_request, response) => response.writeHead(429).end(), "throttled"],
     ["503", (_request, response) => response.writeHead(503).end(), "upstream_unavailable"],
     ["HTML", (_request, response) => response.end("<html>login</html>"), "bad_response"],

@@ -90,6 +90,8 @@ describe("the resolver of short links", () => {
   test.each([
     [404, "gone"],
     [410, "gone"],
+    [401, "blocked"],
+    [402, "blocked"],
     [403, "blocked"],
     [429, "throttled"],
     [503, "upstream_unavailable"],

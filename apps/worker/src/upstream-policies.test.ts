@@ -1,6 +1,7 @@
 import { loadConfig } from "@clipmill/config";
-import { expect, test } from "vitest";
-import { toUpstreamPolicies } from "./upstream-policies.ts";
+import type { CaptionReader, PostCaptions } from "@clipmill/domain";
+import { expect, test, vi } from "vitest";
+import { toUpstreamPolicies, withUpstreams } from "./upstream-policies.ts";
 
 const KEY = "a-secret-key";
 
@@ -30,4 +31,45 @@ test("the rate comes from the configuration; the sandbox has none", () => {
   expect(policies["tiklive"]?.rate).toEqual({ calls: 600, windowMs: 60_000, burst: 9 });
   expect(policies["tiklive@sandbox"]?.rate).toBeNull();
   expect(policies["openai:whisper-1"]?.rate).toBeNull();
+});
+
+test("downloads and short links have a cap of their own, like any other upstream", () => {
+  const toCaps = (env: Record<string, string>) =>
+    Object.values(toUpstreamPolicies(loadConfig(env), ["tiklive"])).map(
+      ({ maxInFlight }) => maxInFlight,
+    );
+  expect(toCaps({})).toEqual([20, 20, 20]);
+  expect(toCaps({ UPSTREAM_IN_FLIGHT: "7" })).toEqual([7, 7, 7]);
+});
+
+test("whatever goes to TikTok's servers passes a gate, and captions that came as text pass none", async () => {
+  const { signal } = new AbortController();
+  const passed: string[] = [];
+  const upstreams = {
+    call: <T>(upstream: string, call: () => Promise<T>) => {
+      passed.push(upstream);
+      return call();
+    },
+  };
+  const file = { key: "media/x" as const, sha256: "x", bytes: 1 };
+  const readCaptions = vi.fn<CaptionReader["readCaptions"]>(async () => []);
+  const deps: Parameters<typeof withUpstreams>[0] = {
+    fetcher: { fetch: async () => file },
+    captions: { readCaptions },
+    links: { resolve: async () => ({ awemeId: "7", url: "" }) },
+  };
+  const gated = withUpstreams(deps, upstreams);
+  const toCaptions = (content: PostCaptions["content"]): PostCaptions => ({
+    language: null,
+    format: "vtt",
+    origin: null,
+    content,
+  });
+  expect(await gated.fetcher.fetch("https://cdn/", { signal, maxBytes: 1 })).toBe(file);
+  await gated.captions.readCaptions(toCaptions({ url: "https://cdn/c" }), { signal });
+  await gated.links.resolve("https://vm/", { signal });
+  expect(passed).toEqual(["cdn", "cdn", "tiktok"]);
+  await gated.captions.readCaptions(toCaptions({ text: "WEBVTT" }), { signal });
+  expect(passed).toHaveLength(3);
+  expect(readCaptions).toHaveBeenCalledTimes(2);
 });

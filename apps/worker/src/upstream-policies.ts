@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import type { Config } from "@clipmill/config";
 import {
+  type CaptionReader,
   type EngineId,
   isSimulated,
   type MediaFetcher,
@@ -13,8 +14,8 @@ import type { StageDeps } from "@clipmill/pipeline";
 
 /** A call that cannot go within this gives its slot to other work. */
 const MAX_WAIT_MS = 2_000;
-/** The post's detail has been paid for when its media is fetched, so that waits longer. */
-const MEDIA_MAX_WAIT_MS = 30_000;
+/** The post's detail has been paid for when its media is fetched, so that waits longer, also for other downloads. */
+const MEDIA_MAX_WAIT_MS = 60_000;
 
 /** tikwm allows one call a second and no more than that. */
 const TIKWM_RATE: UpstreamRate = { calls: 1, windowMs: 1_250, burst: 0.2 };
@@ -65,10 +66,10 @@ export function toUpstreamPolicies(
       maxWaitMs: MAX_WAIT_MS,
     };
   }
-  // Bound by the queue's concurrency; a slideshow alone has dozens of pictures.
-  const open = { rate: null, maxInFlight: null };
-  policies["cdn"] = { ...open, id: toId("cdn", null), maxWaitMs: MEDIA_MAX_WAIT_MS };
-  policies["tiktok"] = { ...open, id: toId("tiktok", null), maxWaitMs: MAX_WAIT_MS };
+  // The queue's concurrency does not bound these: a slideshow alone has dozens of pictures.
+  const unrated = { rate: null, maxInFlight: config.UPSTREAM_IN_FLIGHT };
+  policies["cdn"] = { ...unrated, id: toId("cdn", null), maxWaitMs: MEDIA_MAX_WAIT_MS };
+  policies["tiktok"] = { ...unrated, id: toId("tiktok", null), maxWaitMs: MAX_WAIT_MS };
   return policies;
 }
 
@@ -77,16 +78,21 @@ function toId(upstream: string, credential: string | null): string {
   return `${upstream}#${sha256(credential ?? `machine ${hostname()}`).slice(0, 8)}`;
 }
 
-/** Media and short links through their gates. Engines pass theirs in `ctx.pay`. */
-export function withUpstreams<D extends Pick<StageDeps, "fetcher" | "links">>(
+/** Media, captions and short links through their gates. Engines pass theirs in `ctx.pay`. */
+export function withUpstreams<D extends Pick<StageDeps, "fetcher" | "captions" | "links">>(
   deps: D,
-  upstreams: Upstreams,
+  upstreams: Pick<Upstreams, "call">,
 ): D {
   const fetch: MediaFetcher["fetch"] = (url, options) =>
     upstreams.call("cdn", () => deps.fetcher.fetch(url, options), options);
+  const readCaptions: CaptionReader["readCaptions"] = (captions, options) => {
+    const read = () => deps.captions.readCaptions(captions, options);
+    return "url" in captions.content ? upstreams.call("cdn", read, options) : read();
+  };
   return {
     ...deps,
     fetcher: { ...deps.fetcher, fetch },
+    captions: { ...deps.captions, readCaptions },
     links: {
       ...deps.links,
       resolve: (url, options) =>

@@ -107,7 +107,7 @@ export const ENV = {
   ),
   UPSTREAM_IN_FLIGHT: v(
     count.default(20),
-    "Calls at once to one upstream under one key, over all workers.",
+    "Calls at once to one upstream under one key, over all workers. Downloads from TikTok's CDN and short links have as many each, per machine.",
   ),
   TIKWM_BASE_URL: v(
     httpUrl.default("https://www.tikwm.com"),

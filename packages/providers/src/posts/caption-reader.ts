@@ -7,7 +7,7 @@ import {
 import { parseText, tokenizeVTTCue, type VTTNode } from "media-captions";
 import { tidySegments } from "../asr/tidy-segments.ts";
 import type { SafeHttp } from "../media/safe-http.ts";
-import { toStatusError } from "../upstream-error.ts";
+import { parseRetryAfter, toStatusError } from "../upstream-error.ts";
 
 /** An hour of subtitles has about 100 kB. */
 const MAX_BYTES = 1_000_000;
@@ -35,7 +35,12 @@ async function fetchText(http: SafeHttp, url: string, signal: AbortSignal): Prom
       const options = { upstream: UPSTREAM, details: { status } };
       throw new RetryableError("stale_link", `the captions' link answered ${status}`, options);
     }
-    if (status !== 200) throw toStatusError(status, UPSTREAM);
+    if (status === 429 || status >= 500) {
+      const retryAfterMs = parseRetryAfter(response.headers["retry-after"]);
+      throw toStatusError(status, UPSTREAM, retryAfterMs === undefined ? {} : { retryAfterMs });
+    }
+    // No key of ours is involved, so 401 and 402 are nothing that a person could mend here.
+    if (status !== 200) throw toBadResponse(`the captions' link answered ${status}`);
     const chunks: Uint8Array[] = [];
     let bytes = 0;
     for await (const chunk of response.body) {

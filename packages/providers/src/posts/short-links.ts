@@ -54,7 +54,7 @@ function toSandbox(shortUrl: string, sandboxUrl: string): string {
 
 function readHop({ status, headers }: SafeResponse, from: string): ParsedLink {
   if (status === 404 || status === 410) throw toDead();
-  if (status === 403) {
+  if (status === 401 || status === 402 || status === 403) {
     throw new RetryableError("blocked", "TikTok refuses to resolve short links for this machine", {
       upstream: UPSTREAM,
     });
