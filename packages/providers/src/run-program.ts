@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { toProgramEnv } from "./program-env.ts";
 
 export interface ProgramOptions {
   signal: AbortSignal;
@@ -8,6 +9,8 @@ export interface ProgramOptions {
   maxOutputBytes?: number;
   /** Most address space of the child, where the system has such a limit (Linux). Default: none. */
   maxMemoryBytes?: number;
+  /** The child's whole environment. Default: what any program needs, and no key of ours (`toProgramEnv`). */
+  env?: Readonly<Record<string, string>>;
 }
 
 /** A child that did not do its work. stderr is for our own eyes in `stderrTail`: it may quote untrusted text. */
@@ -36,13 +39,17 @@ const NOT_FOUND = 127;
  */
 const LIMITED = 'ulimit -v "$0" 2>/dev/null; exec "$@"';
 
-function start(path: string, args: readonly string[], maxMemoryBytes: number | undefined) {
+function start(
+  path: string,
+  args: readonly string[],
+  { maxMemoryBytes, env = toProgramEnv() }: Pick<ProgramOptions, "maxMemoryBytes" | "env">,
+) {
   const stdio: ["ignore", "pipe", "pipe"] = ["ignore", "pipe", "pipe"];
   if (maxMemoryBytes === undefined || process.platform === "win32") {
-    return spawn(path, args, { stdio });
+    return spawn(path, args, { stdio, env });
   }
   const kilobytes = String(Math.floor(maxMemoryBytes / 1024));
-  return spawn("/bin/sh", ["-c", LIMITED, kilobytes, path, ...args], { stdio });
+  return spawn("/bin/sh", ["-c", LIMITED, kilobytes, path, ...args], { stdio, env });
 }
 
 /**
@@ -52,10 +59,11 @@ function start(path: string, args: readonly string[], maxMemoryBytes: number | u
 export async function runProgram(
   path: string,
   args: readonly string[],
-  { signal, timeoutMs, maxOutputBytes = 8 * 1024 * 1024, maxMemoryBytes }: ProgramOptions,
+  options: ProgramOptions,
 ): Promise<string> {
+  const { signal, timeoutMs, maxOutputBytes = 8 * 1024 * 1024, maxMemoryBytes } = options;
   signal.throwIfAborted();
-  const child = start(path, args, maxMemoryBytes);
+  const child = start(path, args, options);
   let fault: "timeout" | "output" | undefined;
   const kill = (): void => void child.kill("SIGKILL");
   const timer = setTimeout(() => {

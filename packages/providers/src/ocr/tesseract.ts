@@ -2,6 +2,7 @@ import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type OcrProvider, RetryableError, toEngineId, UnrecoverableError } from "@clipmill/domain";
+import { toProgramEnv } from "../program-env.ts";
 import { ProgramError, runProgram } from "../run-program.ts";
 import { selectReading, toLines } from "./tesseract-lines.ts";
 
@@ -20,6 +21,9 @@ export const TESSERACT_ID = toEngineId("tesseract", { model: "eng" });
  * 53 of 61 words. It loses yellow captions altogether, so the picture is read as it is too.
  */
 const NEAR_WHITE = "format=gray,lutyuv=y='if(gt(val,235),0,255)'";
+
+/** Where its language data lies, and how many threads it takes, where somebody says so. */
+const TESSERACT_ENV: readonly string[] = ["TESSDATA_PREFIX", "OMP_THREAD_LIMIT"];
 
 /** Debian's tesseract with its English data. */
 export function createTesseract({
@@ -95,7 +99,8 @@ async function run(
   options: { signal: AbortSignal; timeoutMs: number },
 ): Promise<string> {
   try {
-    return await runProgram(path, args, { ...options, maxOutputBytes: 1024 * 1024 });
+    const env = toProgramEnv(TESSERACT_ENV);
+    return await runProgram(path, args, { ...options, maxOutputBytes: 1024 * 1024, env });
   } catch (error) {
     if (!(error instanceof ProgramError)) throw error;
     if (error.reason === "missing") {
@@ -114,7 +119,8 @@ async function run(
 export async function findTesseract(
   path: string,
 ): Promise<{ path: string; version: string } | null> {
-  const options = { signal: new AbortController().signal, timeoutMs: 10_000 };
+  const env = toProgramEnv(TESSERACT_ENV);
+  const options = { signal: new AbortController().signal, timeoutMs: 10_000, env };
   try {
     const version = /^tesseract v?(\S+)/.exec(await runProgram(path, ["--version"], options))?.[1];
     const languages = await runProgram(path, ["--list-langs"], options);

@@ -1,4 +1,5 @@
 import { type EngineId, type PostSource, RetryableError, toEngineId } from "@clipmill/domain";
+import { toProgramEnv } from "../program-env.ts";
 import { ProgramError, runProgram } from "../run-program.ts";
 import { parseExactJson } from "./exact-json.ts";
 import { toPageLink, toRequestedId } from "./page-link.ts";
@@ -35,6 +36,17 @@ const ARGUMENTS: readonly string[] = [
   "--dump-single-json",
 ];
 
+/** Its way out, and whom it trusts there. */
+const NETWORK_ENV: readonly string[] = [
+  ...["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"].flatMap((name) => [
+    name,
+    name.toLowerCase(),
+  ]),
+  "SSL_CERT_FILE",
+  "SSL_CERT_DIR",
+  "REQUESTS_CA_BUNDLE",
+];
+
 /**
  * yt-dlp as a child process: free, and it brings TikTok's own captions. It opens its own connections, to TikTok's page
  * of the post and nothing that a stranger names. No slideshows.
@@ -52,6 +64,7 @@ export function createYtDlpSource(options: YtDlpOptions): PostSource {
         signal,
         timeoutMs,
         maxOutputBytes: MAX_OUTPUT_BYTES,
+        env: toProgramEnv(NETWORK_ENV),
       }).catch((error: unknown) => {
         throw error instanceof ProgramError ? toYtDlpError(error, engine) : error;
       });
