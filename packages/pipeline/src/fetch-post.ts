@@ -7,6 +7,7 @@ import {
   type StageContext,
 } from "@clipmill/domain";
 import { findEngines, tryEngines } from "./choose-engine.ts";
+import { toPaidSource } from "./paid-source.ts";
 import { isRefusal, type PostFile, type PostMediaDeps, storeMedia } from "./post-media.ts";
 
 export interface FetchPostDeps extends PostMediaDeps {
@@ -45,12 +46,13 @@ export async function fetchPost(
   try {
     return await tryEngines(
       findEngines(engines, deps.sources),
-      async (source) => {
-        const first = await askSource(source, ref, ctx);
+      async (engine) => {
+        const source = toPaidSource(engine, ctx);
+        const first = await source.fetchPost(ref, { signal: ctx.signal });
         const files = await orNullIfRefused(storeMedia(deps, first, ctx));
         if (files !== null) return { fetched: first, files, missing: null };
         // The link may have aged on its way to us; that of a second answer has not.
-        const fetched = await askSource(source, ref, ctx);
+        const fetched = await source.fetchPost(ref, { signal: ctx.signal });
         refused = fetched;
         return { fetched, files: await storeMedia(deps, fetched, ctx), missing: null };
       },
@@ -61,16 +63,6 @@ export async function fetchPost(
       throw error;
     return await handleRegionLock(deps, refused, ctx, error);
   }
-}
-
-async function askSource(
-  source: PostSource,
-  ref: PostRef,
-  ctx: StageContext,
-): Promise<FetchedPost> {
-  const { id: engine, callUsd: usd } = source;
-  const ask = async () => ({ usd, fetched: await source.fetchPost(ref, { signal: ctx.signal }) });
-  return (await ctx.pay({ engine, estimateUsd: usd }, ask)).fetched;
 }
 
 /** Of a slideshow that is locked no picture is served either. */
