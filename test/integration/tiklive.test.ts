@@ -224,6 +224,27 @@ describe("tiklive", () => {
     expect(server.requests[2]).toContain("userid=6800000000000000011&");
   });
 
+  test("takes null for an empty list where nothing follows", async () => {
+    subject = await openTikLive();
+    subject.answerNext((_, response) => response.end('{"comments":null,"hasMore":false}'));
+    const { source } = subject;
+    const list = () => source.listComments({ postId: VIDEO, cursor: null }, { signal });
+    expect(await list()).toEqual({ items: [], cursor: null });
+    subject.answerNext((_, response) => response.end('{"comments":null,"hasMore":true}'));
+    await expect(list()).rejects.toMatchObject({ code: "bad_response" });
+  });
+
+  test("names the creator in the links of posts that a list tells no name with", async () => {
+    subject = await openTikLive();
+    const creator = { userId: "68", uniqueId: "ada", nickname: null };
+    const { items } = await subject.source.listPosts(
+      { creator: { ...creator, followerCount: null, postCount: null }, cursor: "2" },
+      { signal },
+    );
+    const url = `https://www.tiktok.com/@ada/photo/${SLIDESHOW}`;
+    expect(items).toMatchObject([{ post: { url, author: { uniqueId: "ada" } } }]);
+  });
+
   test("takes no error for an empty list", async () => {
     subject = await openTikLive();
     const list = () => subject.source.listComments({ postId: VIDEO, cursor: null }, { signal });

@@ -190,7 +190,10 @@ export function describePostSource(
               )) ?? { items: [], cursor: null },
           );
           expect(replies.length).toBeGreaterThan(0);
-          for (const { id, text } of replies) expect([id, text]).not.toContain("");
+          for (const { id, text, replyCount } of replies) {
+            expect([id, text]).not.toContain("");
+            expect(replyCount).toBe(0);
+          }
         });
       }
     }

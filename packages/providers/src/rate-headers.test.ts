@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { findResetMs, findRestMs, type RateHeaders } from "./rate-headers.ts";
+import { findRestMs, findWaitMs, type RateHeaders } from "./rate-headers.ts";
 
 const NOW = 1_790_000_000_000;
 const inAMinute = NOW / 1_000 + 60;
@@ -56,8 +56,10 @@ test.each<[what: string, headers: RateHeaders]>([
   expect(findRestMs(headers, NOW)).toBeUndefined();
 });
 
-test("a reset is a wait whatever is left", () => {
-  expect(findResetMs({ "x-ratelimit-remaining": "3", "x-ratelimit-reset": "9" }, NOW)).toBe(9_000);
-  expect(findResetMs({ ratelimit: '"a";r=1;t=4' }, NOW)).toBe(4_000);
-  expect(findResetMs({ "x-ratelimit-reset": "soon" }, NOW)).toBeUndefined();
+test("a refused call waits as it is told, else until the reset, whatever is left", () => {
+  const reset = { "x-ratelimit-remaining": "3", "x-ratelimit-reset": "9" };
+  expect(findWaitMs(reset, NOW)).toBe(9_000);
+  expect(findWaitMs({ ...reset, "retry-after": "2" }, NOW)).toBe(2_000);
+  expect(findWaitMs({ ratelimit: '"a";r=1;t=4' }, NOW)).toBe(4_000);
+  expect(findWaitMs({ "x-ratelimit-reset": "soon", "retry-after": "soon" }, NOW)).toBeUndefined();
 });

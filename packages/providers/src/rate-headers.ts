@@ -1,3 +1,5 @@
+import { parseRetryAfter } from "./upstream-error.ts";
+
 /** Headers of an answer, names in lower case. */
 export type RateHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
@@ -18,8 +20,11 @@ export function findRestMs(headers: RateHeaders, now: number = Date.now()): numb
   return waits.length === 0 ? undefined : Math.max(...waits);
 }
 
-/** How long until the rate limit's window ends, in ms, one hour at most; undefined where the upstream does not say. */
-export function findResetMs(headers: RateHeaders, now: number = Date.now()): number | undefined {
+/** How long a refused call is to wait, in ms: `Retry-After`, else until the rate limit's window ends; undefined for neither. */
+export function findWaitMs(headers: RateHeaders, now: number = Date.now()): number | undefined {
+  const retryAfter = headers["retry-after"];
+  const named = parseRetryAfter(typeof retryAfter === "string" ? retryAfter : undefined, now);
+  if (named !== undefined) return named;
   for (const { reset } of [...readPairs(headers), ...readPolicies(headers)]) {
     const waitMs = toWaitMs(reset, now);
     if (waitMs !== undefined) return waitMs;

@@ -36,15 +36,15 @@ export function toPostPage(
   { creator, source }: { creator: Creator; source: string },
 ): Page<ListedPost> {
   const listing = Listing.parse(body);
-  return toPage(listing, toItems(listing.videos, source), (item) => {
+  return toPage(listing, toItems(listing, listing.videos, source), (item) => {
     const detail = TikLiveDetail.parse(item);
     const postId = toNumericIds(detail)[0];
     if (postId === undefined) return null;
     const form = detail.images.length > 0 ? "photo" : "video";
-    const post = toPost(detail, { postId, source, form });
-    const uniqueId = post.author.uniqueId ?? creator.uniqueId;
+    // Lists may leave out whose they are.
+    const author = { ...detail.author, unique_id: detail.author.unique_id ?? creator.uniqueId };
     return {
-      post: { ...post, author: { ...post.author, uniqueId } },
+      post: toPost({ ...detail, author }, { postId, source, form }),
       engagement: toEngagement(detail),
     };
   });
@@ -55,7 +55,7 @@ export function toCommentPage(
   { postId, source }: { postId: AwemeId; source: string },
 ): Page<Comment> {
   const listing = Listing.parse(body);
-  return toPage(listing, toItems(listing.comments, source), (item) => {
+  return toPage(listing, toItems(listing, listing.comments, source), (item) => {
     const comment = CommentItem.parse(item);
     const id = comment.id === "" ? comment.cid : comment.id;
     if (id === "") return null;
@@ -71,14 +71,26 @@ export function toCommentPage(
   });
 }
 
-function toItems(value: unknown, source: string): unknown[] {
+/** Replies have none of their own, whether the answer says so or not. */
+export function toReplyPage(...args: Parameters<typeof toCommentPage>): Page<Comment> {
+  const { items, cursor } = toCommentPage(...args);
+  return { items: items.map((reply) => ({ ...reply, replyCount: 0 })), cursor };
+}
+
+/** An empty list may come as null, but only where the answer says that nothing follows: an error is no end of a list. */
+function toItems(
+  { hasMore }: z.infer<typeof Listing>,
+  value: unknown,
+  source: string,
+): readonly unknown[] {
   if (Array.isArray(value)) return value;
+  if (value === null && hasMore === false) return [];
   throw new RetryableError("bad_response", "the answer holds no list", { upstream: source });
 }
 
 function toPage<T>(
   { cursor, hasMore }: z.infer<typeof Listing>,
-  rawItems: unknown[],
+  rawItems: readonly unknown[],
   toItem: (item: unknown) => T | null,
 ): Page<T> {
   const items = rawItems.map(toItem).filter((item) => item !== null);

@@ -37,6 +37,37 @@ test.each<[what: string, status: number, body: unknown, code: string]>([
     { status: "error", message: "No credits left" },
     "provider_balance",
   ],
+  [
+    "a key that is not found, in the error shape",
+    200,
+    { status: "error", message: "API key not found" },
+    "provider_key",
+  ],
+  [
+    "a key that is private, in the error shape",
+    200,
+    { status: "error", message: "Your private key was removed" },
+    "provider_key",
+  ],
+  [
+    "an endpoint that is not found, in the error shape",
+    404,
+    { status: "error", message: "Endpoint not found" },
+    "bad_response",
+  ],
+  [
+    "a post that is gone, with a word on what that costs",
+    200,
+    { status: "error", message: "Not found post. No credit was charged" },
+    "gone",
+  ],
+  [
+    "a post that does not exist",
+    200,
+    { status: "error", message: "The video does not exist" },
+    "gone",
+  ],
+  ["a bare word about who we are", 200, { message: "Unauthenticated." }, "provider_key"],
   ["a bare message about the rate", 200, { message: "Too many requests" }, "throttled"],
   ["a bare not found, which may be the route's", 200, { message: "Not found" }, "bad_response"],
   ["a bare not found with 404", 404, { message: "Not found" }, "bad_response"],
@@ -62,6 +93,9 @@ test.each<[what: string, status: number, body: unknown, code: string]>([
 
 test.each([
   ["a detail", { id: "7345678901234567890", play: "https://x/" }],
+  ["a list with a message", { status: "success", message: "OK", videos: [] }],
+  ["comments with a message", { message: "success", comments: [] }],
+  ["a creator with a message", { message: "success", user: { id: "1" } }],
   ["a detail in an envelope", { message: "success", data: { id: "7345678901234567890" } }],
   ["an empty object", {}],
   ["a list", []],

@@ -1,6 +1,6 @@
 import { type ClipmillError, RetryableError, SkipError } from "@clipmill/domain";
-import { findResetMs, type RateHeaders } from "../rate-headers.ts";
-import { parseRetryAfter, toStatusError } from "../upstream-error.ts";
+import { findWaitMs, type RateHeaders } from "../rate-headers.ts";
+import { toStatusError } from "../upstream-error.ts";
 
 /** The error that an answer of TikLiveAPI stands for, or null for one that may hold a post. */
 export function findTikLiveError(
@@ -8,10 +8,7 @@ export function findTikLiveError(
   upstream: string,
 ): ClipmillError | null {
   const { status, headers, body } = answer;
-  // The header names of the rate limit are not published.
-  const retryAfter = headers["retry-after"];
-  const named = parseRetryAfter(typeof retryAfter === "string" ? retryAfter : undefined);
-  const retryAfterMs = named ?? findResetMs(headers);
+  const retryAfterMs = findWaitMs(headers);
   const options = { upstream, retryAfterMs, details: { status } };
   if (status === 401 || status === 402 || status === 429 || status >= 500) {
     return toStatusError(status, upstream, { retryAfterMs });
@@ -47,15 +44,16 @@ function readMessage(body: unknown): { message: string | null; isError: boolean 
   if (typeof body !== "object" || body === null) return { message: null, isError: false };
   const fields = body as Record<string, unknown>;
   const isError = fields["status"] === "error" || fields["success"] === false;
-  const holdsPost = ["id", "aweme_id", "video_id", "data"].some(
-    (name) => fields[name] !== undefined && fields[name] !== null,
-  );
+  const holdsData = DATA_FIELDS.some((name) => fields[name] !== undefined && fields[name] !== null);
   const message = fields["message"] ?? fields["error"];
   return {
-    message: typeof message === "string" && (isError || !holdsPost) ? message : null,
+    message: typeof message === "string" && (isError || !holdsData) ? message : null,
     isError,
   };
 }
+
+/** What an answer holds that is none about an error, whatever message comes with it: a post, a list, a creator. */
+const DATA_FIELDS = ["id", "aweme_id", "video_id", "videos", "comments", "user", "data"];
 
 type Meaning = "gone" | "private" | "provider_key" | "provider_balance" | "throttled";
 
@@ -65,12 +63,16 @@ type Meaning = "gone" | "private" | "provider_key" | "provider_balance" | "throt
  */
 function readMeaning(message: string, isError: boolean): Meaning | null {
   const text = message.toLowerCase();
-  if (isError && /\bprivate\b|friends[ -]only/.test(text)) return "private";
-  if (isError && /not found|deleted|removed|does ?n[o']t exist|unavailable post/.test(text))
+  // A key that is not found, or an endpoint, is no post that is.
+  const isAboutPost = isError && !KEY.test(text) && !/endpoint|route/.test(text);
+  if (isAboutPost && /\bprivate\b|friends[ -]only/.test(text)) return "private";
+  if (isAboutPost && /not found|deleted|removed|not exist|doesn['’]?t exist/.test(text))
     return "gone";
   if (/balance|credit|quota|insufficient|payment/.test(text)) return "provider_balance";
-  if (/api.?key|unauthori[sz]ed|invalid key|sign ?up|log ?in|forbidden/.test(text))
+  if (KEY.test(text) || /unauthori[sz]ed|unauthenticated|sign ?up|log ?in|forbidden/.test(text))
     return "provider_key";
-  if (/rate limit|too many/.test(text)) return "throttled";
+  if (/rate.?limit|too many|slow down/.test(text)) return "throttled";
   return null;
 }
+
+const KEY = /api.?key|\b(invalid|private|secret|access|your) key\b/;

@@ -6,7 +6,7 @@ import {
   RetryableError,
 } from "@clipmill/domain";
 import { createApiClient } from "./api-client.ts";
-import { toCommentPage, toPostPage } from "./listed-items.ts";
+import { toCommentPage, toPostPage, toReplyPage } from "./listed-items.ts";
 import { looseCount, looseObject, looseTextOrNull } from "./loose-fields.ts";
 import { toPageLink, toRequestedId } from "./page-link.ts";
 import { TikLiveDetail, toFetchedPost } from "./tiklive-detail.ts";
@@ -92,7 +92,7 @@ export function createTikLiveSource(options: TikLiveOptions): TikLiveSource {
     async listReplies({ postId, commentId, cursor }, { signal }) {
       const params = { comment_id: commentId };
       const body = await callPage("/post-comment-replies/", params, { cursor, signal });
-      return toCommentPage(body, { postId, source: engine });
+      return toReplyPage(body, { postId, source: engine });
     },
 
     close: () => api.close(),

@@ -1,5 +1,6 @@
 import { type ClipmillError, RetryableError, SkipError } from "@clipmill/domain";
-import { parseRetryAfter, toStatusError } from "../upstream-error.ts";
+import { findWaitMs } from "../rate-headers.ts";
+import { toStatusError } from "../upstream-error.ts";
 import type { ApiAnswer } from "./api-client.ts";
 
 /** Its own words are "1 request/second"; a second is what it wants. */
@@ -13,8 +14,7 @@ export function findTikwmError(
   upstream: string,
 ): ClipmillError | null {
   const details = { status };
-  const retryAfter = headers["retry-after"];
-  const retryAfterMs = parseRetryAfter(typeof retryAfter === "string" ? retryAfter : undefined);
+  const retryAfterMs = findWaitMs(headers);
   // There is no key that could be wrong: a refusal is the firewall's, and Cloudflare marks its own pages.
   if (status === 401 || status === 403 || headers["cf-mitigated"] !== undefined) {
     return new RetryableError("blocked", `${upstream} refuses this machine`, { upstream, details });
