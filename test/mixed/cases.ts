@@ -195,7 +195,8 @@ export const BAD_CASES: readonly MixedCase[] = [
     faults: ({ forbidden }) => [{ kind: "redirect", match: CDN, location: `${forbidden}/clip` }],
   }),
   {
-    ...video("detail with a forbidden address", "failed: bad_response"),
+    // The other rendition lies where it should.
+    ...video("detail with a forbidden address", "done"),
     plant: (plot) => ({
       kind: "speech",
       files: toVideo(plot).map((file) => ({ ...file, link: `${plot.forbidden}/${file.name}` })),

@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import {
   ClipmillError,
+  type ErrorCode,
   type FetchedPost,
   type Media,
   type MediaFetcher,
@@ -90,23 +91,40 @@ export function isRefusal(error: unknown): error is ClipmillError {
   return error instanceof ClipmillError && error.code === "stale_link";
 }
 
-/** The next rendition is tried where one is refused; the last refusal is thrown. */
+/** What is wrong with one rendition need not be wrong with the next. */
+const OF_ONE_RENDITION: readonly ErrorCode[] = [
+  "stale_link",
+  "bad_response",
+  "corrupt_media",
+  "no_content",
+];
+
+/**
+ * The first rendition that can be heard. The next one is tried where one is refused, is no media, or has no sound, as
+ * H.265 renditions at times have none; a mute one is taken where no other is better. Throws what was wrong with the
+ * last, a refusal only where all were refused.
+ */
 async function fetchFirst(
   deps: PostMediaDeps,
   urls: readonly string[],
   ctx: StageContext,
   way: Way,
 ): Promise<PostFile> {
-  let refusal: unknown = new RetryableError("bad_response", "the source names no playable link");
+  let mute: PostFile | null = null;
+  let failure: ClipmillError | null = null;
   for (const url of urls) {
     try {
-      return await describe(deps, await fetchOne(deps, url, ctx, way), "video", 0, ctx);
+      const file = await describe(deps, await fetchOne(deps, url, ctx, way), "video", 0, ctx);
+      if (file.media.hasAudio) return file;
+      mute ??= file;
     } catch (error) {
-      if (!isRefusal(error)) throw error;
-      refusal = error;
+      if (!(error instanceof ClipmillError) || ctx.signal.aborted) throw error;
+      if (mute === null && !OF_ONE_RENDITION.includes(error.code)) throw error;
+      if (failure === null || !isRefusal(error)) failure = error;
     }
   }
-  throw refusal;
+  if (mute !== null) return mute;
+  throw failure ?? new RetryableError("bad_response", "the source names no playable link");
 }
 
 /** A cover only helps to read a silent post: without it the post is poorer, not failed. */
