@@ -6,8 +6,8 @@ import { createErrorLog } from "./throttled-log.ts";
 export interface DispatcherDeps {
   work: Pick<WorkStore, "pick" | "unpick">;
   hints: Pick<Hints, "push">;
-  /** Resolves at news of ready work, or after the time; `cancel` ends the wait. */
-  nextReady(queue: QueueName, timeoutMs: number): { promise: Promise<unknown>; cancel(): void };
+  /** Resolves true at news of ready work, false after the time; `cancel` ends the wait. */
+  nextReady(queue: QueueName, timeoutMs: number): { promise: Promise<boolean>; cancel(): void };
   /** Hints that may wait in a queue. Too few starve workers; too many make urgent work and shares wait. */
   window: Readonly<Record<QueueName, number>>;
   log: Log;
@@ -26,6 +26,8 @@ const REFILLED_LITTLE = 1 / 4;
 /** Retries and lost notifications are found this often. */
 const IDLE_POLL_MS = 250;
 const FAILED_POLL_MS = 1_000;
+/** News that led to nothing: another dispatcher was faster, or the window is full. The next news are not worth waking for. */
+const DEAF_MS = 60;
 
 /** Feeds each queue a small window from Postgres. Any number of dispatchers may run. */
 export function createDispatcher({ work, hints, nextReady, window, log }: DispatcherDeps): Loop {
@@ -48,18 +50,24 @@ export function createDispatcher({ work, hints, nextReady, window, log }: Dispat
 
   async function run(queue: QueueName): Promise<void> {
     let pauseMs = BUSY_POLL_MS;
+    let hasNews = false;
     while (!closed) {
       // Listening starts before looking, so that what becomes ready in between is not missed.
       const news = nextReady(queue, IDLE_POLL_MS);
       cancels.add(news.cancel);
+      let isDeaf = false;
       try {
         const count = await dispatch(queue);
         pauseMs = toPauseMs(pauseMs, count, window[queue]);
+        isDeaf = hasNews && count === 0;
       } catch (error) {
         report(error);
         pauseMs = FAILED_POLL_MS;
       }
-      if (!closed) await Promise.race([news.promise, sleep(pauseMs, stop.signal)]);
+      const pause: Promise<boolean> = sleep(isDeaf ? DEAF_MS : pauseMs, stop.signal).then(
+        () => false,
+      );
+      if (!closed) hasNews = await (isDeaf ? pause : Promise.race([news.promise, pause]));
       news.cancel();
       cancels.delete(news.cancel);
     }

@@ -14,6 +14,7 @@ import type { Hints } from "./hints.ts";
 import { createLeases } from "./leases.ts";
 import { createSettlements } from "./settlements.ts";
 import { createSoloGate } from "./solo-gate.ts";
+import { createErrorLog } from "./throttled-log.ts";
 
 export interface RunnerDeps extends Partial<Omit<AttemptDeps, "ledger">> {
   stages: readonly RunnableStage[];
@@ -26,13 +27,17 @@ export interface RunnerDeps extends Partial<Omit<AttemptDeps, "ledger">> {
   log: Log;
 }
 
-/** How one hint ended; `stale` claimed nothing, `fenced` finished what was no longer its own. */
-export type JobEnd = { kind: Outcome["kind"] | "stale" | "fenced"; code: string | null };
+/** How one hint ended; `stale` claimed nothing. Whether the outcome was stored in time is the settlement's matter. */
+export type JobEnd = { kind: Outcome["kind"] | "stale"; code: string | null };
 
 /** Runs jobs of any queue in this process: claim, run, settle. */
 export interface Runner {
+  /**
+   * Resolves when the stage has ended: its slot need not stand still while the outcome is stored. Where outcomes
+   * pile up, it waits for its own.
+   */
   run(ref: JobRef): Promise<JobEnd>;
-  /** Jobs under way. */
+  /** Jobs under way, those whose outcome is being stored included. */
   count(): number;
   /** Aborts what is under way; it is given back and costs no attempt. */
   releaseAll(): void;
@@ -41,6 +46,8 @@ export interface Runner {
 
 /** A bigger batch holds its row locks longer; at 100 jobs the commit is a few per cent of the batch. */
 const BATCH_MAX = 100;
+/** Outcomes that may wait for the database before the slots do: a batch on its way and a full one behind it. */
+const UNSTORED_MAX = 2 * BATCH_MAX;
 
 export function createRunner(deps: RunnerDeps): Runner {
   const { work, hints, workerId, leaseMs, log } = deps;
@@ -59,36 +66,58 @@ export function createRunner(deps: RunnerDeps): Runner {
     random,
     log,
   });
+  const unstored = new Set<Promise<void>>();
   let isStopping = false;
   let runningCount = 0;
 
-  async function runClaimed(job: ClaimedJob, abort: AbortController): Promise<JobEnd> {
+  const report = createErrorLog(log, "result lost");
+
+  async function runStage(
+    job: ClaimedJob,
+    { abort, log: jobLog }: { abort: AbortController; log: Log },
+  ): Promise<Outcome> {
     const stage = stages.get(job.stage);
-    const startedAt = performance.now();
+    // What this program does not know, another version put there; that version will take it.
+    if (stage === undefined || abort.signal.aborted)
+      return { id: job.id, epoch: job.epoch, kind: "released" };
+    return await attempt(attemptDeps, stage, job, { abort, log: jobLog });
+  }
+
+  async function store(outcome: Outcome, job: ClaimedJob, ran: Ran): Promise<void> {
+    failpoint("before-settle", job.stage);
+    const end = await settlements.settle(outcome);
+    const fields = {
+      outcome: outcome.kind,
+      code: toCode(outcome),
+      durationMs: Math.round(ran.durationMs),
+      ageMs: Math.round(job.ageMs),
+      fenced: end === "fenced",
+    };
+    if (outcome.kind === "failed")
+      ran.log.error({ ...fields, reason: outcome.message }, "job dead");
+    else ran.log.info(fields, "job ended");
+  }
+
+  async function runClaimed(job: ClaimedJob): Promise<JobEnd> {
     const jobLog = log.child({
       stage: job.stage,
       jobId: `${job.stage}-${job.id}-e${job.epoch}`,
       attempt: job.attempts + 1,
     });
-    // What this program does not know, another version put there; that version will take it.
-    const outcome: Outcome =
-      stage === undefined || abort.signal.aborted
-        ? { id: job.id, epoch: job.epoch, kind: "released" }
-        : await attempt(attemptDeps, stage, job, { abort, log: jobLog });
+    const abort = leases.hold(job);
+    if (isStopping) abort.abort(new ShutdownError("the worker is stopping"));
+    const leave = await gate.enter(job.lane === "solo");
+    const startedAt = performance.now();
+    const outcome = await runStage(job, { abort, log: jobLog });
+    leave();
     leases.drop(job);
-    failpoint("before-settle", job.stage);
-    const end = await settlements.settle(outcome);
-    const code = "code" in outcome ? outcome.code : null;
-    const fields = {
-      outcome: outcome.kind,
-      code,
-      durationMs: Math.round(performance.now() - startedAt),
-      ageMs: Math.round(job.ageMs),
-      fenced: end === "fenced",
-    };
-    if (outcome.kind === "failed") jobLog.error({ ...fields, reason: outcome.message }, "job dead");
-    else jobLog.info(fields, "job ended");
-    return { kind: end === "fenced" ? "fenced" : outcome.kind, code };
+    const stored = store(outcome, job, { durationMs: performance.now() - startedAt, log: jobLog })
+      // Its lease runs out, and the job runs again.
+      .catch(report)
+      .finally(() => unstored.delete(stored));
+    unstored.add(stored);
+    if (unstored.size > UNSTORED_MAX) await stored;
+    return { kind: outcome.kind, code: toCode(outcome) };
   }
 
   function releaseAll(): void {
@@ -104,26 +133,27 @@ export function createRunner(deps: RunnerDeps): Runner {
       if (job === null) return { kind: "stale", code: null };
       failpoint("after-claim", job.stage);
       runningCount++;
-      const abort = leases.hold(job);
-      if (isStopping) abort.abort(new ShutdownError("the worker is stopping"));
-      const leave = await gate.enter(job.lane === "solo");
-      try {
-        return await runClaimed(job, abort);
-      } finally {
-        leave();
-        runningCount--;
-      }
+      return await runClaimed(job).finally(() => runningCount--);
     },
-    count: () => runningCount,
+    count: () => runningCount + unstored.size,
     releaseAll,
     async close() {
       releaseAll();
       await claims.idle();
-      await settlements.idle();
+      await Promise.all(unstored);
       await delivery.idle();
       leases.close();
     },
   };
+}
+
+interface Ran {
+  durationMs: number;
+  log: Log;
+}
+
+function toCode(outcome: Outcome): string | null {
+  return "code" in outcome ? outcome.code : null;
 }
 
 /** Start-up fails unless every stage has exactly one processor. */

@@ -12,8 +12,6 @@ export interface Settlements {
    * as long as the lease could hold.
    */
   settle(outcome: Outcome): Promise<"settled" | "fenced">;
-  /** Resolves when nothing is under way. */
-  idle(): Promise<void>;
 }
 
 const RETRY_MS = 200;
@@ -58,7 +56,6 @@ export function createSettlements(options: {
         }
       }
     },
-    idle: batches.idle,
   };
 }
 

@@ -26,7 +26,8 @@ export interface GpuReport {
   runs: { from: number; to: number }[];
 }
 
-const WINDOW_PER_SLOT = 1;
+/** As the real worker has it. */
+const WINDOW_PER_SLOT = 3;
 const LEASE_MS = 30_000;
 
 const args = JSON.parse(process.argv[2] ?? "{}") as TimedWorkerArgs;

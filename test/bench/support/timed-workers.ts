@@ -17,7 +17,7 @@ export const SUM_OF_STAGES_MS = STAGE_MS.first + STAGE_MS.second + STAGE_MS.thir
  * Of one worker. The second GPU job is claimed and waits at the GPU, so that it never waits for the queue. The others
  * have room for four times what the GPU takes: more would only pile up before it, at the cost of this machine's CPU.
  */
-const SLOTS = { io: 2, gpu: 2, llm: 2 };
+const SLOTS = { io: 2, gpu: 1, llm: 2 };
 
 /** A database and redis of its own, with so many workers on them. */
 export interface TimedFleet {

@@ -9,7 +9,9 @@ const BACKFILL_SHARE = 0.1;
 /**
  * ready → queued. Within a lane the tenant with the least in flight for its weight is next, then age decides. The shares
  * are kept on average: with room for one job, a floor would starve the lanes below and a ceiling would starve those
- * above, so chance rounds. `solo` goes one at a time.
+ * above, so chance rounds. `solo` goes one at a time. `ahead` are jobs of a tenant with less than half of a fair share
+ * in flight. A full window holds up everybody: what waits in it longest is then of those who are passed, and they keep
+ * their shares.
  */
 const PICK = `
 with recursive lane_tenant as (
@@ -24,7 +26,7 @@ with recursive lane_tenant as (
   select tenant, count(*) as jobs, count(*) filter (where state = 'queued') as queued, bool_or(lane = 0) as solo
   from stage_job where queue = $1 and in_flight group by tenant
 ), room as materialized (
-  select greatest(0, $2::int - coalesce(sum(queued), 0))::int as jobs, random() as chance,
+  select greatest(0, $2::int - coalesce(sum(queued), 0)) as jobs, random() as chance,
     coalesce(bool_or(solo), false) as solo, coalesce(sum(jobs), 0) as in_flight, count(*) as tenants
   from in_flight
 ), candidate as (
@@ -38,8 +40,7 @@ with recursive lane_tenant as (
       select id, run_at from stage_job
       where queue = $1 and lane = g.lane and tenant = g.tenant and run_at <= now()
         and (start_by is null or start_by > now())
-      order by run_at, id limit case when t.max_in_flight is null then room.jobs else
-        least(room.jobs, greatest(0, t.max_in_flight - coalesce(f.jobs, 0))) end) r) j
+      order by run_at, id limit greatest(0, least(room.jobs, t.max_in_flight - coalesce(f.jobs, 0)))) r) j
 ), chosen as (
   select c.id, c.ahead from candidate c, room
   where c.lane > 0 or (c.place = 1 and not room.solo)
