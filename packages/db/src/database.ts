@@ -24,7 +24,10 @@ const STATEMENT_TIMEOUT_MS = 30_000;
 
 /**
  * Every statement of ours finds few rows of big tables by index. Without these the planner, whose statistics lag behind
- * tables that grow by thousands of rows a second, now and then hashes a whole table for a batch of a hundred.
+ * tables that grow by thousands of rows a second, now and then hashes a whole table for a batch of a hundred. Nested loops alone are not enough:
+ * where a table looks small, an equality of columns lets the planner walk it whole from the outside. A join to rows of
+ * a big table is therefore written `j.id = any (array[ref.id])`, which only an index scan per outer row can answer; a
+ * test holds every statement to it.
  */
 const PLANNER_OPTIONS =
   "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off";

@@ -23,7 +23,7 @@ export async function findRecentRequests(
     source: string | null;
   }>(
     `select r.id, r.state, r.post_id as "postId", p.title, p.source
-     from (select * from request order by id desc limit $1) r left join post p on p.post_id = r.post_id
+     from (select * from request order by id desc limit $1) r left join post p on p.post_id = any (array[r.post_id])
      order by r.id desc`,
     [count],
   );

@@ -46,8 +46,8 @@ export interface Runner {
 
 /** A bigger batch holds its row locks longer; at 100 jobs the commit is a few per cent of the batch. */
 const BATCH_MAX = 100;
-/** Outcomes that may wait for the database before the slots do: a batch on its way and a full one behind it. */
-const UNSTORED_MAX = 2 * BATCH_MAX;
+/** Outcomes that may wait for the database before slots do: enough for the few slots of a GPU, whose time is dear. */
+const UNSTORED_MAX = 8;
 
 export function createRunner(deps: RunnerDeps): Runner {
   const { work, hints, workerId, leaseMs, log } = deps;

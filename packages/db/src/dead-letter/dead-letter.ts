@@ -64,8 +64,8 @@ export function createDeadLetter({ pool }: Pick<Database, "pool">): DeadLetter {
         DeadRow & { input: unknown; droppedAt: string | null; requestIds: string[] }
       >(
         `select ${DEAD_COLUMNS}, j.input, to_json(j.dropped_at) #>> '{}' as "droppedAt",
-          array(select r.id from request_stage_job l join request r on r.id = l.request_id
-            where l.stage_job_id = j.id and r.state = 'failed' and r.failed_stage = j.stage
+          array(select r.id from request_stage_job l join request r on r.id = any (array[l.request_id])
+            where l.stage_job_id = any (array[j.id]) and r.state = 'failed' and r.failed_stage = j.stage
             order by r.id) as "requestIds"
          from stage_job j where j.id = $1 and j.state = 'failed'`,
         [id],

@@ -16,7 +16,7 @@ export async function reviveJobs(
      update stage_job j set state = 'ready', run_at = now(), attempts = 0, crashes = 0, solo_crashes = 0,
        error_code = null, error_message = null, error_upstream = null, worker_id = null, started_at = null,
        finished_at = null
-     from locked where j.id = locked.id
+     from locked where j.id = any (array[locked.id])
      returning j.id, j.stage, j.queue`,
     values,
   );
@@ -33,7 +33,7 @@ export async function reviveJobs(
 export async function dropJobs(tx: Queryable, selection: DeadSelection): Promise<number> {
   const { locked, values } = toLocked(selection);
   const { rowCount } = await tx.query(
-    `${locked} update stage_job j set dropped_at = now() from locked where j.id = locked.id`,
+    `${locked} update stage_job j set dropped_at = now() from locked where j.id = any (array[locked.id])`,
     values,
   );
   return rowCount ?? 0;
@@ -51,7 +51,7 @@ function toLocked(selection: DeadSelection): { locked: string; values: unknown[]
     : `select unnest(${last}::bigint[]) as id`;
   const locked = `with chosen as materialized (${chosen}),
     locked as (
-      select j.id from stage_job j where j.id in (select id from chosen) and ${condition}
+      select j.id from stage_job j where j.id = any (array(select id from chosen)) and ${condition}
       order by j.id for update of j skip locked)`;
   return { locked, values };
 }
@@ -62,15 +62,17 @@ async function openRequests(
 ): Promise<string[]> {
   const { rows } = await tx.query<{ id: string }>({
     name: "revive_requests",
-    text: `with ended as (
-        select r.id from unnest($1::bigint[], $2::text[]) as revived (id, stage)
-        join request_stage_job l on l.stage_job_id = revived.id
-        join request r on r.id = l.request_id and r.failed_stage = revived.stage
+    text: `with resting as (
+        select distinct l.request_id, revived.stage from unnest($1::bigint[], $2::text[]) as revived (id, stage)
+        join request_stage_job l on l.stage_job_id = any (array[revived.id])),
+      ended as (
+        select r.id from (select * from resting order by request_id) rest
+        join request r on r.id = any (array[rest.request_id]) and r.failed_stage = rest.stage
         where r.state = 'failed'
-        order by r.id for update of r)
+        for update of r)
       update request r set state = 'open', finished_at = null, failed_stage = null, error_code = null,
         error_message = null, revived_at = now()
-      from ended where r.id = ended.id
+      from ended where r.id = any (array[ended.id])
       returning r.id`,
     values: [jobs.map(({ id }) => id), jobs.map(({ stage }) => stage)],
   });
@@ -83,12 +85,12 @@ async function reopenCancelled(tx: Queryable, requestIds: readonly string[]): Pr
     name: "reopen_cancelled_siblings",
     text: `with cancelled as (
         select j.id from stage_job j
-        where j.state = 'cancelled' and j.id in (
-          select l.stage_job_id from request_stage_job l where l.request_id = any ($1::text[]))
+        where j.state = 'cancelled' and j.id = any (array(
+          select l.stage_job_id from request_stage_job l where l.request_id = any ($1::text[])))
         order by j.id for update of j)
       update stage_job j set state = 'ready', run_at = now(), error_code = null, error_message = null,
         error_upstream = null, started_at = null, finished_at = null
-      from cancelled where j.id = cancelled.id
+      from cancelled where j.id = any (array[cancelled.id])
       returning j.queue`,
     values: [requestIds],
   });

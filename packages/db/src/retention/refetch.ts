@@ -38,8 +38,8 @@ async function runAgain(tx: Queryable, ids: readonly number[]): Promise<number> 
   const { rows: requests } = await tx.query<{ id: string }>({
     name: "lock_refetching_requests",
     text: `select r.id from request r
-      where r.state = 'open' and r.id in (
-        select l.request_id from request_stage_job l where l.stage_job_id = any ($1::bigint[]))
+      where r.state = 'open' and r.id = any (array(
+        select l.request_id from request_stage_job l where l.stage_job_id = any ($1::bigint[])))
       order by r.id
       for update of r`,
     values: [ids],
@@ -51,17 +51,17 @@ async function runAgain(tx: Queryable, ids: readonly number[]): Promise<number> 
     text: `update stage_job j set state = 'ready', run_at = now(), attempts = 0, crashes = 0, solo_crashes = 0,
         lane = best.lane, tenant = best.tenant, start_by = null, output = null, started_at = null, finished_at = null
       from unnest($1::bigint[]) as producer (id), lateral (
-        select r.lane, r.tenant from request_stage_job l join request r on r.id = l.request_id
-        where l.stage_job_id = producer.id and r.id = any ($2::text[])
+        select r.lane, r.tenant from request_stage_job l join request r on r.id = any (array[l.request_id])
+        where l.stage_job_id = any (array[producer.id]) and r.id = any ($2::text[])
         order by r.lane, r.id limit 1) best
-      where j.id = producer.id
+      where j.id = any (array[producer.id])
       returning j.queue`,
     values: [ids, requestIds],
   });
   await tx.query({
     name: "unlink_waiting_jobs",
     text: `delete from request_stage_job l using stage_job j
-      where l.request_id = any ($2::text[]) and j.id = l.stage_job_id
+      where l.request_id = any ($2::text[]) and j.id = any (array[l.stage_job_id])
         and j.id <> all ($1::bigint[]) and j.state not in ('done', 'skipped')`,
     values: [ids, requestIds],
   });

@@ -125,9 +125,9 @@ async function findEarlier(
   if (candidates.length === 0) return new Map();
   const { rows } = await tx.query<EarlierRequest & { tenant: string; idempotencyKey: string }>({
     name: "find_earlier_requests",
-    text: `select r.id, r.tenant, r.idempotency_key as "idempotencyKey", r.body_hash as "bodyHash", r.state
-      from request r
-      join unnest($1::text[], $2::text[]) as k (tenant, key) on r.tenant = k.tenant and r.idempotency_key = k.key`,
+    text: `select r.id, k.tenant, k.key as "idempotencyKey", r.body_hash as "bodyHash", r.state
+      from unnest($1::text[], $2::text[]) as k (tenant, key) cross join lateral (
+        select id, body_hash, state from request where tenant = k.tenant and idempotency_key = k.key offset 0) r`,
     values: [
       candidates.map((c) => c.submission.tenant),
       candidates.map((c) => c.submission.idempotencyKey),

@@ -67,7 +67,7 @@ export async function endHolds(
     name: "take_held_credits",
     text: `with holding as (
         select id, credits_held from request where id = any ($1::text[]) and credits_held > 0 order by id for update)
-      update request r set credits_held = 0 from holding where r.id = holding.id
+      update request r set credits_held = 0 from holding where r.id = any (array[holding.id])
       returning r.id, r.tenant, holding.credits_held as credits`,
     values: [requestIds],
   });

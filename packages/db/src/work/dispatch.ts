@@ -51,12 +51,13 @@ with recursive lane_tenant as (
     c.place
   limit (select jobs from room)
 ), locked as (
-  select j.id, chosen.ahead from chosen join stage_job j on j.id = chosen.id where j.state = 'ready'
-  order by j.id for update of j skip locked
+  select j.id, c.ahead from (select * from chosen order by id) c join stage_job j on j.id = any (array[c.id])
+  where j.state = 'ready'
+  for update of j skip locked
 )
 update stage_job j
 set state = 'queued', epoch = j.epoch + 1, run_at = null, deadline = now() + make_interval(secs => $3::float8 / 1000)
-from locked where j.id = locked.id
+from locked where j.id = any (array[locked.id])
 returning j.id, j.epoch, j.queue, j.stage, j.key, j.lane, locked.ahead`;
 
 /**
@@ -92,7 +93,7 @@ export async function unpickJobs(tx: Queryable, refs: readonly JobRef[]): Promis
   await tx.query({
     name: "unpick_stage_jobs",
     text: `update stage_job j set state = 'ready', run_at = now(), deadline = null
-      from ${REFS} where j.id = ref.id and j.epoch = ref.epoch and j.state = 'queued'`,
+      from ${REFS} where j.id = any (array[ref.id]) and j.epoch = ref.epoch and j.state = 'queued'`,
     values: [refs.map((r) => r.id), refs.map((r) => r.epoch)],
   });
 }
@@ -108,7 +109,7 @@ export async function claimJobs(
     name: "claim_stage_jobs",
     text: `update stage_job j set state = 'running', worker_id = $3, started_at = now(),
         deadline = now() + make_interval(secs => $4::float8 / 1000)
-      from ${REFS} where j.id = ref.id and j.epoch = ref.epoch and j.state = 'queued'
+      from ${REFS} where j.id = any (array[ref.id]) and j.epoch = ref.epoch and j.state = 'queued'
       returning j.id, j.epoch, j.stage, j.key, j.input, j.attempts, j.lane,
         greatest(0, extract(epoch from now() - j.created_at) * 1000)::float8 as "ageMs"`,
     values: [refs.map((r) => r.id), refs.map((r) => r.epoch), workerId, leaseMs],
@@ -125,7 +126,7 @@ export async function extendLeases(
   const { rows } = await tx.query<JobRef>({
     name: "extend_leases",
     text: `update stage_job j set deadline = now() + make_interval(secs => $3::float8 / 1000)
-      from ${REFS} where j.id = ref.id and j.epoch = ref.epoch and j.state = 'running'
+      from ${REFS} where j.id = any (array[ref.id]) and j.epoch = ref.epoch and j.state = 'running'
       returning j.id, j.epoch`,
     values: [refs.map((r) => r.id), refs.map((r) => r.epoch), leaseMs],
   });

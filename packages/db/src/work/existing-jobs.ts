@@ -52,7 +52,7 @@ export async function lockExisting(
               where better.engine = any (w.engines) and w.seen_at > now() - interval '${WORKER_ALIVE}')
         ) as outdated
       from stage_job j
-      join unnest($1::text[], $2::text[]) as wanted (stage, key) on j.stage = wanted.stage and j.key = wanted.key
+      join unnest($1::text[], $2::text[]) as wanted (stage, key) on j.stage = any (array[wanted.stage]) and j.key = any (array[wanted.key])
       order by j.id
       for update of j`,
     values: [steps.map((step) => step.stage), steps.map((step) => step.key)],
@@ -104,7 +104,7 @@ export async function reopen(
           dropped_at = null
         from unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::timestamptz[])
           as a (id, lane, tenant, input, start_by)
-        where j.id = a.id`,
+        where j.id = any (array[a.id])`,
       values: [
         again.map((a) => a.id),
         again.map((a) => a.lane),
@@ -121,7 +121,7 @@ export async function reopen(
       text: `update stage_job j set lane = least(j.lane, f.lane),
           start_by = case when f.start_by is null then null else greatest(j.start_by, f.start_by) end
         from unnest($1::bigint[], $2::smallint[], $3::timestamptz[]) as f (id, lane, start_by)
-        where j.id = f.id`,
+        where j.id = any (array[f.id])`,
       values: [moved.map((f) => f.id), moved.map((f) => f.lane), moved.map((f) => f.startBy)],
     });
   }

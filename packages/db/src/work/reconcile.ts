@@ -22,7 +22,7 @@ export async function reconcileJobs(tx: Queryable, planning: Planning): Promise<
         select id from stage_job where in_flight and state = 'queued' and deadline < now()
         order by id limit ${RECONCILED_MAX} for update skip locked)
       update stage_job j set state = 'ready', run_at = now(), deadline = null
-      from overdue where j.id = overdue.id
+      from overdue where j.id = any (array[overdue.id])
       returning j.queue`,
   });
   // A dead worker's jobs run alone next time. Only crashes there count, so that a bad neighbour condemns nobody.
@@ -33,7 +33,7 @@ export async function reconcileJobs(tx: Queryable, planning: Planning): Promise<
         order by id limit ${RECONCILED_MAX} for update skip locked),
       judged as (
         select e.id, e.solo, e.solo and j.solo_crashes + 1 >= ${POISON_SOLO_CRASHES} as poison
-        from expired e join stage_job j on j.id = e.id)
+        from expired e join stage_job j on j.id = any (array[e.id]))
       update stage_job j set
         state = case when judged.poison then 'failed' else 'ready' end,
         run_at = case when judged.poison then null else now() end,
@@ -42,7 +42,7 @@ export async function reconcileJobs(tx: Queryable, planning: Planning): Promise<
         error_code = case when judged.poison then 'poison' else j.error_code end,
         error_message = case when judged.poison then 'the job ended its worker ${POISON_SOLO_CRASHES} times while it ran alone' else j.error_message end,
         crashes = j.crashes + 1, solo_crashes = j.solo_crashes + judged.solo::int, lane = ${SOLO_RANK}
-      from judged where j.id = judged.id
+      from judged where j.id = any (array[judged.id])
       returning j.id, j.queue, j.state`,
   });
   const poisoned = expired.rows.filter((row) => row.state === "failed");
@@ -70,7 +70,7 @@ export async function requeueAll(tx: Queryable): Promise<number> {
     text: `with queued as (
         select id from stage_job where in_flight and state = 'queued' order by id for update skip locked)
       update stage_job j set state = 'ready', run_at = now(), deadline = null
-      from queued where j.id = queued.id
+      from queued where j.id = any (array[queued.id])
       returning j.queue`,
   });
   await notify(tx, "clipmill_ready", [...new Set(rows.map((row) => row.queue))]);

@@ -20,11 +20,11 @@ export async function storeEnds(tx: Queryable, ended: readonly RequestEnd[]): Pr
         error_message = e.message, warnings = e.warnings::jsonb, finished_at = now(),
         transcript_key = e.transcript_key, screen_text_key = e.screen_text_key, answer_key = e.answer_key,
         cached = not exists (
-          select 1 from request_stage_job l where l.request_id = r.id and l.relation <> 'reused')
+          select 1 from request_stage_job l where l.request_id = any (array[r.id]) and l.relation <> 'reused')
       from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
           $8::text[], $9::text[], $10::text[])
         as e (id, state, post_id, stage, code, message, warnings, transcript_key, screen_text_key, answer_key)
-      where r.id = e.id and r.state = 'open'`,
+      where r.id = any (array[e.id]) and r.state = 'open'`,
     values: [
       ended.map(({ request }) => request.id),
       ended.map(({ plan }) => plan.kind),
@@ -78,14 +78,14 @@ export async function setCurrentArtifacts(
           coalesce(c.answer_key, p.answer_key) as answer_key
         from post p
         join unnest($1::text[], $2::text[], $3::text[], $4::text[])
-          as c (post_id, transcript_key, screen_text_key, answer_key) using (post_id)
+          as c (post_id, transcript_key, screen_text_key, answer_key) on p.post_id = any (array[c.post_id])
         where (coalesce(c.transcript_key, p.transcript_key), coalesce(c.screen_text_key, p.screen_text_key),
             coalesce(c.answer_key, p.answer_key))
           is distinct from (p.transcript_key, p.screen_text_key, p.answer_key)
         order by p.post_id for update of p)
       update post p set transcript_key = current.transcript_key, screen_text_key = current.screen_text_key,
         answer_key = current.answer_key
-      from current where p.post_id = current.post_id`,
+      from current where p.post_id = any (array[current.post_id])`,
     values: [
       [...done.keys()],
       artifacts.map((a) => a.transcriptKey),

@@ -63,7 +63,7 @@ async function applyOutcomes(tx: Queryable, outcomes: readonly Outcome[]): Promi
             $8::float8[], $9::boolean[])
           as given (id, epoch, kind, result, code, message, upstream, delay_ms, counts)
         order by given.id) o
-      where j.id = o.id and j.epoch = o.epoch and j.state = 'running'
+      where j.id = any (array[o.id]) and j.epoch = o.epoch and j.state = 'running'
       returning j.id, j.queue, j.state`,
     values: [
       outcomes.map(({ id }) => id),
@@ -89,7 +89,7 @@ async function settleCalls(tx: Queryable, outcomes: readonly Outcome[]): Promise
     name: "settle_calls",
     text: `update cost_entry c set state = 'settled', usd = s.usd
       from unnest($1::bigint[], $2::numeric[]) as s (id, usd)
-      where c.id = s.id`,
+      where c.id = any (array[s.id])`,
     values: [calls.map((call) => call.callId), calls.map((call) => call.usd)],
   });
 }
@@ -118,7 +118,8 @@ export async function advanceAttached(
         r.credits_held as "creditsHeld"
       from request r
       where r.state = 'open'
-        and r.id in (select l.request_id from request_stage_job l where l.stage_job_id = any ($1::bigint[]))
+        and r.id = any (array(
+          select l.request_id from request_stage_job l where l.stage_job_id = any ($1::bigint[])))
       order by r.id
       for update of r`,
     values: [endedIds],
@@ -135,7 +136,7 @@ export async function advanceAttached(
     name: "load_request_stages",
     text: `select l.request_id as "requestId", j.stage, j.state, j.output, j.error_code as "errorCode",
         j.error_message as "errorMessage"
-      from request_stage_job l join stage_job j on j.id = l.stage_job_id
+      from request_stage_job l join stage_job j on j.id = any (array[l.stage_job_id])
       where l.request_id = any ($1::text[])`,
     values: [requests.map((r) => r.id)],
   });

@@ -39,7 +39,7 @@ export async function withdrawRequests(
   const { rows: jobs } = await tx.query<{ id: number }>({
     name: "lock_jobs_of_requests",
     text: `select j.id from stage_job j
-      where j.id in (select stage_job_id from request_stage_job where request_id = any ($1::text[]))
+      where j.id = any (array(select stage_job_id from request_stage_job where request_id = any ($1::text[])))
         and j.state in ('ready', 'queued', 'running')
       order by j.id for update`,
     values: [ids],
@@ -48,7 +48,7 @@ export async function withdrawRequests(
     name: "withdraw_requests",
     text: `with open as (select id from request where id = any ($1::text[]) and state = 'open' order by id for update)
       update request r set state = $2, error_code = $3, error_message = $4, finished_at = now()
-      from open where r.id = open.id
+      from open where r.id = any (array[open.id])
       returning r.id`,
     values: [ids, how.state, how.code, how.message],
   });
@@ -85,8 +85,8 @@ async function dropUnneeded(tx: Queryable, jobIds: readonly number[]): Promise<v
     text: `with need as (
         select j.id, min(r.lane) as lane, bool_or(r.deadline is null) as unbounded, max(r.deadline) as start_by
         from unnest($1::bigint[]) as j (id)
-        left join request_stage_job l on l.stage_job_id = j.id
-        left join request r on r.id = l.request_id and r.state = 'open'
+        left join request_stage_job l on l.stage_job_id = any (array[j.id])
+        left join request r on r.id = any (array[l.request_id]) and r.state = 'open'
         group by j.id)
       update stage_job j set
         state = case when need.lane is null then 'cancelled' else j.state end,
@@ -96,7 +96,7 @@ async function dropUnneeded(tx: Queryable, jobIds: readonly number[]): Promise<v
         finished_at = case when need.lane is null then now() end,
         lane = case when need.lane is null or j.lane = 0 then j.lane else need.lane end,
         start_by = case when need.unbounded then null else need.start_by end
-      from need where j.id = need.id`,
+      from need where j.id = any (array[need.id])`,
     values: [jobIds],
   });
 }
