@@ -94,6 +94,7 @@ try {
     clipmill: [] as number[],
     graphile: [] as number[],
     pgboss: [] as number[],
+    pgboss_batches: [] as number[],
   };
   /** Each on a database of its own, so that no round pays for the rows of another. */
   const onFreshDatabase = async (time: (databaseUrl: string) => Promise<number>) => {
@@ -117,12 +118,18 @@ try {
         timeChain("pgboss-chain.ts", chainCount, { databaseUrl }),
       ),
     );
+    rates.pgboss_batches.push(
+      await onFreshDatabase((databaseUrl) =>
+        timeChain("pgboss-batches.ts", chainCount, { databaseUrl }),
+      ),
+    );
     const line = Object.entries(rates).map(
       ([name, values]) => `${name} ${Math.round(values.at(-1) ?? 0)}`,
     );
     process.stderr.write(`round ${round}: ${line.join(", ")} posts/s\n`);
   }
   const ratio = median(rates.clipmill) / median(rates.bare);
+  // By hand and in whole batches pg-boss is a mover of rows; shown for what Postgres can do, not as a pipeline.
   const isAhead = median(rates.clipmill) > Math.max(median(rates.graphile), median(rates.pgboss));
   printReport(
     {

@@ -34,6 +34,27 @@ test("twenty dispatchers at once give out no job twice", async () => {
   expect(picked).toHaveLength(60);
 });
 
+test("a dispatcher that is cut off in its turn gives it up, and what it had picked", async () => {
+  await acceptMany(3);
+  const cut = createDatabase({ url: testDatabase.url, poolSize: 1, name: "cut", onError() {} });
+  cut.pool.on("connect", (client) => {
+    const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
+    const silent = (...args: unknown[]) =>
+      args[0] === "commit" ? Promise.withResolvers().promise : query(...args);
+    Object.assign(client, { query: silent });
+  });
+  const options = { plan: planToy, leaseMs: 30_000, queuedForMs: 30_000 };
+  void createWorkStore(cut, options).pick("io", 10);
+  const holders =
+    "select 1 from pg_locks where locktype = 'advisory' and granted and database = (select oid from pg_database where datname = current_database())";
+  await vi.waitFor(async () => expect((await database.pool.query(holders)).rowCount).toBe(1));
+  expect(await work.pick("io", 10)).toEqual([]);
+  await vi.waitFor(async () => expect(await work.pick("io", 10)).toHaveLength(3), {
+    timeout: 10_000,
+    interval: 100,
+  });
+});
+
 test("twenty reconcilers at once repair each job once", async () => {
   await acceptMany(60);
   await work.claim(await work.pick("io", 60), "dead");

@@ -67,6 +67,9 @@ returning j.id, j.epoch, j.queue, j.stage, j.key, j.lane, locked.ahead`;
 const REFS =
   "(select * from unnest($1::bigint[], $2::integer[]) as r (id, epoch) order by r.id) ref";
 
+/** A dispatcher that says nothing for so long in its turn was cut off, or stands still. */
+const TURN_IDLE_MS = 2_000;
+
 /** Dispatchers of one queue take turns: two that count the room at once would both fill it. */
 export async function pickJobs(
   tx: Queryable,
@@ -76,7 +79,9 @@ export async function pickJobs(
 ): Promise<PickedJob[]> {
   const lock = await tx.query<{ mine: boolean }>({
     name: "dispatch_turn",
-    text: "select pg_try_advisory_xact_lock(hashtextextended('clipmill dispatch ' || $1, 0)) as mine",
+    // Whoever is cut off in the middle gives the turn up soon, not with the pool's long limit.
+    text: `select pg_try_advisory_xact_lock(hashtextextended('clipmill dispatch ' || $1, 0)) as mine,
+        set_config('idle_in_transaction_session_timeout', '${TURN_IDLE_MS}', true)`,
     values: [queue],
   });
   if (lock.rows[0]?.mine !== true) return [];
