@@ -1,4 +1,4 @@
-import { PgBoss } from "pg-boss";
+import { NAMES, startBoss } from "../support/pgboss.ts";
 
 // pg-boss without its worker: whole batches are fetched, inserted and completed by hand, and no job is seen singly.
 const { databaseUrl, count, concurrency } = JSON.parse(process.argv[2] ?? "{}") as {
@@ -6,17 +6,7 @@ const { databaseUrl, count, concurrency } = JSON.parse(process.argv[2] ?? "{}") 
   count: number;
   concurrency: number;
 };
-const NAMES = ["first", "second", "third"] as const;
-const boss = new PgBoss({ connectionString: databaseUrl, schedule: false, supervise: false });
-boss.on("error", (error) => process.stderr.write(`${error.message}\n`));
-await boss.start();
-for (const name of NAMES) await boss.createQueue(name);
-for (let from = 0; from < count; from += 1_000) {
-  await boss.insert(
-    NAMES[0],
-    Array.from({ length: Math.min(1_000, count - from) }, (_, i) => ({ data: { id: from + i } })),
-  );
-}
+const boss = await startBoss(databaseUrl, count);
 process.send?.({ type: "ready" });
 
 process.once("message", () => {
@@ -49,4 +39,3 @@ process.once("message", () => {
     process.send?.({ type: "done", ms: performance.now() - startedAt }),
   );
 });
-process.once("SIGTERM", () => void boss.stop({ graceful: false }).then(() => process.exit(0)));

@@ -1,29 +1,14 @@
-import { PgBoss } from "pg-boss";
+import { NAMES, startBoss } from "../support/pgboss.ts";
 
 // The same chain on pg-boss by its worker: three queues, each job sends the next.
 const { databaseUrl, count } = JSON.parse(process.argv[2] ?? "{}") as {
   databaseUrl: string;
   count: number;
 };
-const NAMES = ["first", "second", "third"] as const;
 /** It polls twice a second at best; batches and workers enough that polling is not what limits it. */
 const WORKERS = 4;
 const BATCH = 250;
-const boss = new PgBoss({
-  connectionString: databaseUrl,
-  schedule: false,
-  supervise: false,
-  max: 30,
-});
-boss.on("error", (error) => process.stderr.write(`${error.message}\n`));
-await boss.start();
-for (const name of NAMES) await boss.createQueue(name);
-for (let from = 0; from < count; from += 1_000) {
-  await boss.insert(
-    NAMES[0],
-    Array.from({ length: Math.min(1_000, count - from) }, (_, i) => ({ data: { id: from + i } })),
-  );
-}
+const boss = await startBoss(databaseUrl, count);
 process.send?.({ type: "ready" });
 
 process.once("message", () => {
@@ -40,4 +25,3 @@ process.once("message", () => {
     });
   });
 });
-process.once("SIGTERM", () => void boss.stop({ graceful: false }).then(() => process.exit(0)));
