@@ -247,6 +247,25 @@ describe("fair shares", () => {
     ]);
   });
 
+  test("count what is in flight: whoever has least is next, and ahead in the queue", async () => {
+    const submit = (tenant: string, count: number) =>
+      work.accept(Array.from({ length: count }, () => toSubmission(newPostId(), { tenant })));
+    await submit("loud", 50);
+    await work.claim(await work.pick("io", 10), "test");
+    await submit("quiet", 3);
+    const picked = await work.pick("io", 8);
+    const tenantOf = new Map(
+      (await rows<{ id: number; tenant: string }>("select id, tenant from stage_job")).map(
+        (row) => [row.id, row.tenant],
+      ),
+    );
+    const ahead = picked.map((job) => `${tenantOf.get(job.id)} ${job.ahead}`).sort();
+    expect(ahead).toEqual([
+      ...Array<string>(5).fill("loud false"),
+      ...Array<string>(3).fill("quiet true"),
+    ]);
+  });
+
   test("stop at a tenant's cap on work in flight", async () => {
     await rows("insert into tenant (id, max_in_flight) values ('capped', 3)");
     await work.accept(

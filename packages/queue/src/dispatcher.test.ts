@@ -1,0 +1,70 @@
+import type { Log, PickedJob, QueueName } from "@clipmill/domain";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { createDispatcher } from "./dispatcher.ts";
+
+const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
+const window = { io: 8, gpu: 8, cpu: 8, llm: 8 };
+const job: PickedJob = {
+  id: 1,
+  epoch: 1,
+  queue: "io",
+  stage: "s",
+  key: "k",
+  lane: "standard",
+  ahead: false,
+};
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** How often it looks into one queue in a second, when each look finds so many jobs. */
+async function countLooks(options: { news: boolean; found: number }): Promise<number> {
+  let looks = 0;
+  const dispatcher = createDispatcher({
+    work: {
+      pick(queue: QueueName) {
+        if (queue === "io") looks++;
+        return Promise.resolve(Array<PickedJob>(options.found).fill(job));
+      },
+      unpick: () => Promise.resolve(),
+    },
+    hints: { push: () => Promise.resolve() },
+    nextReady(_queue, timeoutMs) {
+      if (options.news) return { promise: Promise.resolve(true), cancel() {} };
+      const { promise, resolve } = Promise.withResolvers<boolean>();
+      setTimeout(() => resolve(false), timeoutMs);
+      return { promise, cancel: () => resolve(false) };
+    },
+    window,
+    log,
+  });
+  await vi.advanceTimersByTimeAsync(1_000);
+  const counted = looks;
+  const closed = dispatcher.close();
+  await vi.advanceTimersByTimeAsync(1_000);
+  await closed;
+  return counted;
+}
+
+test("looks a few times a second where nothing happens", async () => {
+  const looks = await countLooks({ news: false, found: 0 });
+  expect(looks).toBeGreaterThan(3);
+  expect(looks).toBeLessThan(12);
+});
+
+test("news that lead to nothing do not keep it busy", async () => {
+  expect(await countLooks({ news: true, found: 0 })).toBeLessThan(40);
+});
+
+test("refills an empty window more often than one that stays nearly full", async () => {
+  const often = await countLooks({ news: false, found: 8 });
+  const seldom = await countLooks({ news: false, found: 1 });
+  expect(often).toBeGreaterThan(50);
+  expect(seldom).toBeGreaterThan(10);
+  expect(seldom).toBeLessThan(often / 2);
+});
