@@ -5,7 +5,7 @@ import {
   type Database,
   type Listener,
 } from "@clipmill/db";
-import { RetryableError, type RunnableStage, SkipError } from "@clipmill/domain";
+import { RetryableError, type JobLane, type RunnableStage, SkipError } from "@clipmill/domain";
 import {
   createDispatcher,
   createHints,
@@ -246,6 +246,36 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
       );
       expect(await lost.promise).toBe("LeaseLostError");
       await database.pool.query("delete from stage_job where key = $1", [postId]);
+    });
+
+    test("delivers interactive hints first, then those of tenants with little in flight", async () => {
+      const served: number[] = [];
+      const toHint = (id: number, lane: JobLane, ahead: boolean) => {
+        return { id, epoch: 1, queue: "cpu", stage: "first", key: `${id}`, lane, ahead } as const;
+      };
+      await hints.push("cpu", [
+        toHint(1, "backfill", false),
+        toHint(2, "standard", false),
+        toHint(3, "standard", true),
+        toHint(4, "interactive", false),
+        toHint(5, "interactive", true),
+        toHint(6, "standard", true),
+      ]);
+      const worker = createQueueWorker({
+        backend,
+        queue: "cpu",
+        concurrency: 1,
+        runner: {
+          run(ref) {
+            served.push(ref.id);
+            return Promise.resolve({ kind: "stale", code: null });
+          },
+        },
+        log: silentLog,
+      });
+      closers.push(() => worker.close());
+      await vi.waitFor(() => expect(served).toHaveLength(6), WAIT);
+      expect(served).toEqual([5, 4, 3, 6, 1, 2]);
     });
 
     test("refuses two processors of one stage", () => {
