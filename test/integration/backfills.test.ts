@@ -66,19 +66,20 @@ async function countRequests(backfillId: string): Promise<number> {
 
 describe("POST /v1/backfills", () => {
   test("stores a list in the backfill lane, and says where to look", async () => {
-    const links = newLinks(3);
+    const links = newLinks(20);
     const { status, headers, body } = await send(links.join("\n"));
     expect(status).toBe(202);
     expect(headers["location"]).toBe(`/v1/backfills/${body.id}`);
     expect(body).toMatchObject({
       status: "accepted",
-      counts: { lines: 3, accepted: 3, duplicates: 0, invalid: 0 },
+      counts: { lines: 20, accepted: 20, duplicates: 0, invalid: 0 },
     });
     const { rows } = await database.pool.query(
       "select lane, state, link from request where link = any ($1) order by id",
       [links],
     );
-    expect(rows).toMatchObject(links.map(() => ({ lane: 3, state: "open" })));
+    // In the order of their ids, which is the list's.
+    expect(rows).toEqual(links.map((link) => ({ lane: 3, state: "open", link })));
   });
 
   test("counts what stands there twice, also in another chunk and under another name, and what is no link", async () => {
@@ -185,7 +186,8 @@ describe("an idempotency key", () => {
     const list = { tenant: "local", idempotencyKey: "twice", optionsHash: "x" };
     const [mine, theirs] = [await backfills.begin(list), await backfills.begin(list)];
     expect(mine.id).toBe(theirs.id);
-    const toChunk = () => ({ submissions: [toSubmission(newPostId())], invalidCount: 0 });
+    const toChunk = () =>
+      backfills.prepare(mine, { submissions: [toSubmission(newPostId())], invalidCount: 0 });
     const moved = await backfills.append(mine, toChunk());
     const conflict = expect.objectContaining({ code: "idempotency_conflict" }) as Error;
     await expect(backfills.append(theirs, toChunk())).rejects.toThrow(conflict);

@@ -10,7 +10,7 @@ export type ListOptions = Omit<Submission, "link" | "postId">;
 
 /**
  * Stores a list as it arrives, behind what was stored of it before. One chunk is committed while the next one is
- * read, and no more is held in memory: a sender that is faster waits.
+ * read and prepared, and no more is held in memory: a sender that is faster waits.
  */
 export async function takeList(
   backfills: BackfillStore,
@@ -23,8 +23,11 @@ export async function takeList(
   let after = begun;
   let stored = Promise.resolve();
   // A failure is thrown where it is awaited; until then it is nobody's unhandled rejection.
-  const store = (items: readonly LinkText[]) => {
-    stored = backfills.append(after, toChunk(items, options)).then((moved) => void (after = moved));
+  const store = async () => {
+    const prepared = backfills.prepare(begun, toChunk(chunk, options));
+    chunk = [];
+    await stored;
+    stored = backfills.append(after, prepared).then((moved) => void (after = moved));
     stored.catch(() => {});
   };
   try {
@@ -33,14 +36,10 @@ export async function takeList(
       skipCount -= skipped;
       for (const link of skipped === 0 ? batch : batch.slice(skipped)) {
         chunk.push(link);
-        if (chunk.length < CHUNK_ITEMS) continue;
-        await stored;
-        store(chunk);
-        chunk = [];
+        if (chunk.length === CHUNK_ITEMS) await store();
       }
     }
-    await stored;
-    if (chunk.length > 0) store(chunk);
+    if (chunk.length > 0) await store();
     await stored;
     return await backfills.end(after, "accepted");
   } catch (error) {

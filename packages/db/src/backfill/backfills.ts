@@ -1,7 +1,7 @@
 import { newBackfillId, type Planner, type Submission, UnrecoverableError } from "@clipmill/domain";
 import type pg from "pg";
 import { type Database, withTransaction } from "../database.ts";
-import { acceptSubmissions } from "../work/accept.ts";
+import { acceptPrepared, prepareSubmissions, type PreparedSubmissions } from "../work/accept.ts";
 import { NO_HAND_OFF } from "../work/insert-jobs.ts";
 import { createRequestOptions } from "../work/request-options.ts";
 
@@ -18,6 +18,12 @@ export interface Backfill {
   invalidCount: number;
   createdAt: string;
   updatedAt: string;
+}
+
+/** A chunk, ready to be stored. */
+export interface PreparedChunk {
+  submissions: PreparedSubmissions;
+  invalidCount: number;
 }
 
 /** Items of a list, in its order. */
@@ -37,11 +43,13 @@ export interface BackfillStore {
     idempotencyKey: string | null;
     optionsHash: string;
   }): Promise<Backfill>;
+  /** Works out what needs no database, so that it can be done while the chunk before is stored. */
+  prepare(list: Pick<Backfill, "id">, chunk: BackfillChunk): PreparedChunk;
   /**
    * Stores a chunk and its counts in one transaction. `after` is the list as it stood before; throws
    * UnrecoverableError `idempotency_conflict` where another upload has moved it on.
    */
-  append(after: Backfill, chunk: BackfillChunk): Promise<Backfill>;
+  append(after: Backfill, chunk: PreparedChunk): Promise<Backfill>;
   /** The list is complete, or its upload broke off. Throws as `append` does. */
   end(backfill: Backfill, state: "accepted" | "interrupted"): Promise<Backfill>;
   find(id: string): Promise<Backfill | null>;
@@ -77,16 +85,21 @@ export function createBackfillStore(
       );
     },
 
+    prepare: ({ id }, { submissions, invalidCount }) => ({
+      submissions: prepareSubmissions(
+        plan,
+        submissions.map((submission) => ({
+          ...submission,
+          idempotencyKey: toItemKey(id, submission),
+        })),
+        { isList: true },
+      ),
+      invalidCount,
+    }),
+
     append: (after, { submissions, invalidCount }) =>
       withTransaction(pool, async (tx) => {
-        const accepted = await acceptSubmissions(
-          tx,
-          planning,
-          submissions.map((submission) => ({
-            ...submission,
-            idempotencyKey: toItemKey(after.id, submission),
-          })),
-        );
+        const accepted = await acceptPrepared(tx, planning, submissions);
         const acceptedCount = accepted.filter(({ created }) => created).length;
         return moveOn(tx, after, {
           acceptedCount,

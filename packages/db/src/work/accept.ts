@@ -1,4 +1,12 @@
-import { type Accepted, newRequestId, sha256, type Submission } from "@clipmill/domain";
+import {
+  type Accepted,
+  newRequestId,
+  type Plan,
+  type Planner,
+  type RequestFacts,
+  sha256,
+  type Submission,
+} from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 import { advance } from "./advance.ts";
 import type { AdvancingRequest } from "./advancing-request.ts";
@@ -12,34 +20,81 @@ export async function acceptSubmissions(
   planning: Planning,
   submissions: readonly Submission[],
 ): Promise<Accepted[]> {
+  return acceptPrepared(tx, planning, prepareSubmissions(planning.plan, submissions));
+}
+
+/** Submissions with all that can be worked out without the database. */
+export type PreparedSubmissions = readonly Candidate[];
+
+interface Candidate {
+  id: string;
+  submission: Submission;
+  /** Null where nobody compares it: without a key, or in a list, whose own options were compared. */
+  bodyHash: string | null;
+  /** What the planner says while nothing is done yet. */
+  firstPlan: Plan;
+}
+
+/**
+ * The part of accepting that needs no transaction, so that it can be done while another one is stored. `isList`: the
+ * keys are of a list's own making, so a key that stands there already is the same item.
+ */
+export function prepareSubmissions(
+  plan: Planner,
+  submissions: readonly Submission[],
+  { isList = false }: { isList?: boolean } = {},
+): PreparedSubmissions {
+  // Ids of one millisecond are in no order; in order, they go to the last page of each index one behind the other.
+  const ids = submissions.map(() => newRequestId()).sort();
+  return submissions.map((submission, i): Candidate => {
+    const id = ids[i] ?? newRequestId();
+    const isCompared = submission.idempotencyKey !== null && !isList;
+    return {
+      id,
+      submission,
+      bodyHash: isCompared ? hashBody(submission) : null,
+      firstPlan: plan(toFacts(id, submission), {}),
+    };
+  });
+}
+
+/** Stores what was prepared, in the caller's transaction; the same again where that is rolled back and tried anew. */
+export async function acceptPrepared(
+  tx: Queryable,
+  planning: Planning,
+  candidates: PreparedSubmissions,
+): Promise<Accepted[]> {
   const optionIds = await planning.options.save(
     tx,
-    submissions.map(({ outputs, recipes, language, fresh = false }) => ({
+    candidates.map(({ submission: { outputs, recipes, language, fresh = false } }) => ({
       outputs,
       recipes,
       language,
       fresh,
     })),
   );
-  const candidates = submissions.map((submission, i) => ({
-    id: newRequestId(),
-    submission,
-    optionsId: optionIds[i] ?? 0,
-    bodyHash: submission.idempotencyKey === null ? null : hashBody(submission),
-  }));
-  const inserted = await insertRequests(tx, candidates);
-  const advancing = candidates
-    .filter(({ id }) => inserted.has(id))
-    .map(({ id, submission, optionsId }): AdvancingRequest => ({
-      ...submission,
-      fresh: submission.fresh ?? false,
-      id,
-      optionsId,
+  const inserted = await insertRequests(tx, candidates, optionIds);
+  const advancing: AdvancingRequest[] = [];
+  const firstPlans = new Map<string, Plan>();
+  for (const [i, { id, submission, firstPlan }] of candidates.entries()) {
+    if (!inserted.has(id)) continue;
+    firstPlans.set(id, firstPlan);
+    advancing.push({
+      ...toFacts(id, submission),
+      tenant: submission.tenant,
       lane: toLaneRank(submission.lane),
+      optionsId: optionIds[i] ?? 0,
+      deadline: submission.deadline,
       creditsHeld: 0,
       states: {},
-    }));
-  const { ends } = await advance(tx, planning, advancing);
+    });
+  }
+  const plan: Planner = (request, states) => {
+    const first = firstPlans.get(request.id);
+    firstPlans.delete(request.id);
+    return first ?? planning.plan(request, states);
+  };
+  const { ends } = await advance(tx, { ...planning, plan }, advancing);
   // What was complete on arrival is free.
   const open = candidates.filter(({ id }) => inserted.has(id) && !ends.has(id));
   await holdCredits(
@@ -62,11 +117,9 @@ export async function acceptSubmissions(
   });
 }
 
-interface Candidate {
-  id: string;
-  submission: Submission;
-  optionsId: number;
-  bodyHash: string | null;
+function toFacts(id: string, submission: Submission): RequestFacts {
+  const { link, postId, outputs, recipes, language, fresh = false } = submission;
+  return { id, link, postId, outputs, recipes, language, fresh };
 }
 
 /** What the caller sent, without what our configuration adds: a replay after a change of engines is still a replay. */
@@ -88,6 +141,7 @@ function toIdempotencyKey({
 async function insertRequests(
   tx: Queryable,
   candidates: readonly Candidate[],
+  optionIds: readonly number[],
 ): Promise<Set<string>> {
   const { rows } = await tx.query<{ id: string }>({
     name: "insert_requests",
@@ -101,7 +155,7 @@ async function insertRequests(
       candidates.map((c) => c.submission.tenant),
       candidates.map((c) => c.submission.link),
       candidates.map((c) => c.submission.postId),
-      candidates.map((c) => c.optionsId),
+      optionIds,
       candidates.map((c) => toLaneRank(c.submission.lane)),
       candidates.map((c) => c.submission.deadline),
       candidates.map((c) => c.submission.idempotencyKey),
