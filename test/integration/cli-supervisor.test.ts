@@ -32,6 +32,7 @@ if (what === "parent") {
   const { pid } = spawn("sleep", ["1000"], { stdio: "ignore" });
   writeFileSync("grandchild", String(pid));
 }
+if (what === "flags") writeFileSync("flags", process.execArgv.join(" "));
 if (what === "log") {
   console.log(JSON.stringify({ level: 30, msg: "all is well" }));
   process.stdout.write('{"level":40,"msg":"disk nearly');
@@ -66,9 +67,9 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-function start(what: string) {
+function start(what: string, nodeFlags?: readonly string[]) {
   const modulePath = join(directory, "child.mjs");
-  return supervisor.start({ name: "child", modulePath, args: [what], env: process.env });
+  return supervisor.start({ name: "child", modulePath, args: [what], nodeFlags, env: process.env });
 }
 
 async function until(isTrue: () => boolean): Promise<void> {
@@ -82,6 +83,11 @@ async function until(isTrue: () => boolean): Promise<void> {
 describe("the supervisor", () => {
   test("waits until a child is ready and tells its address", async () => {
     expect(await start("serve")).toEqual({ url: "http://127.0.0.1:1/1" });
+  });
+
+  test("gives a child the flags of Node that it is to have, and no others", async () => {
+    await start("flags", ["--max-old-space-size=64"]);
+    expect(await readFile(join(directory, "flags"), "utf8")).toBe("--max-old-space-size=64");
   });
 
   test("starts a crashed child again, and says so", async () => {

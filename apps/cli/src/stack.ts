@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Config } from "@clipmill/config";
+import { API_NODE_FLAGS, type Config } from "@clipmill/config";
 import { chooseApiPort, findFreePort, isDefaultPort } from "./api-port.ts";
 import { serveDatabase } from "./database.ts";
 import { requireFfmpeg } from "./ffmpeg.ts";
@@ -77,6 +77,7 @@ export async function startStack(config: Config, options: StackOptions): Promise
         : supervisor.start({
             name: "api",
             modulePath: API_MAIN,
+            nodeFlags: API_NODE_FLAGS,
             env: { ...env, PORT: String(port) },
           }),
     ]);

@@ -12,6 +12,8 @@ export interface ChildSpec {
   name: string;
   modulePath: string;
   args?: readonly string[];
+  /** Of Node itself. Default: none, whatever this process was started with. */
+  nodeFlags?: readonly string[] | undefined;
   env: NodeJS.ProcessEnv;
 }
 
@@ -51,10 +53,10 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
 
   /** One life of a child: settles with its exit. */
   function live(spec: ChildSpec, log: ChildLog, onReady: (url: string | null) => void) {
-    const { name, modulePath, args = [], env } = spec;
+    const { name, modulePath, args = [], nodeFlags = [], env } = spec;
     const child = fork(modulePath, args, {
       env,
-      execArgv: [],
+      execArgv: [...nodeFlags],
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       // Ctrl-C goes to the terminal's whole group; the order of stopping is ours.
       detached: true,

@@ -2,6 +2,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { API_NODE_FLAGS } from "@clipmill/config";
 
 export interface RunningProgram {
   /** Of an API; null for other programs. */
@@ -21,7 +22,7 @@ export async function startProgram(
   const child = fork(path, [], {
     env: { PATH: process.env["PATH"], LOG_LEVEL: "error", ...env },
     stdio: ["ignore", "inherit", "inherit", "ipc"],
-    execArgv: [...execArgv],
+    execArgv: [...(app === "api" ? API_NODE_FLAGS : []), ...execArgv],
   });
   const exited = once(child, "exit");
   const ready = once(child, "message") as Promise<[{ url?: string }]>;
