@@ -100,6 +100,40 @@ describe("accept", () => {
     expect((await stagesOf(postId)).map((s) => s.epoch)).toEqual([1, 1, 1]);
   });
 
+  test("plans in one batch what is new, what stands there twice and what others wait for", async () => {
+    const [fresh, twice, old] = [newPostId(), newPostId(), newPostId()];
+    await work.accept([toSubmission(old, { lane: "backfill" })]);
+    const accepted = await work.accept([
+      toSubmission(fresh),
+      toSubmission(twice, { lane: "backfill" }),
+      toSubmission(twice, { lane: "interactive" }),
+      toSubmission(old, { lane: "interactive" }),
+    ]);
+    expect(accepted).toMatchObject(accepted.map(() => ({ created: true, state: "open" })));
+    const links = await rows(
+      `select j.key, l.relation, j.state, j.lane from request_stage_job l join stage_job j on j.id = l.stage_job_id
+       where l.request_id = any ($1) order by l.request_id`,
+      [accepted.map(({ requestId }) => requestId)],
+    );
+    expect(links).toEqual([
+      { key: fresh, relation: "started", state: "ready", lane: 2 },
+      { key: twice, relation: "started", state: "ready", lane: 1 },
+      { key: twice, relation: "joined", state: "ready", lane: 1 },
+      { key: old, relation: "joined", state: "ready", lane: 1 },
+    ]);
+  });
+
+  test("stores texts as they came", async () => {
+    const idempotencyKey = `"\\,{}NULL' ${newPostId()}`;
+    const link = 'https://www.tiktok.com/@"\\{a,b}\n/video/1';
+    const submission = toSubmission(newPostId(), { idempotencyKey, link });
+    const [accepted] = await work.accept([submission, toSubmission(newPostId(), { link: "NULL" })]);
+    expect(await requestOf(accepted?.requestId)).toMatchObject({
+      idempotency_key: idempotencyKey,
+      link,
+    });
+  });
+
   test("survives batches that want the same posts in opposite order", async () => {
     const posts = Array.from({ length: 20 }, newPostId);
     const forward = posts.map((postId) => toSubmission(postId));

@@ -22,7 +22,7 @@ const NO_DEAD: ApiDeps["dead"] = {
 const refuse = () => Promise.reject(new Error("this API takes no lists"));
 const NO_BACKFILLS: ApiDeps["backfills"] = {
   begin: refuse,
-  prepare: () => ({ submissions: [], invalidCount: 0 }),
+  prepare: () => ({ submissions: { candidates: [], values: [] }, invalidCount: 0 }),
   append: refuse,
   end: refuse,
   find: () => Promise.resolve(null),

@@ -1,7 +1,8 @@
 import { newBackfillId, type Planner, type Submission, UnrecoverableError } from "@clipmill/domain";
 import type pg from "pg";
 import { type Database, withTransaction } from "../database.ts";
-import { acceptPrepared, prepareSubmissions, type PreparedSubmissions } from "../work/accept.ts";
+import { acceptPrepared, prepareSubmissions } from "../work/accept.ts";
+import type { PreparedSubmissions } from "../work/store-new.ts";
 import { NO_HAND_OFF } from "../work/insert-jobs.ts";
 import { createRequestOptions } from "../work/request-options.ts";
 

@@ -8,11 +8,13 @@ import {
   type Submission,
 } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
+import { notify } from "../notify.ts";
 import { advance } from "./advance.ts";
 import type { AdvancingRequest } from "./advancing-request.ts";
 import { holdCredits } from "./credits.ts";
 import { toLaneRank } from "./lane.ts";
 import type { Planning } from "./settle.ts";
+import { type Candidate, prepareColumns, type PreparedSubmissions, storeNew } from "./store-new.ts";
 
 /** Stores submissions as requests and plans their first steps, in the caller's transaction. */
 export async function acceptSubmissions(
@@ -21,18 +23,6 @@ export async function acceptSubmissions(
   submissions: readonly Submission[],
 ): Promise<Accepted[]> {
   return acceptPrepared(tx, planning, prepareSubmissions(planning.plan, submissions));
-}
-
-/** Submissions with all that can be worked out without the database. */
-export type PreparedSubmissions = readonly Candidate[];
-
-interface Candidate {
-  id: string;
-  submission: Submission;
-  /** Null where nobody compares it: without a key, or in a list, whose own options were compared. */
-  bodyHash: string | null;
-  /** What the planner says while nothing is done yet. */
-  firstPlan: Plan;
 }
 
 /**
@@ -46,7 +36,7 @@ export function prepareSubmissions(
 ): PreparedSubmissions {
   // Ids of one millisecond are in no order; in order, they go to the last page of each index one behind the other.
   const ids = submissions.map(() => newRequestId()).sort();
-  return submissions.map((submission, i): Candidate => {
+  const candidates = submissions.map((submission, i): Candidate => {
     const id = ids[i] ?? newRequestId();
     const isCompared = submission.idempotencyKey !== null && !isList;
     return {
@@ -56,14 +46,16 @@ export function prepareSubmissions(
       firstPlan: plan(toFacts(id, submission), {}),
     };
   });
+  return prepareColumns(candidates);
 }
 
 /** Stores what was prepared, in the caller's transaction; the same again where that is rolled back and tried anew. */
 export async function acceptPrepared(
   tx: Queryable,
   planning: Planning,
-  candidates: PreparedSubmissions,
+  prepared: PreparedSubmissions,
 ): Promise<Accepted[]> {
+  const { candidates } = prepared;
   const optionIds = await planning.options.save(
     tx,
     candidates.map(({ submission: { outputs, recipes, language, fresh = false } }) => ({
@@ -73,11 +65,11 @@ export async function acceptPrepared(
       fresh,
     })),
   );
-  const inserted = await insertRequests(tx, candidates, optionIds);
+  const { inserted, planned } = await storeNew(tx, prepared, optionIds);
   const advancing: AdvancingRequest[] = [];
   const firstPlans = new Map<string, Plan>();
   for (const [i, { id, submission, firstPlan }] of candidates.entries()) {
-    if (!inserted.has(id)) continue;
+    if (!inserted.has(id) || planned.has(id)) continue;
     firstPlans.set(id, firstPlan);
     advancing.push({
       ...toFacts(id, submission),
@@ -94,6 +86,7 @@ export async function acceptPrepared(
     firstPlans.delete(request.id);
     return first ?? planning.plan(request, states);
   };
+  await notify(tx, "clipmill_ready", [...findQueues(candidates, planned)]);
   const { ends } = await advance(tx, { ...planning, plan }, advancing);
   // What was complete on arrival is free.
   const open = candidates.filter(({ id }) => inserted.has(id) && !ends.has(id));
@@ -138,32 +131,14 @@ function toIdempotencyKey({
   return JSON.stringify([tenant, idempotencyKey]);
 }
 
-async function insertRequests(
-  tx: Queryable,
-  candidates: readonly Candidate[],
-  optionIds: readonly number[],
-): Promise<Set<string>> {
-  const { rows } = await tx.query<{ id: string }>({
-    name: "insert_requests",
-    text: `insert into request (id, tenant, link, post_id, options_id, lane, deadline, idempotency_key, body_hash, credits)
-      select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::smallint[],
-        $7::timestamptz[], $8::text[], $9::text[], $10::integer[])
-      on conflict (tenant, idempotency_key) where idempotency_key is not null do nothing
-      returning id`,
-    values: [
-      candidates.map((c) => c.id),
-      candidates.map((c) => c.submission.tenant),
-      candidates.map((c) => c.submission.link),
-      candidates.map((c) => c.submission.postId),
-      optionIds,
-      candidates.map((c) => toLaneRank(c.submission.lane)),
-      candidates.map((c) => c.submission.deadline),
-      candidates.map((c) => c.submission.idempotencyKey),
-      candidates.map((c) => c.bodyHash),
-      candidates.map((c) => c.submission.credits ?? 0),
-    ],
-  });
-  return new Set(rows.map((row) => row.id));
+/** The queues that have news for a dispatcher. */
+function findQueues(candidates: readonly Candidate[], planned: ReadonlySet<string>): Set<string> {
+  const queues = new Set<string>();
+  for (const { id, firstPlan } of candidates) {
+    if (firstPlan.kind !== "steps" || !planned.has(id)) continue;
+    for (const { queue } of firstPlan.steps) queues.add(queue);
+  }
+  return queues;
 }
 
 interface EarlierRequest {
