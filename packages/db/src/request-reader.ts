@@ -8,6 +8,7 @@ import {
   type RequestView,
   type Warning,
 } from "@clipmill/domain";
+import { createBatchedFind } from "./batched-find.ts";
 import type { Database } from "./database.ts";
 import type { Listener } from "./listener.ts";
 import {
@@ -22,6 +23,9 @@ import {
 /** Whoever waits for a request looks this often, should the notification be lost. */
 const POLL_MS = 500;
 
+/** Two batches keep Postgres busy while the answers of the other are written; they leave the pool to the writers. */
+const READ_BATCHES = { inFlightMax: 2 };
+
 export interface ResultReader extends RequestReader {
   /** The stored result of a post, as a read that costs nothing; null where nothing is stored. */
   findPostResult(postId: string): Promise<PostResult | null>;
@@ -31,7 +35,6 @@ interface RequestRow {
   id: string;
   state: string;
   link: string;
-  postId: string | null;
   failedStage: string | null;
   errorCode: string | null;
   errorMessage: string | null;
@@ -39,7 +42,11 @@ interface RequestRow {
   cached: boolean;
   createdAt: string;
   finishedAt: string | null;
+  stages: StageRow[];
 }
+
+/** The columns of a request that has no result are null. */
+type FoundRequest = RequestRow & { [Column in keyof ArtifactRow]: ArtifactRow[Column] | null };
 
 interface StageRow {
   stage: string;
@@ -61,61 +68,59 @@ const REQUEST_RESULT = selectArtifacts({
   answer: "r.answer_key",
 });
 
+/**
+ * Ids that were asked for, as a table. In a select of their own, or Postgres would take a list of two to be a cheaper
+ * plan than the list of any length that a prepared statement is planned for, and plan it anew at each execution.
+ */
+const ASKED = "unnest((select $1::text[])) as asked (id)";
+
+const FIND_POSTS = `select p.post_id as "postId", ${POST_RESULT.columns}
+  from ${ASKED} join post p on p.post_id = asked.id ${POST_RESULT.joins}`;
+
+const FIND_REQUESTS = `select r.id, r.state, r.link, r.post_id as "postId", r.failed_stage as "failedStage",
+    r.error_code as "errorCode", r.error_message as "errorMessage", r.warnings, r.cached,
+    to_json(r.created_at) #>> '{}' as "createdAt", to_json(r.finished_at) #>> '{}' as "finishedAt",
+    work.stages, ${REQUEST_RESULT.columns}
+  from ${ASKED} join request r on r.id = asked.id
+  left join lateral (
+    select coalesce(json_agg(json_build_object('stage', j.stage, 'state', j.state, 'attempts', j.attempts,
+      'relation', l.relation,
+      'ranMs', (extract(epoch from j.finished_at - j.started_at) * 1000)::float8,
+      'usd', coalesce((select sum(c.usd) from cost_entry c where c.stage_job_id = j.id), 0)::float8)
+      order by j.id), '[]') as stages
+    from request_stage_job l join stage_job j on j.id = l.stage_job_id
+    where l.request_id = r.id) work on true
+  left join post p on p.post_id = r.post_id and r.state = 'done' ${REQUEST_RESULT.joins}`;
+
 export function createRequestReader(
   { pool }: Pick<Database, "pool">,
   listener: Listener,
 ): ResultReader {
+  const findPost = createBatchedFind<ArtifactRow>(async (ids) => {
+    const statement = { name: "find_posts", text: FIND_POSTS, values: [ids] };
+    const { rows } = await pool.query<ArtifactRow>(statement);
+    return new Map(rows.map((row) => [row.postId, row]));
+  }, READ_BATCHES);
+  const findRow = createBatchedFind<FoundRequest>(async (ids) => {
+    const statement = { name: "find_requests", text: FIND_REQUESTS, values: [ids] };
+    const { rows } = await pool.query<FoundRequest>(statement);
+    return new Map(rows.map((row) => [row.id, row]));
+  }, READ_BATCHES);
+
   async function findRequest(id: string): Promise<RequestView | null> {
-    const { rows } = await pool.query<RequestRow>({
-      name: "find_request",
-      text: `select id, state, link, post_id as "postId", failed_stage as "failedStage", error_code as "errorCode",
-          error_message as "errorMessage", warnings, cached,
-          to_json(created_at) #>> '{}' as "createdAt", to_json(finished_at) #>> '{}' as "finishedAt"
-        from request where id = $1`,
-      values: [id],
-    });
-    const request = rows[0];
-    if (request === undefined) return null;
-    const stages = await findStages(id);
+    const row = await findRow(id);
+    if (row === undefined) return null;
     return {
-      id: request.id,
-      state: toRequestState(request.state, stages),
-      link: request.link,
-      postId: request.postId,
-      stages: stages.map(({ stage, state, attempts }) => ({ name: stage, state, attempts })),
-      failure: toFailure(request),
-      result: request.state === "done" ? await composeResult(request, stages) : null,
-      createdAt: request.createdAt,
-      finishedAt: request.finishedAt,
+      id: row.id,
+      state: toRequestState(row.state, row.stages),
+      link: row.link,
+      postId: row.postId,
+      stages: row.stages.map(({ stage, state, attempts }) => ({ name: stage, state, attempts })),
+      failure: toFailure(row),
+      result: hasResult(row) ? toPostResult(row, toShare(row)) : null,
+      createdAt: row.createdAt,
+      finishedAt: row.finishedAt,
     };
-  }
-
-  async function findStages(requestId: string): Promise<StageRow[]> {
-    const { rows } = await pool.query<StageRow>({
-      name: "find_request_stages",
-      text: `select j.stage, j.state, j.attempts, l.relation,
-          (extract(epoch from j.finished_at - j.started_at) * 1000)::float8 as "ranMs",
-          coalesce((select sum(c.usd) from cost_entry c where c.stage_job_id = j.id), 0)::float8 as usd
-        from request_stage_job l join stage_job j on j.id = l.stage_job_id
-        where l.request_id = $1
-        order by j.id`,
-      values: [requestId],
-    });
-    return rows;
-  }
-
-  async function composeResult(
-    request: RequestRow,
-    stages: readonly StageRow[],
-  ): Promise<PostResult | null> {
-    const { rows } = await pool.query<ArtifactRow>({
-      name: "compose_request_result",
-      text: `select ${REQUEST_RESULT.columns}
-        from request r join post p on p.post_id = r.post_id ${REQUEST_RESULT.joins}
-        where r.id = $1`,
-      values: [request.id],
-    });
-    return rows[0] === undefined ? null : toPostResult(rows[0], toShare(request, stages));
   }
 
   return {
@@ -141,14 +146,15 @@ export function createRequestReader(
     },
 
     async findPostResult(postId) {
-      const { rows } = await pool.query<ArtifactRow>({
-        name: "find_post_result",
-        text: `select ${POST_RESULT.columns} from post p ${POST_RESULT.joins} where p.post_id = $1`,
-        values: [postId],
-      });
-      return rows[0] === undefined ? null : toPostResult(rows[0], READ_SHARE);
+      const row = await findPost(postId);
+      return row === undefined ? null : toPostResult(row, READ_SHARE);
     },
   };
+}
+
+/** A done request whose post is there: `post.source` is never null. */
+function hasResult(row: FoundRequest): row is RequestRow & ArtifactRow {
+  return row.source !== null;
 }
 
 /** `open` is queued until something ran, retrying while the open work waits for another attempt. */
@@ -173,7 +179,7 @@ function toFailure(row: RequestRow): RequestView["failure"] {
 }
 
 /** Dollars belong to the request that caused the run; time also to those that waited for it. */
-function toShare(request: RequestRow, stages: readonly StageRow[]): RequestShare {
+function toShare({ stages, ...request }: RequestRow): RequestShare {
   const started = stages.filter((stage) => stage.relation === "started" && stage.usd > 0);
   const waited = stages.filter((stage) => stage.relation !== "reused" && stage.ranMs !== null);
   return {

@@ -14,7 +14,7 @@ import {
   type Warning,
 } from "@clipmill/domain";
 
-/** A post with its artifacts, as one row of SQL: see `ARTIFACT_COLUMNS`. */
+/** A post with its artifacts, as one row of SQL: see `selectArtifacts`. */
 export interface ArtifactRow extends Engagement {
   postId: string;
   url: string | null;
@@ -43,13 +43,13 @@ const SOURCES = `case
   when t.origin = 'captions' then array_replace(a.sources, 'transcript', 'captions')
   else array_replace(a.sources, 'captions', 'transcript') end`;
 
-/** Selects an `ArtifactRow` from `post p`, given the keys of the transcript, screen text and answer. */
+/** Selects an `ArtifactRow` but for its `postId` from `post p`, given the keys of the transcript, screen text and answer. */
 export function selectArtifacts(keys: { transcript: string; screenText: string; answer: string }): {
   columns: string;
   joins: string;
 } {
   return {
-    columns: `p.post_id as "postId", p.url, p.author_unique_id as "author", p.source, p.duration_ms as "statedDurationMs",
+    columns: `p.url, p.author_unique_id as "author", p.source, p.duration_ms as "statedDurationMs",
       m.duration_ms as "mediaDurationMs", t.language, t.text, t.segments, t.verdict, t.engine as "asrEngine",
       s.lines, s.engine as "ocrEngine", a.body as "summary", ${SOURCES} as "sources", a.engine as "llmEngine",
       e.plays, e.likes, e.comments, e.shares`,

@@ -1,0 +1,148 @@
+import { createDatabase, createListener, createRequestReader, createWorkStore } from "@clipmill/db";
+import { PostResult } from "@clipmill/domain";
+import { planRequest } from "@clipmill/pipeline";
+import { expect, onTestFinished, test } from "vitest";
+import { createTestDatabase } from "../support/database.ts";
+
+const HOSTILE = `</script>"\\ \u2028`;
+const [FIRST, SECOND, UNKNOWN] = [
+  "7345678901234000001",
+  "7345678901234000002",
+  "7345678901234000003",
+] as const;
+
+/** A reader on one connection, and two posts with a transcript. */
+async function startReader() {
+  const { url, drop } = await createTestDatabase();
+  const onError = () => {};
+  const database = createDatabase({ url, poolSize: 1, name: "test", onError });
+  const listener = createListener({ url, onError });
+  onTestFinished(async () => {
+    await listener.close();
+    await database.close();
+    await drop();
+  });
+  for (const id of [FIRST, SECOND]) {
+    await database.pool.query(
+      `insert into post (post_id, title, duration_ms, source, transcript_key) values ($1, '', 8000, 'ytdlp', $2)`,
+      [id, `t-${id}`],
+    );
+    await database.pool.query(
+      `insert into transcript (key, media_sha256, recipe, hash, engine, origin, text, segments, duration_ms, verdict)
+       values ($1, 'm', 'r', 'h', 'e', 'speech', $2, $3, 8000, 'speech')`,
+      [
+        `t-${id}`,
+        `words of ${id} ${HOSTILE}`,
+        JSON.stringify([{ startMs: 250, endMs: 8_000, text: HOSTILE }]),
+      ],
+    );
+  }
+  return { database, reader: createRequestReader(database, listener) };
+}
+
+async function accept({ database }: Awaited<ReturnType<typeof startReader>>, postId: string) {
+  const work = createWorkStore(database, {
+    plan: planRequest,
+    leaseMs: 30_000,
+    queuedForMs: 60_000,
+  });
+  const [accepted] = await work.accept([
+    {
+      tenant: "local",
+      link: `https://www.tiktok.com/@ada/video/${postId}`,
+      postId,
+      outputs: ["transcript"],
+      recipes: { source: ["ytdlp"], asr: [], ocr: [], llm: [] },
+      lane: "standard",
+      deadline: null,
+      idempotencyKey: null,
+      language: null,
+    },
+  ]);
+  if (accepted === undefined) throw new Error("not accepted");
+  return accepted.requestId;
+}
+
+test("posts that are asked for together get their own results, in the public shape", async () => {
+  const { reader } = await startReader();
+  const ids = [SECOND, UNKNOWN, FIRST, SECOND];
+  const [second, unknown, first, again] = await Promise.all(ids.map(reader.findPostResult));
+  expect(unknown).toBeNull();
+  expect(first).toMatchObject({ aweme_id: FIRST, transcript: `words of ${FIRST} ${HOSTILE}` });
+  expect(second).toMatchObject({
+    aweme_id: SECOND,
+    transcript: `words of ${SECOND} ${HOSTILE}`,
+    segments: [{ start: 0.25, end: 8, text: HOSTILE }],
+  });
+  expect(again).toEqual(second);
+  expect(PostResult.parse(first)).toEqual(first);
+});
+
+test("a result is what the database holds now: nothing of an earlier read is kept", async () => {
+  const { database, reader } = await startReader();
+  await reader.findPostResult(FIRST);
+  await database.pool.query("insert into engagement (post_id, plays) values ($1, 41)", [FIRST]);
+  await database.pool.query("delete from transcript where key = $1", [`t-${FIRST}`]);
+  expect(await reader.findPostResult(FIRST)).toMatchObject({
+    transcript: "",
+    segments: [],
+    engagement: { plays: 41 },
+  });
+  await database.pool.query("delete from post where post_id = $1", [FIRST]);
+  expect(await reader.findPostResult(FIRST)).toBeNull();
+});
+
+test("requests that are asked for together are each told as they are: open, done, unknown", async () => {
+  const started = await startReader();
+  const { database, reader } = started;
+  const [open, done] = [await accept(started, UNKNOWN), await accept(started, FIRST)];
+  await database.pool.query(
+    `with job as (
+       update stage_job j set state = 'done', run_at = null, started_at = now() - interval '2 s', finished_at = now()
+       from request_stage_job l where l.stage_job_id = j.id and l.request_id = $1
+       returning j.id),
+     paid as (
+       insert into cost_entry (stage_job_id, epoch, engine, state, usd)
+       select id, 1, 'ytdlp', 'settled', 0.000000125 from job)
+     update request set state = 'done', finished_at = now(), transcript_key = $2 where id = $1`,
+    [done, `t-${FIRST}`],
+  );
+  const ids = [done, "job_01K00000000000000000000000", open];
+  const [ended, unknown, running] = await Promise.all(ids.map(reader.findRequest));
+  expect(unknown).toBeNull();
+  expect(running).toMatchObject({
+    id: open,
+    state: "queued",
+    postId: UNKNOWN,
+    stages: [{ name: "download", state: "ready", attempts: 0 }],
+    result: null,
+  });
+  expect(ended).toMatchObject({
+    id: done,
+    state: "done",
+    postId: FIRST,
+    stages: [{ name: "download", state: "done" }],
+    result: {
+      transcript: `words of ${FIRST} ${HOSTILE}`,
+      cost: { usd: 0.000000125, by_stage: { download: 0.000000125 } },
+      timings_ms: { download: 2_000 },
+    },
+  });
+});
+
+test("reads are planned once, however many are asked for together", async () => {
+  const { database, reader } = await startReader();
+  for (let count = 0; count < 12; count++) {
+    const ids = [FIRST, SECOND, UNKNOWN].slice(0, 1 + (count % 3));
+    await Promise.all(ids.map(reader.findPostResult));
+    await Promise.all(ids.map((id) => reader.findRequest(`job_0000000${id}`)));
+  }
+  const { rows } = await database.pool.query(
+    "select name, generic_plans from pg_prepared_statements where name like 'find_%' order by name",
+  );
+  // Postgres plans a statement five times for its values before it may settle on one plan for all.
+  expect(rows).toEqual([
+    { name: "find_posts", generic_plans: 7 },
+    { name: "find_requests", generic_plans: 7 },
+  ]);
+});
