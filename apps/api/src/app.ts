@@ -49,7 +49,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   registerRequestId(api);
   registerAccessLog(api);
   registerErrorHandling(api, deps);
-  await registerSecurityHeaders(api);
+  registerSecurityHeaders(api);
   await registerOpenApi(api);
   for (const route of ROUTES) route(api, deps);
   await registerDocs(api);
