@@ -105,7 +105,7 @@ async function runEverything(): Promise<void> {
     idempotencyKey: "list",
     optionsHash: "h",
   });
-  const chunk = { submissions: [submit()], invalidCount: 0 };
+  const chunk = backfills.prepare(begun, { submissions: [submit()], invalidCount: 0 });
   await backfills.end(await backfills.append(begun, chunk), "accepted");
   await backfills.find(begun.id);
   await work.unpick(await work.pick("io", 50));

@@ -26,6 +26,7 @@ import {
   type ToyRun,
   toSubmission,
 } from "./toy-pipeline.ts";
+import { wipeQueue } from "./wipe-queue.ts";
 
 const WINDOW = { io: 50, gpu: 10, cpu: 10, llm: 50 };
 const WAIT = { timeout: 15_000, interval: 20 };
@@ -177,7 +178,7 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
       await work.accept(Array.from({ length: 40 }, () => toSubmission(newPostId())));
       const queued = () => database.pool.query("select 1 from stage_job where state = 'queued'");
       await vi.waitFor(async () => expect((await queued()).rows.length).toBeGreaterThan(0), WAIT);
-      await wipe();
+      await wipeQueue(backend.kind, { database, redisUrl: redisUrl() ?? "" });
       gate.resolve();
       await vi.waitFor(async () => expect(await requests("done")).toHaveLength(40), WAIT);
     });
@@ -249,56 +250,41 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
     });
 
     test("delivers interactive hints first, then those of tenants with little in flight", async () => {
-      const served: number[] = [];
-      const toHint = (id: number, lane: JobLane, ahead: boolean) => {
-        return { id, epoch: 1, queue: "cpu", stage: "first", key: `${id}`, lane, ahead } as const;
-      };
-      await hints.push("cpu", [
-        toHint(1, "backfill", false),
-        toHint(2, "standard", false),
-        toHint(3, "standard", true),
-        toHint(4, "interactive", false),
-        toHint(5, "interactive", true),
-        toHint(6, "standard", true),
-      ]);
+      const served: string[] = [];
+      const pushed = ["backfill-", "standard-", "standard+", "interactive-", "interactive+"];
+      const jobs = pushed.map((key, i) => {
+        const lane = key.slice(0, -1) as JobLane;
+        return {
+          id: i,
+          epoch: 1,
+          queue: "cpu",
+          stage: "first",
+          key,
+          lane,
+          ahead: /[+]$/.test(key),
+        } as const;
+      });
+      await hints.push("cpu", jobs);
       const worker = createQueueWorker({
         backend,
         queue: "cpu",
         concurrency: 1,
         runner: {
-          run(ref) {
-            served.push(ref.id);
+          run({ id }) {
+            served.push(pushed[id] ?? "");
             return Promise.resolve({ kind: "stale", code: null });
           },
         },
         log: silentLog,
       });
       closers.push(() => worker.close());
-      await vi.waitFor(() => expect(served).toHaveLength(6), WAIT);
-      expect(served).toEqual([5, 4, 3, 6, 1, 2]);
+      const expected = ["interactive+", "interactive-", "standard+", "backfill-", "standard-"];
+      await vi.waitFor(() => expect(served).toEqual(expected), WAIT);
     });
 
     test("refuses two processors of one stage", () => {
       const stages = [...createToyStages(), ...createToyStages()];
       expect(() => start({ stages })).toThrow("stage first has two processors");
     });
-
-    async function wipe(): Promise<void> {
-      if (backend.kind === "postgres") {
-        const { rows } = await database.pool.query<{ name: string }>(
-          "select format('bullmq.%I', tablename) as name from pg_tables where schemaname = 'bullmq' and tablename <> all ($1)",
-          [["schema_migrations", "migration", "migrations"]],
-        );
-        const tables = rows
-          .map((row) => row.name)
-          .filter((name) => !name.includes("migrat") && !name.includes("version"));
-        await database.pool.query(`truncate ${tables.join(", ")}`);
-      } else {
-        const { Redis } = await import("ioredis");
-        const redis = new Redis(redisUrl() ?? "");
-        await redis.flushall();
-        redis.disconnect();
-      }
-    }
   });
 }

@@ -75,22 +75,22 @@ const REQUEST_RESULT = selectArtifacts({
 const ASKED = "unnest((select $1::text[])) as asked (id)";
 
 const FIND_POSTS = `select p.post_id as "postId", ${POST_RESULT.columns}
-  from ${ASKED} join post p on p.post_id = asked.id ${POST_RESULT.joins}`;
+  from ${ASKED} join post p on p.post_id = any (array[asked.id]) ${POST_RESULT.joins}`;
 
 const FIND_REQUESTS = `select r.id, r.state, r.link, r.post_id as "postId", r.failed_stage as "failedStage",
     r.error_code as "errorCode", r.error_message as "errorMessage", r.warnings, r.cached,
     to_json(r.created_at) #>> '{}' as "createdAt", to_json(r.finished_at) #>> '{}' as "finishedAt",
     work.stages, ${REQUEST_RESULT.columns}
-  from ${ASKED} join request r on r.id = asked.id
+  from ${ASKED} join request r on r.id = any (array[asked.id])
   left join lateral (
     select coalesce(json_agg(json_build_object('stage', j.stage, 'state', j.state, 'attempts', j.attempts,
       'relation', l.relation,
       'ranMs', (extract(epoch from j.finished_at - j.started_at) * 1000)::float8,
-      'usd', coalesce((select sum(c.usd) from cost_entry c where c.stage_job_id = j.id), 0)::float8)
+      'usd', coalesce((select sum(c.usd) from cost_entry c where c.stage_job_id = any (array[j.id])), 0)::float8)
       order by j.id), '[]') as stages
-    from request_stage_job l join stage_job j on j.id = l.stage_job_id
+    from request_stage_job l join stage_job j on j.id = any (array[l.stage_job_id])
     where l.request_id = r.id) work on true
-  left join post p on p.post_id = r.post_id and r.state = 'done' ${REQUEST_RESULT.joins}`;
+  left join post p on p.post_id = any (array[r.post_id]) and r.state = 'done' ${REQUEST_RESULT.joins}`;
 
 export function createRequestReader(
   { pool }: Pick<Database, "pool">,

@@ -54,11 +54,11 @@ export function selectArtifacts(keys: { transcript: string; screenText: string; 
       s.lines, s.engine as "ocrEngine", a.body as "summary", ${SOURCES} as "sources", a.engine as "llmEngine",
       e.plays, e.likes, e.comments, e.shares`,
     joins: `left join lateral (
-        select max(m.duration_ms) as duration_ms from post_media pm join media m on m.sha256 = pm.media_sha256
-        where pm.post_id = p.post_id) m on true
-      left join transcript t on t.key = ${keys.transcript}
-      left join screen_text s on s.key = ${keys.screenText}
-      left join answer a on a.key = ${keys.answer}
+        select max(m.duration_ms) as duration_ms from post_media pm join media m on m.sha256 = any (array[pm.media_sha256])
+        where pm.post_id = any (array[p.post_id])) m on true
+      left join transcript t on t.key = any (array[${keys.transcript}])
+      left join screen_text s on s.key = any (array[${keys.screenText}])
+      left join answer a on a.key = any (array[${keys.answer}])
       left join lateral (
         select * from engagement where post_id = p.post_id order by observed_at desc limit 1) e on true`,
   };

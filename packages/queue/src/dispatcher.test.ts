@@ -29,7 +29,7 @@ async function countLooks(options: { news: boolean; found: number }): Promise<nu
     work: {
       pick(queue: QueueName) {
         if (queue === "io") looks++;
-        return Promise.resolve(Array<PickedJob>(options.found).fill(job));
+        return Promise.resolve(Array.from({ length: options.found }, () => job));
       },
       unpick: () => Promise.resolve(),
     },

@@ -35,10 +35,10 @@ export async function insertJobs(
     text: `with asked as (
         select q.queue, q.size from unnest($7::text[], $8::bigint[]) as q (queue, size)
         where q.size > 0 and q.queue = any ($3::text[])
-          and not exists (select 1 from stage_job j where j.queue = q.queue and j.run_at is not null)),
+          and not exists (select 1 from stage_job j where j.queue = any (array[q.queue]) and j.run_at is not null)),
       in_flight as materialized (
         select a.queue, a.size, j.tenant, count(j.id) as jobs, count(j.id) filter (where j.state = 'queued') as queued
-        from asked a left join stage_job j on j.queue = a.queue and j.in_flight
+        from asked a left join stage_job j on j.queue = any (array[a.queue]) and j.in_flight
         group by a.queue, a.size, j.tenant),
       room as materialized (
         select queue, size - sum(queued) as jobs, sum(jobs) as in_flight, count(*) as tenants
