@@ -3,7 +3,7 @@ import { json, numberOption } from "./support/options.ts";
 import { printReport } from "./support/report.ts";
 import { type BenchServers, startServers } from "./support/servers.ts";
 import { percentile } from "./support/stats.ts";
-import { createFleet, type TimedFleet } from "./support/timed-workers.ts";
+import { createFleet, SLOTS, type TimedFleet } from "./support/timed-workers.ts";
 
 const workerCount = numberOption("workers", 4);
 const samples = numberOption("samples", 600);
@@ -90,7 +90,13 @@ try {
       ratio,
       bar: "p99 beside the backlog ≤ 1.5 × unloaded",
       met: ratio <= 1.5,
-      checks: { samples, backlog, workers: workerCount, posts_per_second: 1_000 / EVERY_MS },
+      checks: {
+        samples,
+        backlog,
+        workers: workerCount,
+        posts_per_second: 1_000 / EVERY_MS,
+        gpu_slots: SLOTS.gpu,
+      },
       simulated: true,
     },
     { json },

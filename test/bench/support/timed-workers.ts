@@ -13,11 +13,15 @@ import {
 /** I/O 2 s, GPU 8 s, LLM 4 s, all at a fortieth. */
 export const STAGE_MS = { first: 50, second: 200, third: 100 };
 export const SUM_OF_STAGES_MS = STAGE_MS.first + STAGE_MS.second + STAGE_MS.third;
+export type Slots = Record<"io" | "gpu" | "llm", number>;
+
 /**
- * Of one worker. The second GPU job is claimed and waits at the GPU, so that it never waits for the queue. The others
- * have room for four times what the GPU takes: more would only pile up before it, at the cost of this machine's CPU.
+ * Of one worker. I/O has room for four times what the GPU takes; more would only pile up before it, at the cost of this
+ * machine's CPU.
  */
-const SLOTS = { io: 2, gpu: 1, llm: 2 };
+export const SLOTS: Slots = { io: 1, gpu: 1, llm: 2 };
+/** A second job is claimed and waits at the GPU, which then never waits for the queue: five milliseconds of 200 here. */
+export const PREFETCHING_SLOTS: Slots = { ...SLOTS, gpu: 2 };
 
 /** A database and redis of its own, with so many workers on them. */
 export interface TimedFleet {
@@ -29,7 +33,10 @@ export interface TimedFleet {
   close(): Promise<void>;
 }
 
-export async function createFleet(servers: BenchServers): Promise<TimedFleet> {
+export async function createFleet(
+  servers: BenchServers,
+  slots: Slots = SLOTS,
+): Promise<TimedFleet> {
   await flushRedis(servers.redisUrl);
   const databaseUrl = await createBenchDatabase(servers);
   const database = createDatabase({ url: databaseUrl, poolSize: 8, name: "bench", onError() {} });
@@ -40,7 +47,7 @@ export async function createFleet(servers: BenchServers): Promise<TimedFleet> {
     database,
     async start(workerCount) {
       const { redisUrl } = servers;
-      const args = { databaseUrl, redisUrl, stageMs: STAGE_MS, slots: SLOTS, workerCount };
+      const args = { databaseUrl, redisUrl, stageMs: STAGE_MS, slots, workerCount };
       const start = () => startProcess("timed-worker.ts", args satisfies TimedWorkerArgs);
       workers.push(...(await Promise.all(Array.from({ length: workerCount }, start))));
     },
