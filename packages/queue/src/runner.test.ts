@@ -52,3 +52,54 @@ test("a job runs once, whichever hints of it stand in one batch", async () => {
   expect(ends.map(({ kind }) => kind)).toEqual(["stale", "done", "stale"]);
   expect(runs).toBe(1);
 });
+
+test("a job that runs alone waits until the outcome of the one before is stored", async () => {
+  const started: string[] = [];
+  const storing = Promise.withResolvers<void>();
+  const stage: RunnableStage = {
+    name: "toy",
+    queue: "io",
+    attempts: 1,
+    timeoutMs: 1_000,
+    run: (input) => {
+      started.push(String(input));
+      return Promise.resolve({ output: {} });
+    },
+  };
+  const toJob = ({ id, epoch }: JobRef): ClaimedJob => ({
+    id,
+    epoch,
+    stage: "toy",
+    key: "k",
+    input: id,
+    attempts: 0,
+    lane: "solo",
+    ageMs: 0,
+  });
+  const runner = createRunner({
+    stages: [stage],
+    work: {
+      claim: (refs) => Promise.resolve(refs.map(toJob)),
+      extend: (refs) => Promise.resolve([...refs]),
+      settle: async () => {
+        await storing.promise;
+        return { fenced: [], handedOff: [] };
+      },
+      unpick: () => Promise.resolve(),
+    },
+    hints: { push: () => Promise.resolve() },
+    ledger: { open: () => Promise.resolve(1), fail: () => Promise.resolve() },
+    workerId: "test",
+    leaseMs: 1_000,
+    log,
+  });
+  // Its slot is free at once, but a crash of the second job must not be laid at its door.
+  await runner.run({ id: 1, epoch: 1 });
+  const second = runner.run({ id: 2, epoch: 1 });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(started).toEqual(["1"]);
+  storing.resolve();
+  await second;
+  expect(started).toEqual(["1", "2"]);
+  await runner.close();
+});

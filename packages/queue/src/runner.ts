@@ -109,12 +109,15 @@ export function createRunner(deps: RunnerDeps): Runner {
     const leave = await gate.enter(job.lane === "solo");
     const startedAt = performance.now();
     const outcome = await runStage(job, { abort, log: jobLog });
-    leave();
     leases.drop(job);
     const stored = store(outcome, job, { durationMs: performance.now() - startedAt, log: jobLog })
       // Its lease runs out, and the job runs again.
       .catch(report)
-      .finally(() => unstored.delete(stored));
+      .finally(() => {
+        unstored.delete(stored);
+        // Not before: a crash of the next one alone would be laid at the door of this one, too.
+        leave();
+      });
     unstored.add(stored);
     if (unstored.size > UNSTORED_MAX) await stored;
     return { kind: outcome.kind, code: toCode(outcome) };
