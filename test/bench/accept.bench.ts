@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { findFreePort } from "./support/free-port.ts";
+import { findFreePort } from "../support/free-port.ts";
 import { json, numberOption } from "./support/options.ts";
 import { startProgram } from "./support/program.ts";
 import { printReport } from "./support/report.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
-import { findFreePort } from "./harness/free-port.ts";
+import { findFreePort } from "../support/free-port.ts";
 import { installAudit } from "./harness/audit.ts";
 import { createFaults, FAULT_KINDS, type FaultKind } from "./harness/faults.ts";
 import { type Fleet, startFleet } from "./harness/fleet.ts";
