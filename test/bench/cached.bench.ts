@@ -102,41 +102,51 @@ const servers = await startServers();
 try {
   const databaseUrl = await createBenchDatabase(servers);
   await storePosts(databaseUrl);
-  const api = await startProgram("api", {
-    DATABASE_URL: databaseUrl,
-    DATABASE_POOL: String(POOL_SIZE),
-    REDIS_URL: servers.redisUrl,
-    DASHBOARD_PASSWORD: "not-a-secret",
-    PORT: String(await findFreePort()),
-  });
-  const ourUrl = `${api.url}/v1/posts`;
-  const bytes = await storeResults(ourUrl, databaseUrl);
+  const startApi = async (env: Record<string, string>) =>
+    startProgram("api", {
+      DATABASE_URL: databaseUrl,
+      DATABASE_POOL: String(POOL_SIZE),
+      REDIS_URL: servers.redisUrl,
+      DASHBOARD_PASSWORD: "not-a-secret",
+      PORT: String(await findFreePort()),
+      ...env,
+    });
+  const api = await startApi({});
+  // The same without a memory of answers: what a post costs that nobody has read lately. Shown, not judged.
+  const composing = await startApi({ ANSWER_MEMORY_BYTES: "0" });
+  const bytes = await storeResults(`${api.url}/v1/posts`, databaseUrl);
   const bare = await startProcess("bare-read.ts", { databaseUrl, poolSize: POOL_SIZE });
   const address = bare.message<{ url: string }>("url");
   bare.send({ type: "url" });
-  const bareUrl = `${(await address).url}/posts`;
+  const urls = {
+    bare: `${(await address).url}/posts`,
+    clipmill: `${api.url}/v1/posts`,
+    composing: `${composing.url}/v1/posts`,
+  };
   try {
-    for (const url of [ourUrl, bareUrl]) await load(url, 2);
-    const ours: Load[] = [];
-    const theirs: Load[] = [];
+    const loads: Record<keyof typeof urls, Load[]> = { bare: [], clipmill: [], composing: [] };
+    for (const url of Object.values(urls)) await load(url, 2);
     for (let round = 0; round < rounds; round++) {
-      theirs.push(await load(bareUrl, seconds));
-      ours.push(await load(ourUrl, seconds));
+      for (const who of ["bare", "clipmill", "composing"] as const)
+        loads[who].push(await load(urls[who], seconds));
     }
-    const toRate = (loads: Load[]) => median(loads.map(({ rate }) => rate));
-    const toP99 = (loads: Load[]) => median(loads.map(({ p99 }) => p99));
-    const ratio = toRate(ours) / toRate(theirs);
-    const slower = toP99(ours) / toP99(theirs);
+    const toRate = (who: keyof typeof urls) => median(loads[who].map(({ rate }) => rate));
+    const toP99 = (who: keyof typeof urls) => median(loads[who].map(({ p99 }) => p99));
+    const ratio = toRate("clipmill") / toRate("bare");
+    const slower = toP99("clipmill") / toP99("bare");
     printReport(
       {
         name: "cached",
         rounds,
         medians: {
-          bare_requests_per_second: toRate(theirs),
-          clipmill_requests_per_second: toRate(ours),
-          bare_p99_ms: toP99(theirs),
-          clipmill_p99_ms: toP99(ours),
+          bare_requests_per_second: toRate("bare"),
+          clipmill_requests_per_second: toRate("clipmill"),
+          bare_p99_ms: toP99("bare"),
+          clipmill_p99_ms: toP99("clipmill"),
           p99_ratio: slower,
+          without_memory_requests_per_second: toRate("composing"),
+          without_memory_p99_ms: toP99("composing"),
+          without_memory_ratio: toRate("composing") / toRate("bare"),
         },
         ratio,
         bar: "requests a second ≥ 0.85 of bare fastify + pg; p99 ≤ 1.3 ×",
@@ -148,6 +158,7 @@ try {
     );
   } finally {
     await bare.stop();
+    await composing.stop();
     await api.stop();
   }
 } finally {

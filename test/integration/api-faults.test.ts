@@ -11,7 +11,7 @@ describe("a database that is down", () => {
   const down: Partial<ApiDeps> = {
     work: { accept: failing, cancel: failing },
     requests: { findRequest: failing, waitForRequest: failing },
-    findPostResult: failing,
+    posts: { find: failing, findVersion: failing },
     health: () => Promise.resolve({ database: false, queue: true }),
   };
 
@@ -40,9 +40,8 @@ describe("a database that is down", () => {
   });
 
   it("is not blamed for another error, whose text stays in the log", async () => {
-    const { app, logged } = await startTestApi({
-      findPostResult: () => Promise.reject(new Error(SQL)),
-    });
+    const find = () => Promise.reject(new Error(SQL));
+    const { app, logged } = await startTestApi({ posts: { find, findVersion: find } });
     const response = await app.inject(`/v1/posts/${ID}`);
     expect(response.statusCode).toBe(500);
     expect(response.json()).toMatchObject({ code: "internal", retryable: true });
@@ -52,7 +51,8 @@ describe("a database that is down", () => {
 
   it("honours the wait that a retryable error names", async () => {
     const slow = new RetryableError("unavailable", "starting up", { retryAfterMs: 30_000 });
-    const { app } = await startTestApi({ findPostResult: () => Promise.reject(slow) });
+    const find = () => Promise.reject(slow);
+    const { app } = await startTestApi({ posts: { find, findVersion: find } });
     const response = await app.inject(`/v1/posts/${ID}`);
     expect(response.headers["retry-after"]).toBe("30");
     expect(response.json()).toMatchObject({ detail: "starting up" });

@@ -280,21 +280,3 @@ describe("POST /v1/jobs/:id/cancel", () => {
     expect((await app.inject({ method: "POST", url: unknown })).statusCode).toBe(404);
   });
 });
-
-describe("GET /v1/posts/:aweme_id", () => {
-  it("gives the stored result", async () => {
-    const { app, fake } = await startTestApi();
-    fake.stored.set(ID, EXAMPLE_RESULT);
-    expect((await app.inject(`/v1/posts/${ID}`)).json()).toEqual(EXAMPLE_RESULT);
-  });
-
-  it.each([
-    ["7000000000000000002", 404],
-    [`file-${"b".repeat(64)}`, 404],
-    ["12", 400],
-    ["file-..", 400],
-  ])("answers %s with %d", async (id, status) => {
-    const { app } = await startTestApi();
-    expect((await app.inject(`/v1/posts/${id}`)).statusCode).toBe(status);
-  });
-});

@@ -1,6 +1,7 @@
 import {
   createDatabase,
   createListener,
+  createPostReader,
   createRequestReader,
   createWorkStore,
   type Database,
@@ -203,7 +204,8 @@ test("fresh recognition is never answered with captions, nor captions with it, a
   const ofPlain = { models: { asr: "captions:ytdlp" }, sources: ["captions", "metadata"] };
   expect((await reader.findRequest(fresh.requestId))?.result).toMatchObject(ofFresh);
   expect((await reader.findRequest(plain.requestId))?.result).toMatchObject(ofPlain);
-  expect(await reader.findPostResult(postId)).toMatchObject(ofFresh);
+  const stored = await createPostReader(database).find(postId);
+  expect(stored?.result).toMatchObject(ofFresh);
 
   const again = await submit(postId, { ...asked, fresh: true });
   const plainAgain = await submit(postId, asked);

@@ -4,6 +4,7 @@ import {
   createDatabase,
   createDeadLetter,
   createListener,
+  createPostReader,
   createRequestReader,
   createWorkStore,
   type Database,
@@ -84,6 +85,7 @@ async function runEverything(): Promise<void> {
   const backfills = createBackfillStore(database, { plan: planToy });
   const listener = createListener({ url: testDatabase.url, onError() {} });
   const reader = createRequestReader(database, listener);
+  const posts = createPostReader(database);
   await grantCredits(pool, "payer", 1_000);
 
   const claim = async (queue: QueueName) => work.claim(await work.pick(queue, 50), "test");
@@ -132,7 +134,8 @@ async function runEverything(): Promise<void> {
   // The same posts again: reused, joined, and complete on arrival.
   await work.accept([submit({ idempotencyKey: "once" }), submit()]);
   await reader.findRequest(first?.requestId ?? "");
-  await reader.findPostResult("7000000000000000001");
+  await posts.find("7000000000000000001");
+  await posts.findVersion("7000000000000000001");
   await countJobs(database, QUEUE_NAMES);
   await findRecentRequests(database, 10);
   await listener.close();

@@ -1,5 +1,4 @@
 import { createDatabase, createListener, createRequestReader, createWorkStore } from "@clipmill/db";
-import { PostResult } from "@clipmill/domain";
 import { planRequest } from "@clipmill/pipeline";
 import { expect, onTestFinished, test } from "vitest";
 import { createTestDatabase } from "../support/database.ts";
@@ -63,35 +62,6 @@ async function accept({ database }: Awaited<ReturnType<typeof startReader>>, pos
   return accepted.requestId;
 }
 
-test("posts that are asked for together get their own results, in the public shape", async () => {
-  const { reader } = await startReader();
-  const ids = [SECOND, UNKNOWN, FIRST, SECOND];
-  const [second, unknown, first, again] = await Promise.all(ids.map(reader.findPostResult));
-  expect(unknown).toBeNull();
-  expect(first).toMatchObject({ aweme_id: FIRST, transcript: `words of ${FIRST} ${HOSTILE}` });
-  expect(second).toMatchObject({
-    aweme_id: SECOND,
-    transcript: `words of ${SECOND} ${HOSTILE}`,
-    segments: [{ start: 0.25, end: 8, text: HOSTILE }],
-  });
-  expect(again).toEqual(second);
-  expect(PostResult.parse(first)).toEqual(first);
-});
-
-test("a result is what the database holds now: nothing of an earlier read is kept", async () => {
-  const { database, reader } = await startReader();
-  await reader.findPostResult(FIRST);
-  await database.pool.query("insert into engagement (post_id, plays) values ($1, 41)", [FIRST]);
-  await database.pool.query("delete from transcript where key = $1", [`t-${FIRST}`]);
-  expect(await reader.findPostResult(FIRST)).toMatchObject({
-    transcript: "",
-    segments: [],
-    engagement: { plays: 41 },
-  });
-  await database.pool.query("delete from post where post_id = $1", [FIRST]);
-  expect(await reader.findPostResult(FIRST)).toBeNull();
-});
-
 test("requests that are asked for together are each told as they are: open, done, unknown", async () => {
   const started = await startReader();
   const { database, reader } = started;
@@ -134,15 +104,11 @@ test("reads are planned once, however many are asked for together", async () => 
   const { database, reader } = await startReader();
   for (let count = 0; count < 12; count++) {
     const ids = [FIRST, SECOND, UNKNOWN].slice(0, 1 + (count % 3));
-    await Promise.all(ids.map(reader.findPostResult));
     await Promise.all(ids.map((id) => reader.findRequest(`job_0000000${id}`)));
   }
   const { rows } = await database.pool.query(
-    "select name, generic_plans from pg_prepared_statements where name like 'find_%' order by name",
+    "select generic_plans from pg_prepared_statements where name = 'find_requests'",
   );
   // Postgres plans a statement five times for its values before it may settle on one plan for all.
-  expect(rows).toEqual([
-    { name: "find_posts", generic_plans: 7 },
-    { name: "find_requests", generic_plans: 7 },
-  ]);
+  expect(rows).toEqual([{ generic_plans: 7 }]);
 });

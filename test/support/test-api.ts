@@ -2,6 +2,7 @@ import { type ApiDeps, buildApp } from "@clipmill/api";
 import { createLogger } from "@clipmill/config";
 import type { FastifyInstance } from "fastify";
 import { onTestFinished } from "vitest";
+import { createFakePosts } from "./fake-posts.ts";
 import { createFakeRequests, type FakeRequests } from "./fake-requests.ts";
 
 export interface TestApi {
@@ -38,7 +39,8 @@ export async function startTestApi(overrides: Partial<ApiDeps> = {}): Promise<Te
   const app = await buildApp({
     work: fake,
     requests: fake,
-    findPostResult: (postId) => Promise.resolve(fake.stored.get(postId) ?? null),
+    posts: createFakePosts(fake.stored),
+    answerMemoryBytes: 1_000_000,
     backfills: NO_BACKFILLS,
     dead: NO_DEAD,
     recipes: () => ({ source: ["tiklive"], asr: [], ocr: [], llm: ["extractive"] }),

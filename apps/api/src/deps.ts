@@ -1,6 +1,6 @@
 import type { RecentJob } from "@clipmill/dashboard";
-import type { BackfillStore, DeadLetter } from "@clipmill/db";
-import type { PostId, PostResult, Recipes, RequestReader, WorkStore } from "@clipmill/domain";
+import type { BackfillStore, DeadLetter, PostReader } from "@clipmill/db";
+import type { Recipes, RequestReader, WorkStore } from "@clipmill/domain";
 import type {
   FastifyBaseLogger,
   FastifyInstance,
@@ -15,8 +15,9 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 export interface ApiDeps {
   work: Pick<WorkStore, "accept" | "cancel">;
   requests: RequestReader;
-  /** The composed result of a stored post; null where none is complete. */
-  findPostResult(postId: PostId): Promise<PostResult | null>;
+  posts: PostReader;
+  /** Most bytes of answers about posts that are kept; 0 keeps none. */
+  answerMemoryBytes: number;
   backfills: BackfillStore;
   dead: DeadLetter;
   /** The engines that new requests are accepted with. */

@@ -9,7 +9,8 @@ const COMMITTED = new URL("../openapi.json", import.meta.url);
 
 async function loadDocument(): Promise<Record<string, object>> {
   // Describing the routes calls none of what they need.
-  const deps = { log: createLogger({ LOG_LEVEL: "silent" }, "api") } as unknown as ApiDeps;
+  const log = createLogger({ LOG_LEVEL: "silent" }, "api");
+  const deps = { log, answerMemoryBytes: 0 } as unknown as ApiDeps;
   const app = await buildApp(deps);
   const { body } = await app.inject("/openapi.json");
   await app.close();

@@ -6,6 +6,7 @@ import {
   createDatabase,
   createDeadLetter,
   createListener,
+  createPostReader,
   createRequestReader,
   createWorkStore,
   findRecentRequests,
@@ -45,15 +46,15 @@ export async function serveApi(
   });
   const hints = createHints(backend);
   const recipes = loadRecipes(config);
-  const reader = createRequestReader(database, listener);
   const app = await buildApp({
     work: createWorkStore(database, {
       plan: planRequest,
       leaseMs: UNUSED_MS,
       queuedForMs: UNUSED_MS,
     }),
-    requests: reader,
-    findPostResult: reader.findPostResult,
+    requests: createRequestReader(database, listener),
+    posts: createPostReader(database),
+    answerMemoryBytes: config.ANSWER_MEMORY_BYTES,
     backfills: createBackfillStore(database, { plan: planRequest }),
     dead: createDeadLetter(database),
     recipes: () => recipes,

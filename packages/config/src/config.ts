@@ -49,6 +49,10 @@ export const ENV = {
     redisUrl.optional(),
     "Redis or Valkey ≥ 6.2 for BullMQ. Not set: BullMQ runs on Postgres.",
   ),
+  ANSWER_MEMORY_BYTES: v(
+    z.coerce.number().int().min(0).default(32_000_000),
+    "Answers about stored posts that the API keeps ready in memory. Each is checked against Postgres whenever it is read. 0: none.",
+  ),
   QUEUE_PREFIX: v(
     z
       .string()

@@ -1,8 +1,17 @@
 /** Most keys of one statement: bounds its answer, and how long one key waits for the others. */
 const BATCH_MAX = 50;
 
+/**
+ * Keys that were asked for, as a table. In a select of their own, or Postgres would take a list of two to be a cheaper
+ * plan than the list of any length that a prepared statement is planned for, and plan it anew at each execution.
+ */
+export const ASKED = "unnest((select $1::text[])) as asked (id)";
+
 export interface BatchOptions {
-  /** Batches at once, and so connections. Too few: a slow one holds up the rest. Too many: each has one key. */
+  /**
+   * Batches at once, and so connections. Too few: a slow one holds up the rest. Too many: each has one key. Two keep
+   * Postgres busy while the answers of the other are written, and leave the pool to the writers.
+   */
   inFlightMax: number;
 }
 
@@ -13,7 +22,7 @@ export interface BatchOptions {
  */
 export function createBatchedFind<Row>(
   load: (keys: string[]) => Promise<ReadonlyMap<string, Row>>,
-  { inFlightMax }: BatchOptions,
+  { inFlightMax }: BatchOptions = { inFlightMax: 2 },
 ): (key: string) => Promise<Row | undefined> {
   const waiting = new Map<string, PromiseWithResolvers<Row | undefined>>();
   let inFlight = 0;

@@ -23,7 +23,8 @@ export { createListener, type Listener } from "./listener.ts";
 export { migrateDatabase } from "./migrate.ts";
 export { countJobs, type QueueCounts } from "./queue-counts.ts";
 export { findRecentRequests, type RecentRequest } from "./recent-requests.ts";
-export { createRequestReader, type ResultReader } from "./request-reader.ts";
+export { createPostReader, type PostReader, type StoredPost } from "./post-reader.ts";
+export { createRequestReader } from "./request-reader.ts";
 export { createRefetch } from "./retention/refetch.ts";
 export {
   type RetentionCounts,

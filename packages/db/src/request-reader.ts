@@ -2,18 +2,16 @@ import {
   ERROR_CODES,
   isErrorCode,
   isTerminal,
-  type PostResult,
   type RequestReader,
   type RequestState,
   type RequestView,
   type Warning,
 } from "@clipmill/domain";
-import { createBatchedFind } from "./batched-find.ts";
+import { ASKED, createBatchedFind } from "./batched-find.ts";
 import type { Database } from "./database.ts";
 import type { Listener } from "./listener.ts";
 import {
   type ArtifactRow,
-  READ_SHARE,
   type RequestShare,
   selectArtifacts,
   toPostResult,
@@ -22,14 +20,6 @@ import {
 
 /** Whoever waits for a request looks this often, should the notification be lost. */
 const POLL_MS = 500;
-
-/** Two batches keep Postgres busy while the answers of the other are written; they leave the pool to the writers. */
-const READ_BATCHES = { inFlightMax: 2 };
-
-export interface ResultReader extends RequestReader {
-  /** The stored result of a post, as a read that costs nothing; null where nothing is stored. */
-  findPostResult(postId: string): Promise<PostResult | null>;
-}
 
 interface RequestRow {
   id: string;
@@ -57,25 +47,11 @@ interface StageRow {
   usd: number;
 }
 
-const POST_RESULT = selectArtifacts({
-  transcript: "p.transcript_key",
-  screenText: "p.screen_text_key",
-  answer: "p.answer_key",
-});
 const REQUEST_RESULT = selectArtifacts({
   transcript: "r.transcript_key",
   screenText: "r.screen_text_key",
   answer: "r.answer_key",
 });
-
-/**
- * Ids that were asked for, as a table. In a select of their own, or Postgres would take a list of two to be a cheaper
- * plan than the list of any length that a prepared statement is planned for, and plan it anew at each execution.
- */
-const ASKED = "unnest((select $1::text[])) as asked (id)";
-
-const FIND_POSTS = `select p.post_id as "postId", ${POST_RESULT.columns}
-  from ${ASKED} join post p on p.post_id = any (array[asked.id]) ${POST_RESULT.joins}`;
 
 const FIND_REQUESTS = `select r.id, r.state, r.link, r.post_id as "postId", r.failed_stage as "failedStage",
     r.error_code as "errorCode", r.error_message as "errorMessage", r.warnings, r.cached,
@@ -95,17 +71,12 @@ const FIND_REQUESTS = `select r.id, r.state, r.link, r.post_id as "postId", r.fa
 export function createRequestReader(
   { pool }: Pick<Database, "pool">,
   listener: Listener,
-): ResultReader {
-  const findPost = createBatchedFind<ArtifactRow>(async (ids) => {
-    const statement = { name: "find_posts", text: FIND_POSTS, values: [ids] };
-    const { rows } = await pool.query<ArtifactRow>(statement);
-    return new Map(rows.map((row) => [row.postId, row]));
-  }, READ_BATCHES);
+): RequestReader {
   const findRow = createBatchedFind<FoundRequest>(async (ids) => {
     const statement = { name: "find_requests", text: FIND_REQUESTS, values: [ids] };
     const { rows } = await pool.query<FoundRequest>(statement);
     return new Map(rows.map((row) => [row.id, row]));
-  }, READ_BATCHES);
+  });
 
   async function findRequest(id: string): Promise<RequestView | null> {
     const row = await findRow(id);
@@ -143,11 +114,6 @@ export function createRequestReader(
         }
         await notified.promise;
       }
-    },
-
-    async findPostResult(postId) {
-      const row = await findPost(postId);
-      return row === undefined ? null : toPostResult(row, READ_SHARE);
     },
   };
 }

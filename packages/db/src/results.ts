@@ -46,9 +46,13 @@ const SOURCES = `case
 /** Selects an `ArtifactRow` but for its `postId` from `post p`, given the keys of the transcript, screen text and answer. */
 export function selectArtifacts(keys: { transcript: string; screenText: string; answer: string }): {
   columns: string;
+  /** One text that is another one after any change of what the columns hold: which version of each row it is. */
+  version: string;
   joins: string;
 } {
   return {
+    version:
+      "format('%s.%s.%s.%s.%s.%s', p.xmin, m.duration_ms, t.xmin, s.xmin, a.xmin, e.version)",
     columns: `p.url, p.author_unique_id as "author", p.source, p.duration_ms as "statedDurationMs",
       m.duration_ms as "mediaDurationMs", t.language, t.text, t.segments, t.verdict, t.engine as "asrEngine",
       s.lines, s.engine as "ocrEngine", a.body as "summary", ${SOURCES} as "sources", a.engine as "llmEngine",
@@ -60,7 +64,7 @@ export function selectArtifacts(keys: { transcript: string; screenText: string; 
       left join screen_text s on s.key = any (array[${keys.screenText}])
       left join answer a on a.key = any (array[${keys.answer}])
       left join lateral (
-        select * from engagement where post_id = p.post_id order by observed_at desc limit 1) e on true`,
+        select xmin as version, * from engagement where post_id = p.post_id order by observed_at desc limit 1) e on true`,
   };
 }
 

@@ -5,6 +5,7 @@ import {
   createDatabase,
   createDeadLetter,
   createListener,
+  createPostReader,
   createRequestReader,
   createWorkStore,
 } from "@clipmill/db";
@@ -21,7 +22,6 @@ const log = createLogger(config, "api");
 const onError = (error: Error) => log.error({ err: error }, "connection error");
 const database = createDatabase({ url: databaseUrl, poolSize: 8, name: "chaos-api", onError });
 const listener = createListener({ url: databaseUrl, onError });
-const reader = createRequestReader(database, listener);
 const store = createWorkStore(database, {
   plan: planChaos,
   leaseMs: LEASE_MS,
@@ -30,8 +30,9 @@ const store = createWorkStore(database, {
 const app = await buildApp({
   // Each post costs a credit here, so that the ledger is part of what may break.
   work: { ...store, accept: (all) => store.accept(all.map((one) => ({ ...one, credits: 1 }))) },
-  requests: reader,
-  findPostResult: reader.findPostResult,
+  requests: createRequestReader(database, listener),
+  posts: createPostReader(database),
+  answerMemoryBytes: 1_000_000,
   backfills: createBackfillStore(database, { plan: planChaos }),
   dead: createDeadLetter(database),
   recipes: () => ({ source: ["chaos"], asr: [], ocr: [], llm: [] }),

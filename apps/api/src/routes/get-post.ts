@@ -1,10 +1,12 @@
 import { PostId, PostResult, UnrecoverableError } from "@clipmill/domain";
 import { z } from "zod";
+import { createAnswerMemory } from "../answer-memory.ts";
 import type { Api, ApiDeps } from "../deps.ts";
 import { problemResponses } from "../openapi.ts";
 
 /** `GET /v1/posts/:aweme_id`; local files without an aweme_id are found under `file-<sha256>`. */
-export function getPost(api: Api, deps: ApiDeps): void {
+export function getPost(api: Api, { posts, answerMemoryBytes }: ApiDeps): void {
+  const memory = createAnswerMemory(answerMemoryBytes);
   api.get(
     "/v1/posts/:aweme_id",
     {
@@ -23,10 +25,17 @@ export function getPost(api: Api, deps: ApiDeps): void {
         },
       },
     },
-    async (request) => {
-      const result = await deps.findPostResult(request.params.aweme_id);
-      if (result !== null) return result;
-      throw new UnrecoverableError("not_found", "no result of this post is stored");
+    async ({ params: { aweme_id: postId } }, reply) => {
+      let answer = memory.get(postId);
+      if (answer === undefined || answer.version !== (await posts.findVersion(postId))) {
+        const post = await posts.find(postId);
+        if (post === null)
+          throw new UnrecoverableError("not_found", "no result of this post is stored");
+        const { version, result } = post;
+        answer = { version, body: Buffer.from(reply.serialize(result) as string) };
+        memory.set(postId, answer);
+      }
+      return reply.type("application/json; charset=utf-8").send(answer.body as never);
     },
   );
 }
