@@ -56,9 +56,13 @@ async function send(
   };
 }
 
+/** The requests `r` of the list whose id is `$1`. */
+const FROM_LIST = `from request r join backfill b on b.id = $1
+  and r.idempotency_key like coalesce(b.number::text, b.id) || '→%'`;
+
 async function countRequests(backfillId: string): Promise<number> {
   const { rows } = await database.pool.query<{ count: number }>(
-    "select count(*) as count from request where idempotency_key like $1 || '%'",
+    `select count(*) as count ${FROM_LIST}`,
     [backfillId],
   );
   return rows[0]?.count ?? 0;
@@ -130,8 +134,7 @@ describe("POST /v1/backfills", () => {
       counts: { accepted: 20 },
     });
     const { rows } = await database.pool.query(
-      `select o.outputs, o.language, o.fresh from request r join request_options o on o.id = r.options_id
-       where r.idempotency_key like $1 || '%' limit 1`,
+      `select distinct o.outputs, o.language, o.fresh ${FROM_LIST} join request_options o on o.id = r.options_id`,
       [body.id],
     );
     expect(rows).toEqual([{ outputs: ["transcript"], language: "en", fresh: true }]);
@@ -180,6 +183,20 @@ describe("an idempotency key", () => {
     const { id } = await backfills.begin(list);
     const sent = await send(newLinks(1).join(), { key: "before-fresh", query: "?fresh=false" });
     expect(sent).toMatchObject({ status: 202, body: { id } });
+  });
+
+  test("knows the posts of a list that was begun before lists had numbers", async () => {
+    const list = { tenant: "local", idempotencyKey: "unnumbered", optionsHash: "x" };
+    const { id } = await backfills.begin(list);
+    await database.pool.query("update backfill set number = null where id = $1", [id]);
+    const post = toSubmission(newPostId());
+    let taken = await backfills.begin(list);
+    for (const postId of [post.postId, newPostId(), post.postId]) {
+      const chunk = { submissions: [{ ...post, postId }], invalidCount: 0 };
+      taken = await backfills.append(taken, backfills.prepare(taken, chunk));
+    }
+    expect(taken).toMatchObject({ number: null, acceptedCount: 2, duplicateCount: 1 });
+    expect(await countRequests(id)).toBe(2);
   });
 
   test("lets a second upload under way store nothing", async () => {

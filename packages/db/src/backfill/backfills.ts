@@ -9,6 +9,8 @@ import { createRequestOptions } from "../work/request-options.ts";
 /** How far a list of links has been taken in. */
 export interface Backfill {
   id: string;
+  /** Short, for the keys of its items; null in lists that are older than it. */
+  number: number | null;
   /** `interrupted`: the connection or the server broke; the same upload under its key goes on behind `lineCount`. */
   state: "accepting" | "interrupted" | "accepted";
   /** Items that were read; the sum of the three counts below. */
@@ -45,7 +47,7 @@ export interface BackfillStore {
     optionsHash: string;
   }): Promise<Backfill>;
   /** Works out what needs no database, so that it can be done while the chunk before is stored. */
-  prepare(list: Pick<Backfill, "id">, chunk: BackfillChunk): PreparedChunk;
+  prepare(list: Pick<Backfill, "id" | "number">, chunk: BackfillChunk): PreparedChunk;
   /**
    * Stores a chunk and its counts in one transaction. `after` is the list as it stood before; throws
    * UnrecoverableError `idempotency_conflict` where another upload has moved it on.
@@ -56,7 +58,7 @@ export interface BackfillStore {
   find(id: string): Promise<Backfill | null>;
 }
 
-const COLUMNS = `b.id, b.state, b.line_count as "lineCount", b.accepted_count as "acceptedCount",
+const COLUMNS = `b.id, b.number, b.state, b.line_count as "lineCount", b.accepted_count as "acceptedCount",
   b.duplicate_count as "duplicateCount", b.invalid_count as "invalidCount",
   to_json(b.created_at) #>> '{}' as "createdAt", to_json(b.updated_at) #>> '{}' as "updatedAt"`;
 
@@ -86,12 +88,12 @@ export function createBackfillStore(
       );
     },
 
-    prepare: ({ id }, { submissions, invalidCount }) => ({
+    prepare: (list, { submissions, invalidCount }) => ({
       submissions: prepareSubmissions(
         plan,
         submissions.map((submission) => ({
           ...submission,
-          idempotencyKey: toItemKey(id, submission),
+          idempotencyKey: toItemKey(list, submission),
         })),
         { isList: true },
       ),
@@ -157,6 +159,6 @@ function refuseSecondUpload(): never {
 }
 
 /** Deduplicates within one list. No caller can choose such a key: theirs are ASCII. */
-function toItemKey(backfillId: string, { postId, link }: Submission): string {
-  return `${backfillId}→${postId ?? link}`;
+function toItemKey(list: Pick<Backfill, "id" | "number">, { postId, link }: Submission): string {
+  return `${list.number ?? list.id}→${postId ?? link}`;
 }

@@ -1,7 +1,17 @@
 import { sql } from "drizzle-orm";
-import { check, integer, pgTable, text, timestamp, uniqueIndex } from "drizzle-orm/pg-core";
+import {
+  check,
+  integer,
+  pgSequence,
+  pgTable,
+  text,
+  timestamp,
+  uniqueIndex,
+} from "drizzle-orm/pg-core";
 
 const moment = (name: string) => timestamp(name, { withTimezone: true, mode: "string" });
+
+export const backfillNumber = pgSequence("backfill_number");
 
 /**
  * A list of links that was streamed to us. The counts are committed with the requests that they count, so a list
@@ -11,6 +21,8 @@ export const backfill = pgTable(
   "backfill",
   {
     id: text().primaryKey(),
+    /** Short, for the keys of its items; null where they hold the id, in lists that were begun before it was there. */
+    number: integer().default(sql`nextval('backfill_number')`),
     tenant: text().notNull(),
     idempotencyKey: text("idempotency_key"),
     /** Hash of what was asked beside the links; the same key with another one is a conflict. */

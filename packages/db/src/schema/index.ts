@@ -10,6 +10,6 @@ export {
   screenText,
   transcript,
 } from "./artifacts.ts";
-export { backfill } from "./backfill.ts";
+export { backfill, backfillNumber } from "./backfill.ts";
 export { upstream } from "./upstream.ts";
 export { request, requestOptions, requestStageJob, stageJob, workerProcess } from "./work.ts";

@@ -70,8 +70,10 @@ export const request = pgTable(
     ),
   },
   (t) => [
+    // What tells rows apart stands first in both unique keys: with the tenant, or the stage, that nearly all share,
+    // each step of a search would compare twice.
     uniqueIndex("request_idempotency")
-      .on(t.tenant, t.idempotencyKey)
+      .on(t.idempotencyKey, t.tenant)
       .where(sql`idempotency_key is not null`),
     index("request_open_deadline")
       .on(t.openDeadline)
@@ -117,13 +119,13 @@ export const stageJob = pgTable(
     finishedAt: moment("finished_at"),
     /** An operator acknowledged the failure: it stays failed, but out of the dead letter. */
     droppedAt: moment("dropped_at"),
-    // The indexes rest on these, not on \`state\` and \`deadline\`: a claim or a heartbeat then changes no column of
+    // The indexes rest on these, not on `state` and `deadline`: a claim or a heartbeat then changes no column of
     // any index, and Postgres can keep the new row version beside the old one.
     inFlight: boolean("in_flight").generatedAlwaysAs(sql`state in ('queued', 'running')`),
     dead: boolean().generatedAlwaysAs(sql`state = 'failed' and dropped_at is null`),
   },
   (t) => [
-    uniqueIndex("stage_job_key").on(t.stage, t.key),
+    uniqueIndex("stage_job_key").on(t.key, t.stage),
     index("stage_job_ready")
       .on(t.queue, t.lane, t.tenant, t.runAt, t.id)
       .where(sql`run_at is not null`),
