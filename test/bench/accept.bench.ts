@@ -110,18 +110,35 @@ async function readFlatness(databaseUrl: string): Promise<number> {
   return rows[0]?.flatness ?? Number.NaN;
 }
 
+async function acceptOften(servers: BenchServers, rounds: number, count: number): Promise<Round[]> {
+  const done: Round[] = [];
+  while (done.length < rounds) {
+    const round = await accept(servers, count);
+    done.push(round);
+    process.stderr.write(
+      `${count}: ${round.rate.toFixed()}/s, last tenth ${round.flatness.toFixed(2)}\n`,
+    );
+  }
+  return done;
+}
+
+const toRate = ({ rate }: Round) => rate;
+
 const shortRounds = numberOption("rounds", 5);
 const shortCount = numberOption("short", 100_000);
+const longRounds = numberOption("long-rounds", 3);
 const longCount = numberOption("links", 1_000_000);
 const servers = await startServers();
 try {
-  const rounds: Round[] = [];
-  for (let round = 0; round < shortRounds; round++) {
-    rounds.push(await accept(servers, shortCount));
-    process.stderr.write(`${shortCount}: ${Math.round(rounds.at(-1)?.rate ?? 0)}/s\n`);
-  }
-  const long = await accept(servers, longCount);
-  const short = median(rounds.map(({ rate }) => rate));
+  const short = median((await acceptOften(servers, shortRounds, shortCount)).map(toRate));
+  const longs = await acceptOften(servers, longRounds, longCount);
+  const long = {
+    rate: median(longs.map(toRate)),
+    // Two spans of a few seconds, a minute apart: on a machine whose speed drifts, one round says little.
+    flatness: median(longs.map(({ flatness }) => flatness)),
+    apiBytes: Math.max(...longs.map(({ apiBytes }) => apiBytes)),
+    redisBytes: Math.max(...longs.map(({ redisBytes }) => redisBytes)),
+  };
   const met =
     Math.min(short, long.rate) >= BAR.rate &&
     long.flatness >= BAR.flatness &&
@@ -144,6 +161,9 @@ try {
       checks: {
         repeated_lines: `1 in ${REPEATED_EVERY}`,
         counts: "as planted, each post once",
+        long_rounds: longs
+          .map(({ rate, flatness }) => `${rate.toFixed()}/s ${flatness.toFixed(2)}`)
+          .join(", "),
         ...servers.facts,
       },
       simulated: false,
