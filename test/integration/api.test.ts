@@ -232,12 +232,14 @@ describe("GET /v1/jobs/:id", () => {
         stage: "download",
         retryable: false,
       } as const;
-      const id = await finished(api, { state, failure });
+      const cost = { usd: 0.002, by_stage: { transcribe: 0.002 } };
+      const id = await finished(api, { state, failure, cost });
       const response = await api.app.inject(`/v1/jobs/${id}`);
       expect(response.statusCode).toBe(200);
       expect(response.json()).toMatchObject({
         status: state,
         result: null,
+        cost,
         error: {
           code: "gone",
           title: "The post is deleted or never existed.",

@@ -87,6 +87,7 @@ describe("reconcile", () => {
         await work.settle([toDone(job, neighbour)]);
       } else {
         culpritRuns++;
+        expect(await work.startAlone(job)).toBe(true);
         await expireLeases();
         expect(await work.reconcile()).toMatchObject({ poisoned: culpritRuns === 3 ? 1 : 0 });
       }
@@ -100,6 +101,26 @@ describe("reconcile", () => {
       { stage: "first", state: "done" },
       { stage: "second" },
     ]);
+  });
+
+  test("lays no crash at the door of a job that still waited to run alone", async () => {
+    await rows("delete from stage_job where state in ('ready', 'queued')");
+    const postId = newPostId();
+    await work.accept([toSubmission(postId)]);
+    for (let crash = 0; crash < 5; crash++) {
+      const [job] = await work.claim(await work.pick("io", 10), "doomed");
+      if (job === undefined) throw new Error("not claimed");
+      await rows(
+        "update stage_job set deadline = now() - interval '1 second' where state = 'running'",
+      );
+      expect(await work.reconcile()).toMatchObject({ expired: 1, poisoned: 0 });
+      expect(await work.startAlone(job)).toBe(false);
+    }
+    const [job] = await work.claim(await work.pick("io", 10), "alone");
+    if (job === undefined) throw new Error("not claimed");
+    expect(await work.startAlone(job)).toBe(true);
+    await work.settle([toDone(job, postId)]);
+    expect((await stagesOf(postId))[0]).toMatchObject({ stage: "first", state: "done" });
   });
 
   test("requeues a hint that nobody claimed in time", async () => {

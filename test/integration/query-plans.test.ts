@@ -113,6 +113,7 @@ async function runEverything(): Promise<void> {
   await work.unpick(await work.pick("io", 50));
   const jobs = await claim("io");
   await work.extend(jobs);
+  await work.startAlone(jobs[0] ?? { id: 0, epoch: 0 });
   const callId = await work.open(jobs[0] ?? { id: 0, epoch: 0 }, { engine: "e", estimateUsd: 1 });
   await work.fail({ callId, usd: 0 });
   await work.settle(

@@ -84,6 +84,7 @@ test("requests that are asked for together are each told as they are: open, done
     id: open,
     state: "queued",
     postId: UNKNOWN,
+    cost: null,
     stages: [{ name: "download", state: "ready", attempts: 0 }],
     result: null,
   });
@@ -91,12 +92,37 @@ test("requests that are asked for together are each told as they are: open, done
     id: done,
     state: "done",
     postId: FIRST,
+    cost: { usd: 0.000000125, by_stage: { download: 0.000000125 } },
     stages: [{ name: "download", state: "done" }],
     result: {
       transcript: `words of ${FIRST} ${HOSTILE}`,
       cost: { usd: 0.000000125, by_stage: { download: 0.000000125 } },
       timings_ms: { download: 2_000 },
     },
+  });
+});
+
+test("what failed says what it cost all the same", async () => {
+  const started = await startReader();
+  const { database, reader } = started;
+  const id = await accept(started, FIRST);
+  await database.pool.query(
+    `with job as (
+       update stage_job j set state = 'failed', run_at = null, started_at = now(), finished_at = now(), error_code = 'timeout'
+       from request_stage_job l where l.stage_job_id = j.id and l.request_id = $1
+       returning j.id),
+     paid as (
+       insert into cost_entry (stage_job_id, epoch, engine, state, usd)
+       select id, epoch, 'ytdlp', 'unknown', 0.002 from job, generate_series(1, 2) as epoch)
+     update request set state = 'failed', finished_at = now(), failed_stage = 'download', error_code = 'timeout'
+     where id = $1`,
+    [id],
+  );
+  expect(await reader.findRequest(id)).toMatchObject({
+    state: "failed",
+    result: null,
+    failure: { code: "timeout", stage: "download" },
+    cost: { usd: 0.004, by_stage: { download: 0.004 } },
   });
 });
 

@@ -76,7 +76,9 @@ export function createFakeRequests(): FakeRequests {
     finish(id, end) {
       const view = views.get(id);
       if (view === undefined) throw new Error(`no request ${id}`);
-      views.set(id, { ...view, stages: [], finishedAt: "2026-11-22T00:00:04.000Z", ...end });
+      const cost = end.result?.cost ?? null;
+      const finishedAt = "2026-11-22T00:00:04.000Z";
+      views.set(id, { ...view, stages: [], cost, finishedAt, ...end });
       events.emit(id);
     },
     async waiting() {
@@ -97,6 +99,7 @@ function toView(id: string, { link, postId }: Submission, result: PostResult | n
     stages: result === null ? [{ name: "download", state: "queued", attempts: 0 }] : [],
     failure: null,
     result,
+    cost: result?.cost ?? null,
     createdAt: "2026-11-22T00:00:00.000Z",
     finishedAt: result === null ? null : "2026-11-22T00:00:00.000Z",
   };

@@ -1,4 +1,5 @@
 import {
+  Cost,
   ERROR_CODES,
   PostResult,
   REQUEST_STATES,
@@ -27,7 +28,7 @@ export const Job = z.object({
     .describe("the stages that are open now"),
   result: PostResult.nullable().describe("present when status is done"),
   error: JobError.nullable().describe("present when status is failed or skipped"),
-  cost: PostResult.shape.cost.nullable().describe("null until there is a result"),
+  cost: Cost.nullable().describe("null until the job has ended"),
   created_at: z.string(),
   finished_at: z.string().nullable(),
   links: z.object({ self: z.string(), page: z.string() }),
@@ -47,7 +48,7 @@ export function toJob(view: RequestView): Job {
     stages: view.stages,
     result: view.result,
     error: view.failure === null ? null : toJobError(view.failure),
-    cost: view.result?.cost ?? null,
+    cost: view.cost,
     created_at: view.createdAt,
     finished_at: view.finishedAt,
     links: { self: toJobPath(view.id), page: `/jobs/${view.id}` },

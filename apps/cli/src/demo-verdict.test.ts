@@ -31,6 +31,7 @@ const DONE: RequestView = {
   stages: [],
   failure: null,
   result: RESULT,
+  cost: RESULT.cost,
   createdAt: "",
   finishedAt: null,
 };

@@ -14,6 +14,7 @@ function view(
     stages: stages.map(([name, stage, attempts]) => ({ name, state: stage, attempts })),
     failure: null,
     result: null,
+    cost: null,
     createdAt: "",
     finishedAt: null,
   };

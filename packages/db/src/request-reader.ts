@@ -14,6 +14,7 @@ import {
   type ArtifactRow,
   type RequestShare,
   selectArtifacts,
+  toCost,
   toPostResult,
   toUsd,
 } from "./results.ts";
@@ -81,6 +82,7 @@ export function createRequestReader(
   async function findRequest(id: string): Promise<RequestView | null> {
     const row = await findRow(id);
     if (row === undefined) return null;
+    const share = toShare(row);
     return {
       id: row.id,
       state: toRequestState(row.state, row.stages),
@@ -88,7 +90,8 @@ export function createRequestReader(
       postId: row.postId,
       stages: row.stages.map(({ stage, state, attempts }) => ({ name: stage, state, attempts })),
       failure: toFailure(row),
-      result: hasResult(row) ? toPostResult(row, toShare(row)) : null,
+      result: hasResult(row) ? toPostResult(row, share) : null,
+      cost: row.finishedAt === null ? null : toCost(share),
       createdAt: row.createdAt,
       finishedAt: row.finishedAt,
     };

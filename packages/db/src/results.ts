@@ -1,4 +1,5 @@
 import {
+  type Cost,
   type Engagement,
   type EvidenceSource,
   isSimulated,
@@ -115,10 +116,7 @@ export function toPostResult(row: ArtifactRow, share: RequestShare): PostResult 
     engagement: { plays: row.plays, likes: row.likes, comments: row.comments, shares: row.shares },
     sources: row.sources ?? [],
     models: { source: row.source, asr: row.asrEngine, ocr: row.ocrEngine, llm: row.llmEngine },
-    cost: {
-      usd: toUsd(Object.values(share.usdByStage).reduce((sum, usd) => sum + usd, 0)),
-      by_stage: share.usdByStage,
-    },
+    cost: toCost(share),
     timings_ms: share.timingsMs,
     cached: share.cached,
     simulated: Object.entries(engines).flatMap(([stage, engine]) =>
@@ -126,6 +124,11 @@ export function toPostResult(row: ArtifactRow, share: RequestShare): PostResult 
     ),
     warnings: share.warnings,
   };
+}
+
+export function toCost({ usdByStage }: Pick<RequestShare, "usdByStage">): Cost {
+  const sum = Object.values(usdByStage).reduce((total, usd) => total + usd, 0);
+  return { usd: toUsd(sum), by_stage: usdByStage };
 }
 
 /** jsonb keeps no order of keys; readers like the sentence first. */

@@ -7,7 +7,7 @@ import {
 } from "@clipmill/domain";
 import { type Database, withTransaction } from "./database.ts";
 import { acceptSubmissions } from "./work/accept.ts";
-import { claimJobs, extendLeases, pickJobs, unpickJobs } from "./work/dispatch.ts";
+import { claimJobs, extendLeases, pickJobs, startAlone, unpickJobs } from "./work/dispatch.ts";
 import { type HandOff, NO_HAND_OFF } from "./work/insert-jobs.ts";
 import { reconcileJobs, requeueAll } from "./work/reconcile.ts";
 import { createRequestOptions } from "./work/request-options.ts";
@@ -59,6 +59,7 @@ export function createWorkStore(
     },
     unpick: (refs) => unpickJobs(pool, refs),
     claim: (refs, workerId) => claimJobs(pool, refs, workerId, options.leaseMs),
+    startAlone: (ref) => startAlone(pool, ref),
     extend: (refs) => extendLeases(pool, refs, options.leaseMs),
     async settle(outcomes) {
       const settled = await withTransaction(pool, async (tx) => {

@@ -15,6 +15,10 @@ export const Models = z.object({
 });
 export type Models = z.infer<typeof Models>;
 
+/** Dollars, by stage. */
+export const Cost = z.object({ usd: z.number(), by_stage: z.record(z.string(), z.number()) });
+export type Cost = z.infer<typeof Cost>;
+
 /**
  * The one public shape of a processed post: the same from the CLI, the API and the demo. It is composed on read:
  * `engagement` is the latest observation; `cached`, `cost` and `timings_ms` belong to the request that asks.
@@ -40,7 +44,7 @@ export const PostResult = z.object({
   }),
   sources: z.array(EvidenceSource).describe("what the summary rests on"),
   models: Models,
-  cost: z.object({ usd: z.number(), by_stage: z.record(z.string(), z.number()) }),
+  cost: Cost,
   timings_ms: z.record(z.string(), z.number()),
   cached: z.boolean(),
   simulated: z.array(z.string()).describe("stages whose output or cost is not real"),
@@ -67,6 +71,8 @@ export interface RequestView {
   stages: { name: string; state: string; attempts: number }[];
   failure: RequestFailure | null;
   result: PostResult | null;
+  /** Null until it has ended; what failed may have cost something, too. */
+  cost: Cost | null;
   createdAt: string;
   finishedAt: string | null;
 }

@@ -94,6 +94,11 @@ export interface WorkStore {
   unpick(refs: readonly JobRef[]): Promise<void>;
   /** queued → running. A ref that is missing from the answer is a stale hint: drop it. */
   claim(refs: readonly JobRef[], workerId: string): Promise<ClaimedJob[]>;
+  /**
+   * A claimed job of the lane `solo` has the process to itself from now on. False where it is no longer the caller's.
+   * Until this it has not started: a crash is not laid at its door.
+   */
+  startAlone(ref: JobRef): Promise<boolean>;
   /** Extends the leases; returns the refs that are still held. */
   extend(refs: readonly JobRef[]): Promise<JobRef[]>;
   /** Finishes jobs and plans what follows. */

@@ -34,6 +34,7 @@ test("a job runs once, whichever hints of it stand in one batch", async () => {
         batches.push(refs);
         return Promise.resolve([job]);
       },
+      startAlone: () => Promise.resolve(true),
       extend: (refs) => Promise.resolve([...refs]),
       settle: () => Promise.resolve({ fenced: [], handedOff: [] }),
       unpick: () => Promise.resolve(),
@@ -55,6 +56,7 @@ test("a job runs once, whichever hints of it stand in one batch", async () => {
 
 test("a job that runs alone waits until the outcome of the one before is stored", async () => {
   const started: string[] = [];
+  const begun: number[] = [];
   const storing = Promise.withResolvers<void>();
   const stage: RunnableStage = {
     name: "toy",
@@ -80,6 +82,10 @@ test("a job that runs alone waits until the outcome of the one before is stored"
     stages: [stage],
     work: {
       claim: (refs) => Promise.resolve(refs.map(toJob)),
+      startAlone: ({ id }) => {
+        begun.push(id);
+        return Promise.resolve(id !== 3);
+      },
       extend: (refs) => Promise.resolve([...refs]),
       settle: async () => {
         await storing.promise;
@@ -97,9 +103,11 @@ test("a job that runs alone waits until the outcome of the one before is stored"
   await runner.run({ id: 1, epoch: 1 });
   const second = runner.run({ id: 2, epoch: 1 });
   await new Promise((resolve) => setTimeout(resolve, 20));
-  expect(started).toEqual(["1"]);
+  expect({ started, begun }).toEqual({ started: ["1"], begun: [1] });
   storing.resolve();
   await second;
-  expect(started).toEqual(["1", "2"]);
+  // One that is no longer ours when its turn comes does not run.
+  expect(await runner.run({ id: 3, epoch: 1 })).toMatchObject({ kind: "released" });
+  expect({ started, begun }).toEqual({ started: ["1", "2"], begun: [1, 2, 3] });
   await runner.close();
 });

@@ -18,7 +18,7 @@ import { createErrorLog } from "./throttled-log.ts";
 
 export interface RunnerDeps extends Partial<Omit<AttemptDeps, "ledger">> {
   stages: readonly RunnableStage[];
-  work: Pick<WorkStore, "claim" | "extend" | "settle" | "unpick">;
+  work: Pick<WorkStore, "claim" | "startAlone" | "extend" | "settle" | "unpick">;
   /** Where the hints of next steps go that settling queued at once. */
   hints: Pick<Hints, "push">;
   ledger: AttemptDeps["ledger"];
@@ -71,6 +71,15 @@ export function createRunner(deps: RunnerDeps): Runner {
   let runningCount = 0;
 
   const report = createErrorLog(log, "result lost");
+  const reportStart = createErrorLog(log, "job alone not started");
+
+  async function mayStart(job: ClaimedJob): Promise<boolean> {
+    if (job.lane !== "solo") return true;
+    return await work.startAlone(job).catch((error: unknown) => {
+      reportStart(error);
+      return false;
+    });
+  }
 
   async function runStage(
     job: ClaimedJob,
@@ -78,7 +87,7 @@ export function createRunner(deps: RunnerDeps): Runner {
   ): Promise<Outcome> {
     const stage = stages.get(job.stage);
     // What this program does not know, another version put there; that version will take it.
-    if (stage === undefined || abort.signal.aborted)
+    if (stage === undefined || abort.signal.aborted || !(await mayStart(job)))
       return { id: job.id, epoch: job.epoch, kind: "released" };
     return await attempt(attemptDeps, stage, job, { abort, log: jobLog });
   }

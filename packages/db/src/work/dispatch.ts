@@ -1,6 +1,6 @@
 import type { ClaimedJob, JobRef, PickedJob, QueueName } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
-import { toJobLane } from "./lane.ts";
+import { SOLO_RANK, toJobLane } from "./lane.ts";
 
 /** Waiting work of the lanes below `interactive` keeps these shares of what is dispatched. */
 const STANDARD_SHARE = 0.3;
@@ -103,7 +103,7 @@ export async function unpickJobs(tx: Queryable, refs: readonly JobRef[]): Promis
   });
 }
 
-/** queued → running, for those whose epoch is still current. */
+/** queued → running, for those whose epoch is still current. Those that run alone have not started yet: see `startAlone`. */
 export async function claimJobs(
   tx: Queryable,
   refs: readonly JobRef[],
@@ -112,7 +112,7 @@ export async function claimJobs(
 ): Promise<ClaimedJob[]> {
   const { rows } = await tx.query<Omit<ClaimedJob, "lane"> & { lane: number }>({
     name: "claim_stage_jobs",
-    text: `update stage_job j set state = 'running', worker_id = $3, started_at = now(),
+    text: `update stage_job j set state = 'running', worker_id = $3, started_at = case when j.lane <> ${SOLO_RANK} then now() end,
         deadline = now() + make_interval(secs => $4::float8 / 1000)
       from ${REFS} where j.id = any (array[ref.id]) and j.epoch = ref.epoch and j.state = 'queued'
       returning j.id, j.epoch, j.stage, j.key, j.input, j.attempts, j.lane,
@@ -120,6 +120,16 @@ export async function claimJobs(
     values: [refs.map((r) => r.id), refs.map((r) => r.epoch), workerId, leaseMs],
   });
   return rows.map((row) => ({ ...row, lane: toJobLane(row.lane) }));
+}
+
+/** Marks a running job as started. False where it is no longer the caller's. */
+export async function startAlone(tx: Queryable, { id, epoch }: JobRef): Promise<boolean> {
+  const { rowCount } = await tx.query({
+    name: "start_alone",
+    text: "update stage_job set started_at = now() where id = $1 and epoch = $2 and state = 'running'",
+    values: [id, epoch],
+  });
+  return rowCount === 1;
 }
 
 /** Moves the deadlines of running jobs on; what is missing from the answer is no longer the caller's. */

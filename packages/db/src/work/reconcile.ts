@@ -25,11 +25,12 @@ export async function reconcileJobs(tx: Queryable, planning: Planning): Promise<
       from overdue where j.id = any (array[overdue.id])
       returning j.queue`,
   });
-  // A dead worker's jobs run alone next time. Only crashes there count, so that a bad neighbour condemns nobody.
+  // A dead worker's jobs run alone next time. Only crashes there count, so that a bad neighbour condemns nobody; nor
+  // does one that had the process while this job still waited for it.
   const expired = await tx.query<{ id: number; queue: string; state: string }>({
     name: "expire_leases",
     text: `with expired as (
-        select id, lane = ${SOLO_RANK} as solo from stage_job where in_flight and state = 'running' and deadline < now()
+        select id, lane = ${SOLO_RANK} and started_at is not null as solo from stage_job where in_flight and state = 'running' and deadline < now()
         order by id limit ${RECONCILED_MAX} for update skip locked),
       judged as (
         select e.id, e.solo, e.solo and j.solo_crashes + 1 >= ${POISON_SOLO_CRASHES} as poison
