@@ -22,6 +22,7 @@ export async function insertJobs(
   wanted: readonly Wanted[],
   { window, queuedForMs }: HandOff,
 ): Promise<{ created: Map<string, number>; handedOff: PickedJob[] }> {
+  // The limit keeps `not exists` from becoming a join, which may read all that is ready to find that nothing is.
   const { rows } = await tx.query<{
     id: number;
     stage: string;
@@ -35,7 +36,7 @@ export async function insertJobs(
     text: `with asked as (
         select q.queue, q.size from unnest($7::text[], $8::bigint[]) as q (queue, size)
         where q.size > 0 and q.queue = any ($3::text[])
-          and not exists (select 1 from stage_job j where j.queue = any (array[q.queue]) and j.run_at is not null)),
+          and (select j.id from stage_job j where j.queue = q.queue and j.run_at is not null limit 1) is null),
       in_flight as materialized (
         select a.queue, a.size, j.tenant, count(j.id) as jobs, count(j.id) filter (where j.state = 'queued') as queued
         from asked a left join stage_job j on j.queue = any (array[a.queue]) and j.in_flight
