@@ -262,6 +262,7 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
           key,
           lane,
           ahead: /[+]$/.test(key),
+          passing: false,
         } as const;
       });
       await hints.push("cpu", jobs);

@@ -50,9 +50,9 @@ export function createWorkStore(
       failpoint("after-accept");
       return accepted;
     },
-    async pick(queue: QueueName, window) {
+    async pick(queue: QueueName, window, passes) {
       const picked = await withTransaction(pool, (tx) =>
-        pickJobs(tx, queue, window, options.queuedForMs),
+        pickJobs(tx, queue, { window, passes }, options.queuedForMs),
       );
       if (picked.length > 0) failpoint("after-pick", queue);
       return picked;

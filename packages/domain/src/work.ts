@@ -17,6 +17,16 @@ export interface PickedJob extends JobRef {
   lane: JobLane;
   /** Its tenant has less than half of a fair share in flight: the job need not wait behind those of the others. */
   ahead: boolean;
+  /** Picked beyond a full window. */
+  passing: boolean;
+}
+
+/** Jobs that are ahead may pass a full window, so that they wait for a slot and not for room first. */
+export interface Passes {
+  /** Most of them now. */
+  allowed: number;
+  /** How many passed since others were picked last: the shares of the lanes count them, too. */
+  made: number;
 }
 
 export interface ClaimedJob extends JobRef {
@@ -88,8 +98,11 @@ export interface ReconcileCounts {
 export interface WorkStore {
   /** Stores requests and plans their first steps. Nothing is acknowledged before this returns. */
   accept(submissions: readonly Submission[]): Promise<Accepted[]>;
-  /** ready → queued until at most `window` jobs of the queue are queued, best placed first. */
-  pick(queue: QueueName, window: number): Promise<PickedJob[]>;
+  /**
+   * ready → queued until at most `window` jobs of the queue are queued, best placed first. Up to `passes.allowed` that
+   * are ahead come on top, none by default, while no more than 4/3 of the window are queued.
+   */
+  pick(queue: QueueName, window: number, passes?: Passes): Promise<PickedJob[]>;
   /** queued → ready for hints that could not be delivered. */
   unpick(refs: readonly JobRef[]): Promise<void>;
   /** queued → running. A ref that is missing from the answer is a stale hint: drop it. */

@@ -1,4 +1,10 @@
-import { type Log, QUEUE_NAMES, type QueueName, type WorkStore } from "@clipmill/domain";
+import {
+  type Log,
+  type Passes,
+  QUEUE_NAMES,
+  type QueueName,
+  type WorkStore,
+} from "@clipmill/domain";
 import type { Hints } from "./hints.ts";
 import { sleep } from "./sleep.ts";
 import { createErrorLog } from "./throttled-log.ts";
@@ -36,9 +42,14 @@ export function createDispatcher({ work, hints, nextReady, window, log }: Dispat
   const stop = new AbortController();
   let closed = false;
 
-  async function dispatch(queue: QueueName): Promise<number> {
-    const picked = await work.pick(queue, window[queue]);
+  /** Whoever is picked in turn lets one job pass later: passing is never more than half of what is dispatched. */
+  async function dispatch(queue: QueueName, passes: Passes): Promise<number> {
+    const picked = await work.pick(queue, window[queue], { ...passes });
     if (picked.length === 0) return 0;
+    const passed = picked.filter(({ passing }) => passing).length;
+    const inTurn = picked.length - passed;
+    passes.allowed = Math.min(window[queue], passes.allowed + inTurn) - passed;
+    passes.made = inTurn > 0 ? passed : passes.made + passed;
     try {
       await hints.push(queue, picked);
     } catch (error) {
@@ -49,6 +60,7 @@ export function createDispatcher({ work, hints, nextReady, window, log }: Dispat
   }
 
   async function run(queue: QueueName): Promise<void> {
+    const passes: Passes = { allowed: 0, made: 0 };
     let pauseMs = BUSY_POLL_MS;
     let hasNews = false;
     while (!closed) {
@@ -57,7 +69,7 @@ export function createDispatcher({ work, hints, nextReady, window, log }: Dispat
       cancels.add(news.cancel);
       let isDeaf = false;
       try {
-        const count = await dispatch(queue);
+        const count = await dispatch(queue, passes);
         pauseMs = toPauseMs(pauseMs, count, window[queue]);
         isDeaf = hasNews && count === 0;
       } catch (error) {

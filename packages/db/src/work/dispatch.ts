@@ -1,17 +1,19 @@
-import type { ClaimedJob, JobRef, PickedJob, QueueName } from "@clipmill/domain";
+import type { ClaimedJob, JobRef, Passes, PickedJob, QueueName } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 import { SOLO_RANK, toJobLane } from "./lane.ts";
 
 /** Waiting work of the lanes below `interactive` keeps these shares of what is dispatched. */
 const STANDARD_SHARE = 0.3;
 const BACKFILL_SHARE = 0.1;
+/** With those that pass it, a window holds at most so many times its size. */
+const PASSING_WINDOW = 4 / 3;
 
 /**
  * ready → queued. Within a lane the tenant with the least in flight for its weight is next, then age decides. The shares
  * are kept on average: with room for one job, a floor would starve the lanes below and a ceiling would starve those
  * above, so chance rounds. `solo` goes one at a time. `ahead` are jobs of a tenant with less than half of a fair share
- * in flight. A full window holds up everybody: what waits in it longest is then of those who are passed, and they keep
- * their shares.
+ * in flight. The queue serves them first, and they may pass a full window, as often as the caller allows: each time that
+ * the others were picked. Whoever is passed too often thus fills the window, which ends the passing until they are served.
  */
 const PICK = `
 with recursive lane_tenant as (
@@ -26,39 +28,44 @@ with recursive lane_tenant as (
   select tenant, count(*) as jobs, count(*) filter (where state = 'queued') as queued, bool_or(lane = 0) as solo
   from stage_job where queue = $1 and in_flight group by tenant
 ), room as materialized (
-  select greatest(0, $2::int - coalesce(sum(queued), 0)) as jobs, random() as chance,
-    coalesce(bool_or(solo), false) as solo, coalesce(sum(jobs), 0) as in_flight, count(*) as tenants
+  select greatest(0, $2::int - coalesce(sum(queued), 0))::int as jobs,
+    greatest(0, least($4::int, ceil($2::int * ${PASSING_WINDOW}) - greatest($2::int, coalesce(sum(queued), 0))))::int as passing,
+    random() as chance, coalesce(bool_or(solo), false) as solo, coalesce(sum(jobs), 0) as in_flight, count(*) as tenants
   from in_flight
 ), candidate as (
   select j.id, g.lane, row_number() over (partition by g.lane order by j.turn, j.run_at, j.id) as place,
-    coalesce(f.jobs, 0) * 2 * greatest(1, room.tenants) <= room.in_flight as ahead
+    (coalesce(f.jobs, 0) + j.nth - 1) * 2 * greatest(1, room.tenants) <= room.in_flight as ahead
   from room, lane_tenant g left join tenant t on t.id = g.tenant left join in_flight f on f.tenant = g.tenant
   cross join lateral (
-    select r.id, r.run_at,
-      (coalesce(f.jobs, 0) + row_number() over (order by r.run_at, r.id))::float8 / coalesce(t.weight, 1) as turn
+    select r.id, r.run_at, r.nth, (coalesce(f.jobs, 0) + r.nth)::float8 / coalesce(t.weight, 1) as turn
     from (
+      select id, run_at, row_number() over (order by run_at, id) as nth from (
       select id, run_at from stage_job
       where queue = $1 and lane = g.lane and tenant = g.tenant and run_at <= now()
         and (start_by is null or start_by > now())
-      order by run_at, id limit greatest(0, least(room.jobs, t.max_in_flight - coalesce(f.jobs, 0)))) r) j
-), chosen as (
-  select c.id, c.ahead from candidate c, room
-  where c.lane > 0 or (c.place = 1 and not room.solo)
-  order by case
-      when c.lane = 2 and c.place <= floor(room.jobs * ${STANDARD_SHARE} + room.chance) then 0
-      when c.lane = 3 and c.place <= floor(room.jobs * ${BACKFILL_SHARE} + room.chance) then 0
+      order by run_at, id limit greatest(0, least(room.jobs + room.passing, t.max_in_flight - coalesce(f.jobs, 0)))) w) r) j
+), ranked as (
+  select c.id, c.lane, c.ahead, row_number() over (order by case
+      when c.lane = 2 and c.place <= floor((room.jobs + $5::int) * ${STANDARD_SHARE} + room.chance) then 0
+      when c.lane = 3 and c.place <= floor((room.jobs + $5::int) * ${BACKFILL_SHARE} + room.chance) then 0
       else c.lane end,
-    c.place
-  limit (select jobs from room)
+    c.place) > room.jobs as passing
+  from candidate c, room
+  where c.lane > 0 or (c.place = 1 and not room.solo)
+), chosen as (
+  select id, ahead, passing from ranked where not passing
+  union all
+  (select id, ahead, passing from ranked where passing and ahead and lane > ${SOLO_RANK}
+   order by lane limit (select passing from room))
 ), locked as (
-  select j.id, c.ahead from (select * from chosen order by id) c join stage_job j on j.id = any (array[c.id])
+  select j.id, c.ahead, c.passing from (select * from chosen order by id) c join stage_job j on j.id = any (array[c.id])
   where j.state = 'ready'
   for update of j skip locked
 )
 update stage_job j
 set state = 'queued', epoch = j.epoch + 1, run_at = null, deadline = now() + make_interval(secs => $3::float8 / 1000)
 from locked where j.id = any (array[locked.id])
-returning j.id, j.epoch, j.queue, j.stage, j.key, j.lane, locked.ahead`;
+returning j.id, j.epoch, j.queue, j.stage, j.key, j.lane, locked.ahead, locked.passing`;
 
 /**
  * Rows are found one by one from this list by their primary key, so they are locked in id order, as every writer locks
@@ -67,6 +74,8 @@ returning j.id, j.epoch, j.queue, j.stage, j.key, j.lane, locked.ahead`;
 const REFS =
   "(select * from unnest($1::bigint[], $2::integer[]) as r (id, epoch) order by r.id) ref";
 
+const NO_PASSES: Passes = { allowed: 0, made: 0 };
+
 /** A dispatcher that says nothing for so long in its turn was cut off, or stands still. */
 const TURN_IDLE_MS = 2_000;
 
@@ -74,7 +83,7 @@ const TURN_IDLE_MS = 2_000;
 export async function pickJobs(
   tx: Queryable,
   queue: QueueName,
-  window: number,
+  { window, passes = NO_PASSES }: { window: number; passes: Passes | undefined },
   queuedForMs: number,
 ): Promise<PickedJob[]> {
   const lock = await tx.query<{ mine: boolean }>({
@@ -88,7 +97,7 @@ export async function pickJobs(
   const { rows } = await tx.query<Omit<PickedJob, "lane"> & { lane: number }>({
     name: "pick_stage_jobs",
     text: PICK,
-    values: [queue, window, queuedForMs],
+    values: [queue, window, queuedForMs, passes.allowed, passes.made],
   });
   return rows.map((row) => ({ ...row, lane: toJobLane(row.lane) }));
 }

@@ -76,6 +76,6 @@ export async function insertJobs(
     created: new Map(rows.map((row) => [toMapKey(row), row.id])),
     handedOff: rows
       .filter((row) => row.epoch > 0)
-      .map((row) => ({ ...row, lane: toJobLane(row.lane) })),
+      .map((row) => ({ ...row, lane: toJobLane(row.lane), passing: false })),
   };
 }
