@@ -57,7 +57,7 @@ test("the lanes keep their shares of what has passed, too", async () => {
   expect(picked.map(({ lane }) => lane)).toEqual(["standard", "standard"]);
 });
 
-test("whoever is passed all the time still gets half of what is served", async () => {
+test("whoever is passed all the time keeps the share of its lane", async () => {
   const hints: PickedJob[] = [];
   const isBetter = (a: PickedJob, b: PickedJob) =>
     a.lane === b.lane ? a.ahead && !b.ahead : a.lane === "interactive";
@@ -82,7 +82,7 @@ test("whoever is passed all the time still gets half of what is served", async (
     await vi.waitFor(() => expect(hints).toHaveLength(WINDOW));
     for (let n = 0; n < 20; n++) await submitNewcomer();
     // One slot; for each newcomer that it serves, another one comes.
-    while (served.length < 60) {
+    while (served.length < 150) {
       await vi.waitFor(() => expect(hints.length).toBeGreaterThan(0));
       const best = hints.reduce((found, hint) => (isBetter(hint, found) ? hint : found));
       hints.splice(hints.indexOf(best), 1);
@@ -91,12 +91,12 @@ test("whoever is passed all the time still gets half of what is served", async (
       served.push(best.lane);
       await work.settle([toDone(job, job.key)]);
       if (best.lane === "interactive") await submitNewcomer();
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise((resolve) => setTimeout(resolve, 15));
     }
   } finally {
     await dispatcher.close();
   }
-  const loud = served.filter((lane) => lane === "standard").length;
-  expect(loud).toBeGreaterThanOrEqual(15);
-  expect(loud).toBeLessThanOrEqual(45);
+  const loud = served.slice(50).filter((lane) => lane === "standard").length;
+  expect(loud).toBeGreaterThanOrEqual(20);
+  expect(loud).toBeLessThanOrEqual(60);
 });

@@ -25,11 +25,13 @@ export async function startTestRedis(): Promise<TestServer | null> {
     const { host, port } = container;
     return { url: `redis://${host}:${port}`, close: () => container.close() };
   }
-  return (await startProgram("redis-server")) ?? (await startProgram("valkey-server"));
+  return (await startRedisProgram("redis-server")) ?? (await startRedisProgram("valkey-server"));
 }
 
 /** Null where the program is not installed. */
-async function startProgram(program: string): Promise<TestServer | null> {
+export async function startRedisProgram(
+  program: string,
+): Promise<(TestServer & { directory: string }) | null> {
   const directory = await mkdtemp(join(tmpdir(), "clipmill-test-redis-"));
   const port = await findFreePort();
   const options = { port: String(port), bind: "127.0.0.1", dir: directory, save: "" };
@@ -44,7 +46,7 @@ async function startProgram(program: string): Promise<TestServer | null> {
     await exited;
     await rm(directory, { recursive: true, force: true });
   };
-  if (await isReady(port, exited)) return { url: `redis://127.0.0.1:${port}`, close };
+  if (await isReady(port, exited)) return { url: `redis://127.0.0.1:${port}`, directory, close };
   await close();
   return null;
 }

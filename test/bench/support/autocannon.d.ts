@@ -6,11 +6,10 @@ declare module "autocannon" {
     /** Seconds. */
     duration: number;
     setupClient(client: { setRequests(requests: { path: string }[]): void }): void;
-  }): Promise<{
-    requests: { average: number };
-    /** Milliseconds. */
-    latency: { p99: number };
-    non2xx: number;
-    errors: number;
-  }>;
+  }): Promise<{ requests: { average: number }; non2xx: number; errors: number }> & {
+    on(
+      event: "response",
+      listener: (client: unknown, status: number, bytes: number, ms: number) => void,
+    ): void;
+  };
 }

@@ -32,31 +32,35 @@ with recursive lane_tenant as (
     greatest(0, least($4::int, ceil($2::int * ${PASSING_WINDOW}) - greatest($2::int, coalesce(sum(queued), 0))))::int as passing,
     random() as chance, coalesce(bool_or(solo), false) as solo, coalesce(sum(jobs), 0) as in_flight, count(*) as tenants
   from in_flight
-), candidate as (
-  select j.id, g.lane, row_number() over (partition by g.lane order by j.turn, j.run_at, j.id) as place,
-    (coalesce(f.jobs, 0) + j.nth - 1) * 2 * greatest(1, room.tenants) <= room.in_flight as ahead
+), share as (
+  select g.lane, g.tenant, coalesce(t.weight, 1) as weight, t.max_in_flight, coalesce(f.jobs, 0) as in_flight,
+    coalesce(f.jobs, 0) * 2 * greatest(1, room.tenants) <= room.in_flight as ahead
   from room, lane_tenant g left join tenant t on t.id = g.tenant left join in_flight f on f.tenant = g.tenant
-  cross join lateral (
-    select r.id, r.run_at, r.nth, (coalesce(f.jobs, 0) + r.nth)::float8 / coalesce(t.weight, 1) as turn
+), candidate as (
+  select j.id, s.lane, (s.in_flight + j.nth - 1) * 2 * greatest(1, room.tenants) <= room.in_flight as ahead,
+    row_number() over (partition by s.lane order by (s.in_flight + j.nth)::float8 / s.weight, j.run_at, j.id) as place
+  from room, share s cross join lateral (
+    select w.id, w.run_at, row_number() over (order by w.run_at, w.id) as nth
     from (
-      select id, run_at, row_number() over (order by run_at, id) as nth from (
       select id, run_at from stage_job
-      where queue = $1 and lane = g.lane and tenant = g.tenant and run_at <= now()
+      where queue = $1 and lane = s.lane and tenant = s.tenant and run_at <= now()
         and (start_by is null or start_by > now())
-      order by run_at, id limit greatest(0, least(room.jobs + room.passing, t.max_in_flight - coalesce(f.jobs, 0)))) w) r) j
+      order by run_at, id
+      limit greatest(0, least(
+        room.jobs + case when s.ahead then room.passing else 0 end, s.max_in_flight - s.in_flight))) w) j
 ), ranked as (
   select c.id, c.lane, c.ahead, row_number() over (order by case
       when c.lane = 2 and c.place <= floor((room.jobs + $5::int) * ${STANDARD_SHARE} + room.chance) then 0
       when c.lane = 3 and c.place <= floor((room.jobs + $5::int) * ${BACKFILL_SHARE} + room.chance) then 0
       else c.lane end,
-    c.place) > room.jobs as passing
+    c.place) - room.jobs as behind
   from candidate c, room
   where c.lane > 0 or (c.place = 1 and not room.solo)
 ), chosen as (
-  select id, ahead, passing from ranked where not passing
+  select id, ahead, false as passing from ranked where behind <= 0
   union all
-  (select id, ahead, passing from ranked where passing and ahead and lane > ${SOLO_RANK}
-   order by lane limit (select passing from room))
+  (select id, ahead, true from ranked where behind > 0 and ahead and lane > ${SOLO_RANK}
+   order by behind limit (select passing from room))
 ), locked as (
   select j.id, c.ahead, c.passing from (select * from chosen order by id) c join stage_job j on j.id = any (array[c.id])
   where j.state = 'ready'
