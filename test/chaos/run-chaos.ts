@@ -1,10 +1,10 @@
-import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { findFreePort } from "../support/free-port.ts";
+import { mountSmallDisk, unmountSmallDisk } from "../support/small-disk.ts";
 import { installAudit } from "./harness/audit.ts";
 import { createFaults, FAULT_KINDS, type FaultKind } from "./harness/faults.ts";
 import { type Fleet, startFleet } from "./harness/fleet.ts";
@@ -41,7 +41,7 @@ const SIZES = { api: 2, dispatcher: 2, reconciler: 2, worker: 3 };
 /** Their callers may have to ask for long; other faults go on meanwhile. */
 const WAITS_FOR_CALLERS: ReadonlySet<FaultKind> = new Set(["poison", "storm"]);
 const LAST_ANSWERS_MS = 15_000;
-const SMALL_DISK = "size=96m";
+const SMALL_DISK_MB = 96;
 
 /** One run from empty servers to a verdict. Throws where no redis-server is installed. */
 export async function runChaos({ seed, plan, control, keep }: ChaosRun): Promise<ChaosResult> {
@@ -50,10 +50,11 @@ export async function runChaos({ seed, plan, control, keep }: ChaosRun): Promise
   const home = await mkdtemp(join(tmpdir(), "clipmill-chaos-"));
   const directories = toDirectories(home);
   for (const directory of [directories.storage, directories.logs]) await mkdir(directory);
-  const smallDisk = mountSmallDisk(directories.storage);
+  // Where this user may not mount, the fault is left out, and the report says so.
+  const smallDisk = mountSmallDisk(directories.storage, SMALL_DISK_MB);
   const closers: (() => Promise<unknown>)[] = [];
   const say = createProgress();
-  if (smallDisk) closers.push(async () => unmount(directories.storage));
+  if (smallDisk) closers.push(async () => unmountSmallDisk(directories.storage));
   try {
     const postgres = await startPostgres(directories.postgres);
     closers.push(() => postgres.close());
@@ -221,20 +222,4 @@ function watchRedis(url: string): { maximum(): number; close(): void } {
       redis.disconnect();
     },
   };
-}
-
-/** False where this user may not: the fault is left out then, and the report says so. */
-function mountSmallDisk(directory: string): boolean {
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", SMALL_DISK, "clipmill-chaos", directory], {
-      stdio: "ignore",
-    });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function unmount(directory: string): void {
-  execFileSync("umount", ["-l", directory], { stdio: "ignore" });
 }

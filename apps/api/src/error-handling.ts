@@ -1,4 +1,5 @@
 import { renderProblemPage } from "@clipmill/dashboard";
+import { isOutOfRoom } from "@clipmill/db";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Api, ApiDeps } from "./deps.ts";
 import { checkHealth } from "./health.ts";
@@ -10,7 +11,7 @@ const RETRY_AFTER_MS = 5_000;
 /** Every error leaves as a problem document: those of routes, of unknown paths, and of requests that Fastify refuses. */
 export function registerErrorHandling(api: Api, deps: ApiDeps): void {
   api.setErrorHandler(async (error, request, reply) => {
-    const fault = toFault(error) ?? (await toUnforeseen(deps));
+    const fault = toFault(error) ?? (await toUnforeseen(error, deps));
     if (fault.status >= 500) request.log.error({ err: error, code: fault.code }, "request failed");
     return sendFault(request, reply, fault);
   });
@@ -24,7 +25,13 @@ export function registerErrorHandling(api: Api, deps: ApiDeps): void {
 }
 
 /** Nothing is guessed from the error's text: if the database is down, that is why. */
-async function toUnforeseen(deps: ApiDeps): Promise<Fault> {
+async function toUnforeseen(error: unknown, deps: ApiDeps): Promise<Fault> {
+  if (isOutOfRoom(error))
+    return {
+      code: "unavailable",
+      status: 503,
+      detail: "the database is full; nothing was accepted",
+    };
   const { database } = await checkHealth(deps);
   return database
     ? { code: "internal", status: 500, detail: "the request id finds the cause in the log" }

@@ -99,6 +99,11 @@ async function rollback(client: pg.PoolClient): Promise<void> {
   }
 }
 
+/** Postgres has no disk, memory or connections left (SQLSTATE class 53). Nothing is wrong with the statement. */
+export function isOutOfRoom(error: unknown): boolean {
+  return error instanceof Error && "code" in error && /^53\w{3}$/.test(String(error.code));
+}
+
 function isConflict(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   return code === DEADLOCK_DETECTED || code === SERIALIZATION_FAILURE;

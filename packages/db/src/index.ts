@@ -9,6 +9,7 @@ export {
   createDatabase,
   type Database,
   type DatabaseOptions,
+  isOutOfRoom,
   withTransaction,
 } from "./database.ts";
 export type { DeadFilter, DeadJob, DeadJobDetail, DeadSelection } from "./dead-letter/dead-job.ts";

@@ -35,6 +35,7 @@ export function getPost(api: Api, { posts, answerMemoryBytes }: ApiDeps): void {
         answer = { version, body: Buffer.from(reply.serialize(result) as string) };
         memory.set(postId, answer);
       }
+      // What the schema describes, already written.
       return reply.type("application/json; charset=utf-8").send(answer.body as never);
     },
   );
