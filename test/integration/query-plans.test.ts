@@ -63,11 +63,9 @@ beforeAll(async () => {
     const query = client.query.bind(client) as (...args: unknown[]) => unknown;
     const record = (...args: unknown[]) => {
       const [what, list] = args as [string | Named, readonly unknown[] | undefined];
-      const {
-        text,
-        name = text.trim().slice(0, 60),
-        values = Array.isArray(list) ? list : [],
-      } = typeof what === "string" ? ({ text: what } as Named) : what;
+      const asked: Named = typeof what === "string" ? { text: what } : what;
+      const { text, name = text.trim().slice(0, 60) } = asked;
+      const values = asked.values ?? (Array.isArray(list) ? list : []);
       if (isRecording && /^\s*(select|insert|update|delete|with)\b/i.test(text))
         statements.set(text, { name, values });
       return query(...args);
