@@ -42,7 +42,8 @@ export async function startRedisProgram(
     server.once("exit", () => done());
   });
   const close = async () => {
-    server.kill();
+    // Asked politely, one that cannot save would stay; nothing in it is worth saving.
+    server.kill("SIGKILL");
     await exited;
     await rm(directory, { recursive: true, force: true });
   };
