@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -120,6 +120,9 @@ describe.skipIf(!(await canMount()))("on a small disk (needs a user who may moun
     expect(acknowledged.length).toBeGreaterThan(0);
 
     await full.close().catch(() => {});
+    expect(await readFile(join(directory, "postgres.log"), "utf8")).toMatch(
+      /PANIC.*pg_wal.*No space left/,
+    );
     await giveBack();
     const mended = await startPostgres(directory);
     const store = openStore(mended.url);

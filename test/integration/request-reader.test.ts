@@ -2,15 +2,9 @@ import { createDatabase, createListener, createRequestReader, createWorkStore } 
 import { planRequest } from "@clipmill/pipeline";
 import { expect, onTestFinished, test } from "vitest";
 import { createTestDatabase } from "../support/database.ts";
+import { FIRST, HOSTILE, SECOND, storePosts, UNKNOWN } from "../support/stored-posts.ts";
 
-const HOSTILE = `</script>"\\ \u2028`;
-const [FIRST, SECOND, UNKNOWN] = [
-  "7345678901234000001",
-  "7345678901234000002",
-  "7345678901234000003",
-] as const;
-
-/** A reader on one connection, and two posts with a transcript. */
+/** A reader on one connection, and two posts with all that a result is made of. */
 async function startReader() {
   const { url, drop } = await createTestDatabase();
   const onError = () => {};
@@ -21,21 +15,7 @@ async function startReader() {
     await database.close();
     await drop();
   });
-  for (const id of [FIRST, SECOND]) {
-    await database.pool.query(
-      `insert into post (post_id, title, duration_ms, source, transcript_key) values ($1, '', 8000, 'ytdlp', $2)`,
-      [id, `t-${id}`],
-    );
-    await database.pool.query(
-      `insert into transcript (key, media_sha256, recipe, hash, engine, origin, text, segments, duration_ms, verdict)
-       values ($1, 'm', 'r', 'h', 'e', 'speech', $2, $3, 8000, 'speech')`,
-      [
-        `t-${id}`,
-        `words of ${id} ${HOSTILE}`,
-        JSON.stringify([{ startMs: 250, endMs: 8_000, text: HOSTILE }]),
-      ],
-    );
-  }
+  await storePosts(database);
   return { database, reader: createRequestReader(database, listener) };
 }
 
@@ -75,7 +55,7 @@ test("requests that are asked for together are each told as they are: open, done
        insert into cost_entry (stage_job_id, epoch, engine, state, usd)
        select id, 1, 'ytdlp', 'settled', 0.000000125 from job)
      update request set state = 'done', finished_at = now(), transcript_key = $2 where id = $1`,
-    [done, `t-${FIRST}`],
+    [done, `t${FIRST}`],
   );
   const ids = [done, "job_01K00000000000000000000000", open];
   const [ended, unknown, running] = await Promise.all(ids.map(reader.findRequest));

@@ -33,5 +33,5 @@ export function fillDisk(directory: string): () => Promise<void> {
   }
   fsyncSync(file);
   closeSync(file);
-  return () => rm(path);
+  return () => rm(path, { force: true });
 }

@@ -46,16 +46,16 @@ export function createDispatcher({ work, hints, nextReady, window, log }: Dispat
   async function dispatch(queue: QueueName, passes: Passes): Promise<number> {
     const picked = await work.pick(queue, window[queue], { ...passes });
     if (picked.length === 0) return 0;
-    const passed = picked.filter(({ passing }) => passing).length;
-    const inTurn = picked.length - passed;
-    passes.allowed = Math.min(window[queue], passes.allowed + inTurn) - passed;
-    passes.made = inTurn > 0 ? passed : passes.made + passed;
     try {
       await hints.push(queue, picked);
     } catch (error) {
       await work.unpick(picked);
       throw error;
     }
+    const passed = picked.filter(({ passing }) => passing).length;
+    const inTurn = picked.length - passed;
+    passes.allowed = Math.min(window[queue], passes.allowed + inTurn) - passed;
+    passes.made = inTurn > 0 ? passed : passes.made + passed;
     return picked.length;
   }
 

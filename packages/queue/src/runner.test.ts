@@ -1,8 +1,30 @@
 import type { ClaimedJob, JobRef, Log, RunnableStage } from "@clipmill/domain";
 import { expect, test } from "vitest";
-import { createRunner } from "./runner.ts";
+import { createRunner, type RunnerDeps } from "./runner.ts";
 
 const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
+
+/** A runner of one stage, on a store that grants everything but what `work` says. */
+function createToyRunner(
+  stage: RunnableStage,
+  work: Partial<RunnerDeps["work"]> & Pick<RunnerDeps["work"], "claim">,
+) {
+  return createRunner({
+    stages: [stage],
+    work: {
+      startAlone: () => Promise.resolve(true),
+      extend: (refs) => Promise.resolve([...refs]),
+      settle: () => Promise.resolve({ fenced: [], handedOff: [] }),
+      unpick: () => Promise.resolve(),
+      ...work,
+    },
+    hints: { push: () => Promise.resolve() },
+    ledger: { open: () => Promise.resolve(1), fail: () => Promise.resolve() },
+    workerId: "test",
+    leaseMs: 1_000,
+    log,
+  });
+}
 
 test("a job runs once, whichever hints of it stand in one batch", async () => {
   let runs = 0;
@@ -27,23 +49,11 @@ test("a job runs once, whichever hints of it stand in one batch", async () => {
     ageMs: 0,
   };
   const batches: (readonly JobRef[])[] = [];
-  const runner = createRunner({
-    stages: [stage],
-    work: {
-      claim: (refs) => {
-        batches.push(refs);
-        return Promise.resolve([job]);
-      },
-      startAlone: () => Promise.resolve(true),
-      extend: (refs) => Promise.resolve([...refs]),
-      settle: () => Promise.resolve({ fenced: [], handedOff: [] }),
-      unpick: () => Promise.resolve(),
+  const runner = createToyRunner(stage, {
+    claim: (refs) => {
+      batches.push(refs);
+      return Promise.resolve([job]);
     },
-    hints: { push: () => Promise.resolve() },
-    ledger: { open: () => Promise.resolve(1), fail: () => Promise.resolve() },
-    workerId: "test",
-    leaseMs: 1_000,
-    log,
   });
   const ends = await Promise.all(
     [{ id: 1, epoch: 1 }, current, current].map((ref) => runner.run(ref)),
@@ -78,26 +88,16 @@ test("a job that runs alone waits until the outcome of the one before is stored"
     lane: "solo",
     ageMs: 0,
   });
-  const runner = createRunner({
-    stages: [stage],
-    work: {
-      claim: (refs) => Promise.resolve(refs.map(toJob)),
-      startAlone: ({ id }) => {
-        begun.push(id);
-        return Promise.resolve(id !== 3);
-      },
-      extend: (refs) => Promise.resolve([...refs]),
-      settle: async () => {
-        await storing.promise;
-        return { fenced: [], handedOff: [] };
-      },
-      unpick: () => Promise.resolve(),
+  const runner = createToyRunner(stage, {
+    claim: (refs) => Promise.resolve(refs.map(toJob)),
+    startAlone: ({ id }) => {
+      begun.push(id);
+      return Promise.resolve(id !== 3);
     },
-    hints: { push: () => Promise.resolve() },
-    ledger: { open: () => Promise.resolve(1), fail: () => Promise.resolve() },
-    workerId: "test",
-    leaseMs: 1_000,
-    log,
+    settle: async () => {
+      await storing.promise;
+      return { fenced: [], handedOff: [] };
+    },
   });
   // Its slot is free at once, but a crash of the second job must not be laid at its door.
   await runner.run({ id: 1, epoch: 1 });

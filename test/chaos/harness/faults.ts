@@ -1,7 +1,7 @@
-import { mkdir, rm, statfs, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, statfs } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
+import { fillDisk } from "../../support/small-disk.ts";
 import { LEASE_MS } from "../processes/arguments.ts";
 import type { Fleet, Member } from "./fleet.ts";
 import type { Load } from "./load.ts";
@@ -88,7 +88,7 @@ export function createFaults(deps: FaultDeps): Partial<Record<FaultKind, Fault>>
       await sleep(AWAY_MS);
       return member !== null;
     },
-    ...(deps.smallDisk ? { "disk-full": () => fillDisk(deps.storageDirectory) } : {}),
+    ...(deps.smallDisk ? { "disk-full": () => fillForAWhile(deps.storageDirectory) } : {}),
     poison: () => endsInTime(load.submit("poison")),
     storm: () => endsInTime(load.storm(STORM_COPIES)),
   };
@@ -124,18 +124,11 @@ async function pickBusy(databaseUrl: string, fleet: Fleet): Promise<Member | nul
   return null;
 }
 
-async function fillDisk(directory: string): Promise<boolean> {
+async function fillForAWhile(directory: string): Promise<boolean> {
   await mkdir(directory, { recursive: true });
-  const path = join(directory, "ballast");
-  const { bavail, bsize } = await statfs(directory);
-  try {
-    await writeFile(path, Buffer.alloc(bavail * bsize));
-  } catch (error) {
-    // Somebody took the last block meanwhile, which is what this is about.
-    if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
-  }
+  const giveBack = fillDisk(directory);
   await sleep(DISK_FULL_MS);
-  const left = (await statfs(directory)).bavail;
-  await rm(path, { force: true });
-  return left * bsize < 65_536;
+  const { bavail, bsize } = await statfs(directory);
+  await giveBack();
+  return bavail * bsize < 65_536;
 }
