@@ -17,15 +17,21 @@ const { signal } = new AbortController();
 const WAIT = { timeout: 10_000, interval: 10 };
 
 let testDatabase: TestDatabase;
+/** What the tests themselves look through; one connection, however often they ask. */
+let watcher: Database;
 let policy: UpstreamPolicy;
 let nextId = 0;
 const closers: (() => Promise<void>)[] = [];
 
 beforeAll(async () => {
   testDatabase = await createTestDatabase();
+  watcher = connect(testDatabase.url, 1);
 });
 
-afterAll(() => testDatabase.drop());
+afterAll(async () => {
+  await watcher.close();
+  await testDatabase.drop();
+});
 
 beforeEach(() => {
   policy = { id: `api#${nextId++}`, rate: null, maxInFlight: 20, maxWaitMs: 2_000 };
@@ -35,8 +41,12 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
+function connect(url: string, poolSize: number): Database {
+  return createDatabase({ url, poolSize, name: "test", onError: () => {} });
+}
+
 function openDatabase(url = testDatabase.url): Database {
-  const database = createDatabase({ url, poolSize: 4, name: "test", onError: () => {} });
+  const database = connect(url, 4);
   closers.push(() => database.close());
   return database;
 }
@@ -55,8 +65,7 @@ function newProcess(
 }
 
 async function query<T>(text: string, values: unknown[] = []): Promise<T[]> {
-  const database = openDatabase();
-  return (await database.pool.query(text, values)).rows as T[];
+  return (await watcher.pool.query(text, values)).rows as T[];
 }
 
 const pauseOf = async () =>
@@ -194,13 +203,15 @@ describe("the breaker", () => {
     const probe = Promise.withResolvers<void>();
     const started: string[] = [];
     const calls = ["b", "c", "d"].map((name) =>
-      newProcess(name).call(
-        "api",
-        async () => {
-          started.push(name);
-          if (started.length === 1) await probe.promise;
-        },
-        { signal },
+      codeOf(
+        newProcess(name).call(
+          "api",
+          async () => {
+            started.push(name);
+            if (started.length === 1) await probe.promise;
+          },
+          { signal },
+        ),
       ),
     );
     await vi.waitFor(() => expect(started).toHaveLength(1), WAIT);
@@ -210,7 +221,7 @@ describe("the breaker", () => {
     );
     expect(rows).toEqual([{ out: true }]);
     probe.resolve();
-    await Promise.all(calls);
+    expect(await Promise.all(calls)).toEqual(["ok", "ok", "ok"]);
     expect(started).toHaveLength(3);
   });
 });
@@ -250,6 +261,8 @@ describe("a job", () => {
       const [job] = await work.pick("io", 10);
       if (job === undefined) throw new Error("nothing was picked");
       ends.push(await runner.run(job));
+      // It answers when the stage has ended; what became of the job is stored a moment later.
+      await vi.waitFor(() => expect(runner.count()).toBe(0), WAIT);
     }
     const jobs = await query(
       `select state, attempts, run_at > now() as later,
