@@ -3,6 +3,7 @@ import type { Queryable } from "../database.ts";
 import { notify } from "../notify.ts";
 import type { AdvancingRequest, Wanted } from "./advancing-request.ts";
 import { attachSteps } from "./attach-steps.ts";
+import { isNews } from "./lane.ts";
 import { type RequestEnd, setCurrentArtifacts, storeEnds } from "./request-ends.ts";
 import type { Planning } from "./settle.ts";
 
@@ -48,7 +49,7 @@ export async function advance(
   await notify(
     tx,
     "clipmill_request",
-    ended.map(({ request }) => request.id),
+    ended.flatMap(({ request }) => (isNews(request) ? [request.id] : [])),
   );
   return { ends: new Map(ended.map((end) => [end.request.id, end.plan.kind])), handedOff };
 }

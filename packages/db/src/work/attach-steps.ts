@@ -3,12 +3,13 @@ import type { Queryable } from "../database.ts";
 import { type AdvancingRequest, toMapKey, type Wanted } from "./advancing-request.ts";
 import { type ExistingJob, lockExisting, reopen } from "./existing-jobs.ts";
 import { type HandOff, insertJobs } from "./insert-jobs.ts";
+import { isNews } from "./lane.ts";
 import { toStageState } from "./stage-state.ts";
 
 export interface Attached {
   /** Requests for which a step turned out to be at its end: they can be planned on. */
   settled: AdvancingRequest[];
-  /** Queues with news for a dispatcher. */
+  /** Queues with news for a dispatcher; see `isNews`. */
   readyQueues: Set<string>;
   handedOff: PickedJob[];
 }
@@ -39,10 +40,10 @@ export async function attachSteps(
   const reopened = await reopen(tx, rest, existing);
 
   const atOnce = new Set(handedOff.map(toMapKey));
-  for (const { step } of best) {
+  for (const { request, step } of best) {
     const key = toMapKey(step);
-    if ((created.has(key) && !atOnce.has(key)) || reopened.has(key))
-      attached.readyQueues.add(step.queue);
+    const isReady = (created.has(key) && !atOnce.has(key)) || reopened.has(key);
+    if (isReady && isNews(request)) attached.readyQueues.add(step.queue);
   }
   const links: Link[] = [];
   for (const [key, wants] of byKey) {

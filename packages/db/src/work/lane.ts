@@ -8,6 +8,14 @@ const RANKS = { solo: 0, interactive: 1, standard: 2, backfill: 3 } as const sat
 
 export const SOLO_RANK = RANKS.solo;
 
+/**
+ * Nobody waits for a single post of a backfill, and every process listens: its news are left to polling, which a busy
+ * dispatcher does anyway.
+ */
+export function isNews({ lane }: { lane: number }): boolean {
+  return lane !== RANKS.backfill;
+}
+
 export function toLaneRank(lane: JobLane): number {
   return RANKS[lane];
 }
