@@ -1,7 +1,7 @@
 import { ERROR_CODES, isTerminal, type PostResult, type RequestView } from "@clipmill/domain";
 import { html, type Html } from "./html.ts";
 import { renderPage } from "./layout.ts";
-import { toStatusPill } from "./parts.ts";
+import { toDollars, toStatusPill } from "./parts.ts";
 import { toResultSections } from "./result-sections.ts";
 
 /** One job for people. Everything of the post and of a model is untrusted text. It reloads itself until the job has ended. */
@@ -45,7 +45,8 @@ function toFailure({ code, message, stage, retryable }: NonNullable<RequestView[
   </section>`;
 }
 
-function toProgress({ stages }: RequestView): Html | null {
+/** What a job did without a result: under way, or failed, which may have cost something, too. */
+function toProgress({ stages, cost }: RequestView): Html | null {
   if (stages.length === 0) return null;
   return html`<section>
     <h2>Stages</h2>
@@ -54,6 +55,7 @@ function toProgress({ stages }: RequestView): Html | null {
         <th>Stage</th>
         <th>State</th>
         <th class="number">Attempts</th>
+        ${cost !== null && html`<th class="number">Cost</th>`}
       </tr>
       ${stages.map(
         ({ name, state, attempts }) =>
@@ -61,8 +63,16 @@ function toProgress({ stages }: RequestView): Html | null {
             <td>${name}</td>
             <td>${state}</td>
             <td class="number">${attempts}</td>
+            ${cost !== null && html`<td class="number">${toDollars(cost.by_stage[name] ?? 0)}</td>`}
           </tr>`,
       )}
+      ${
+        cost !== null &&
+        html`<tr class="total">
+          <td colspan="3">Total</td>
+          <td class="number">${toDollars(cost.usd)}</td>
+        </tr>`
+      }
     </table>
   </section>`;
 }

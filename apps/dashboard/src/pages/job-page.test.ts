@@ -1,0 +1,46 @@
+import type { RequestView } from "@clipmill/domain";
+import { describe, expect, it } from "vitest";
+import { renderJobPage } from "./job-page.ts";
+
+const OPEN: RequestView = {
+  id: "01KAPN3TB3ZQ4T1Q2M7W0Y6H5J",
+  state: "running",
+  link: "https://www.tiktok.com/@toy/video/7345678901234567890",
+  postId: "7345678901234567890",
+  stages: [
+    { name: "source", state: "done", attempts: 0 },
+    { name: "transcribe", state: "running", attempts: 1 },
+  ],
+  failure: null,
+  result: null,
+  cost: null,
+  createdAt: "2026-11-22T10:00:00.000Z",
+  finishedAt: null,
+};
+
+describe("a job without a result", () => {
+  it("shows no cost while nobody knows it", () => {
+    const page = renderJobPage(OPEN);
+    expect(page).toContain("transcribe");
+    expect(page).not.toContain("$");
+  });
+
+  it("shows what it cost although it failed, by stage and in total", () => {
+    const page = renderJobPage({
+      ...OPEN,
+      state: "failed",
+      stages: [
+        { name: "source", state: "done", attempts: 0 },
+        { name: "transcribe", state: "failed", attempts: 3 },
+      ],
+      failure: {
+        code: "bad_response",
+        message: "the engine answered with something else",
+        stage: "transcribe",
+        retryable: true,
+      },
+      cost: { usd: 0.0125, by_stage: { source: 0.0025, transcribe: 0.01 } },
+    });
+    for (const amount of ["$0.0025", "$0.0100", "$0.0125"]) expect(page).toContain(amount);
+  });
+});
