@@ -20,6 +20,13 @@ afterEach(() => fixture[Symbol.asyncDispose]());
 const submit = (tenant: string, count: number, lane: "interactive" | "standard" = "standard") =>
   work.accept(Array.from({ length: count }, () => toSubmission(newPostId(), { tenant, lane })));
 
+/** As the queue serves them. */
+function toRank({ lane, ahead, owed }: PickedJob): number {
+  if (lane === "interactive") return ahead ? 0 : 1;
+  if (owed) return 1;
+  return ahead ? 2 : 3;
+}
+
 async function tenantsOf(picked: readonly PickedJob[]): Promise<string[]> {
   const { rows } = await fixture.database.pool.query<{ tenant: string }>(
     "select tenant from stage_job where id = any ($1)",
@@ -42,6 +49,29 @@ test("only what is ahead passes a full window, as often as it may and up to a th
   expect(await work.pick("io", WINDOW, { allowed: 9, made: 3 })).toEqual([]);
 });
 
+test("an interactive job passes a full window of its own tenant's", async () => {
+  await submit("local", 50);
+  await work.claim(await work.pick("io", 3), "worker");
+  await work.pick("io", WINDOW);
+  await submit("local", 1, "interactive");
+  expect(await work.pick("io", WINDOW)).toEqual([]);
+  const passed = await work.pick("io", WINDOW, { allowed: 1, made: 0 });
+  expect(passed).toMatchObject([{ lane: "interactive", ahead: false, passing: true }]);
+});
+
+test("what a lane's share brings before a better lane is owed, and nothing else", async () => {
+  await submit("local", 50);
+  expect((await work.pick("io", 10)).filter(({ owed }) => owed)).toEqual([]);
+  await submit("local", 50, "interactive");
+  const picked = await work.pick("io", 30);
+  const owed = picked.filter((job) => job.owed).map(({ lane }) => lane);
+  // 30 % of 20 places, rounded by chance.
+  expect([...new Set(owed)]).toEqual(["standard"]);
+  expect(owed.length).toBeGreaterThanOrEqual(6);
+  expect(owed.length).toBeLessThanOrEqual(7);
+  expect(picked.filter(({ lane }) => lane === "interactive")).toHaveLength(20 - owed.length);
+});
+
 test("who has a fair share in flight passes nobody", async () => {
   await submit("loud", 50);
   await submit("other", 50);
@@ -59,8 +89,7 @@ test("the lanes keep their shares of what has passed, too", async () => {
 
 test("whoever is passed all the time keeps the share of its lane", async () => {
   const hints: PickedJob[] = [];
-  const isBetter = (a: PickedJob, b: PickedJob) =>
-    a.lane === b.lane ? a.ahead && !b.ahead : a.lane === "interactive";
+  const isBetter = (a: PickedJob, b: PickedJob) => toRank(a) < toRank(b);
   await submit("loud", 200);
   const dispatcher = createDispatcher({
     work,

@@ -119,6 +119,7 @@ async function runEverything(): Promise<void> {
   await work.unpick(await work.pick("io", 50));
   const jobs = await claim("io");
   await work.extend(jobs);
+  await work.keep(jobs);
   await work.startAlone(jobs[0] ?? { id: 0, epoch: 0 });
   const callId = await work.open(jobs[0] ?? { id: 0, epoch: 0 }, { engine: "e", estimateUsd: 1 });
   await work.fail({ callId, usd: 0 });
@@ -136,6 +137,7 @@ async function runEverything(): Promise<void> {
   await dead.drop({ filter: {}, limit: 10 });
   for (const queue of QUEUE_NAMES) await work.settle((await claim(queue)).map(toOutcome));
   await work.reconcile();
+  await work.expireDeadlines();
   await work.requeueAll();
   await work.cancel([second?.requestId ?? ""]);
   // The same posts again: reused, joined, and complete on arrival.

@@ -210,7 +210,7 @@ describe("deadlines", () => {
   test("keep work from starting that nobody would take, and say so", async () => {
     const [late] = await work.accept([toSubmission(newPostId(), { deadline: past() })]);
     expect(await work.pick("io", 10)).toEqual([]);
-    expect(await work.reconcile()).toMatchObject({ missed: 1 });
+    expect(await work.expireDeadlines()).toBe(1);
     expect(
       await rows("select state, error_code from request where id = $1", [late?.requestId]),
     ).toEqual([{ state: "failed", error_code: "deadline_missed" }]);
@@ -221,7 +221,7 @@ describe("deadlines", () => {
     const postId = newPostId();
     await work.accept([toSubmission(postId, { deadline: past() })]);
     await work.accept([toSubmission(postId, { deadline: future() })]);
-    await work.reconcile();
+    await work.expireDeadlines();
     await runAll();
     expect(await rows("select state from request order by id")).toEqual([
       { state: "failed" },
@@ -264,16 +264,5 @@ describe("fair shares", () => {
       ...Array<string>(5).fill("loud false"),
       ...Array<string>(3).fill("quiet true"),
     ]);
-  });
-
-  test("stop at a tenant's cap on work in flight", async () => {
-    await rows("insert into tenant (id, max_in_flight) values ('capped', 3)");
-    await work.accept(
-      Array.from({ length: 10 }, () => toSubmission(newPostId(), { tenant: "capped" })),
-    );
-    const picked = await work.pick("io", 10);
-    expect(picked).toHaveLength(3);
-    await work.claim(picked, "test");
-    expect(await work.pick("io", 10)).toEqual([]);
   });
 });

@@ -17,7 +17,7 @@ const { signal } = new AbortController();
 const WAIT = { timeout: 10_000, interval: 10 };
 
 let testDatabase: TestDatabase;
-/** What the tests themselves look through; one connection, however often they ask. */
+/** For the tests' own looks: one connection, however often they look. */
 let watcher: Database;
 let policy: UpstreamPolicy;
 let nextId = 0;
@@ -28,10 +28,7 @@ beforeAll(async () => {
   watcher = connect(testDatabase.url, 1);
 });
 
-afterAll(async () => {
-  await watcher.close();
-  await testDatabase.drop();
-});
+afterAll(() => watcher.close().then(() => testDatabase.drop()));
 
 beforeEach(() => {
   policy = { id: `api#${nextId++}`, rate: null, maxInFlight: 20, maxWaitMs: 2_000 };
@@ -201,20 +198,11 @@ describe("the breaker", () => {
     await open();
     await endPause();
     const probe = Promise.withResolvers<void>();
-    const started: string[] = [];
+    const call = vi.fn<() => Promise<void>>(() => probe.promise);
     const calls = ["b", "c", "d"].map((name) =>
-      codeOf(
-        newProcess(name).call(
-          "api",
-          async () => {
-            started.push(name);
-            if (started.length === 1) await probe.promise;
-          },
-          { signal },
-        ),
-      ),
+      codeOf(newProcess(name).call("api", call, { signal })),
     );
-    await vi.waitFor(() => expect(started).toHaveLength(1), WAIT);
+    await vi.waitFor(() => expect(call).toHaveBeenCalledOnce(), WAIT);
     const rows = await query<{ out: boolean }>(
       "select probe_until > now() as out from upstream where id = $1",
       [policy.id],
@@ -222,7 +210,7 @@ describe("the breaker", () => {
     expect(rows).toEqual([{ out: true }]);
     probe.resolve();
     expect(await Promise.all(calls)).toEqual(["ok", "ok", "ok"]);
-    expect(started).toHaveLength(3);
+    expect(call).toHaveBeenCalledTimes(3);
   });
 });
 
@@ -261,7 +249,6 @@ describe("a job", () => {
       const [job] = await work.pick("io", 10);
       if (job === undefined) throw new Error("nothing was picked");
       ends.push(await runner.run(job));
-      // It answers when the stage has ended; what became of the job is stored a moment later.
       await vi.waitFor(() => expect(runner.count()).toBe(0), WAIT);
     }
     const jobs = await query(

@@ -22,6 +22,11 @@ export interface DatabaseOptions {
 /** A statement that hangs longer than this holds a connection that others wait for. */
 const STATEMENT_TIMEOUT_MS = 30_000;
 
+/** Whoever stands still in mid-transaction gives up its locks after this. */
+const IDLE_IN_TRANSACTION_MS = 10_000;
+/** What node-postgres says when `query_timeout` is over. */
+const READ_TIMEOUT = "Query read timeout";
+
 /**
  * Every statement of ours finds few rows of big tables by index. Without these the planner, whose statistics lag behind
  * tables that grow by thousands of rows a second, now and then hashes a whole table for a batch of a hundred. Nested loops alone are not enough:
@@ -47,7 +52,7 @@ export function createDatabase({ url, poolSize, name, onError }: DatabaseOptions
     max: poolSize,
     application_name: name,
     statement_timeout: STATEMENT_TIMEOUT_MS,
-    idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     // Half-open connections end here instead of hanging a worker for ever.
     query_timeout: STATEMENT_TIMEOUT_MS + 5_000,
     connectionTimeoutMillis: 5_000,
@@ -82,20 +87,22 @@ export async function withTransaction<T>(
       client.release();
       return result;
     } catch (error) {
-      await rollback(client);
+      await giveBack(client, error);
       if (tries < TRANSACTION_TRIES && isConflict(error)) continue;
       throw error;
     }
   }
 }
 
-async function rollback(client: pg.PoolClient): Promise<void> {
+/** A connection that did not answer would not answer a rollback: its caller would wait as long once more. */
+async function giveBack(client: pg.PoolClient, cause: unknown): Promise<void> {
+  if (cause instanceof Error && cause.message === READ_TIMEOUT) return client.release(true);
   try {
     await client.query("rollback");
     client.release();
-  } catch (error) {
+  } catch {
     // The connection is gone, and the transaction with it.
-    client.release(error instanceof Error ? error : true);
+    client.release(true);
   }
 }
 

@@ -1,18 +1,26 @@
 import {
   type CallLedger,
   failpoint,
+  LeaseLostError,
   type Planner,
   type QueueName,
   type WorkStore,
 } from "@clipmill/domain";
 import { type Database, withTransaction } from "./database.ts";
 import { acceptSubmissions } from "./work/accept.ts";
-import { claimJobs, extendLeases, pickJobs, startAlone, unpickJobs } from "./work/dispatch.ts";
+import {
+  claimJobs,
+  extendLeases,
+  keepLeases,
+  pickJobs,
+  startAlone,
+  unpickJobs,
+} from "./work/dispatch.ts";
 import { type HandOff, NO_HAND_OFF } from "./work/insert-jobs.ts";
 import { reconcileJobs, requeueAll } from "./work/reconcile.ts";
 import { createRequestOptions } from "./work/request-options.ts";
 import { settleOutcomes } from "./work/settle.ts";
-import { CANCELLED, withdrawRequests } from "./work/withdraw.ts";
+import { CANCELLED, expireDeadlines, withdrawRequests } from "./work/withdraw.ts";
 
 export interface WorkStoreOptions {
   plan: Planner;
@@ -61,6 +69,7 @@ export function createWorkStore(
     claim: (refs, workerId) => claimJobs(pool, refs, workerId, options.leaseMs),
     startAlone: (ref) => startAlone(pool, ref),
     extend: (refs) => extendLeases(pool, refs, options.leaseMs),
+    keep: (refs) => keepLeases(pool, refs, options.leaseMs),
     async settle(outcomes) {
       const settled = await withTransaction(pool, async (tx) => {
         const written = await settleOutcomes(tx, planning, outcomes);
@@ -70,7 +79,9 @@ export function createWorkStore(
       failpoint("after-settle");
       return settled;
     },
-    reconcile: () => withTransaction(pool, (tx) => reconcileJobs(tx, noHandOff)),
+    reconcile: ({ spareLeases = false } = {}) =>
+      withTransaction(pool, (tx) => reconcileJobs(tx, noHandOff, { spareLeases })),
+    expireDeadlines: () => withTransaction(pool, expireDeadlines),
     cancel: (requestIds) =>
       withTransaction(pool, (tx) => withdrawRequests(tx, requestIds, CANCELLED)),
     requeueAll: () => requeueAll(pool),
@@ -78,10 +89,12 @@ export function createWorkStore(
     async open({ id, epoch }, { engine, estimateUsd }) {
       const { rows } = await pool.query<{ id: number }>({
         name: "open_call",
-        text: "insert into cost_entry (stage_job_id, epoch, engine, usd) values ($1, $2, $3, $4) returning id",
+        text: `insert into cost_entry (stage_job_id, epoch, engine, usd)
+          select id, epoch, $3, $4 from stage_job where id = $1 and epoch = $2 and state = 'running'
+          returning id`,
         values: [id, epoch, engine, estimateUsd],
       });
-      if (rows[0] === undefined) throw new Error("the intent of a paid call was not stored");
+      if (rows[0] === undefined) throw new LeaseLostError("the job is no longer the caller's");
       return rows[0].id;
     },
 

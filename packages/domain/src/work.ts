@@ -17,11 +17,13 @@ export interface PickedJob extends JobRef {
   lane: JobLane;
   /** Its tenant has less than half of a fair share in flight: the job need not wait behind those of the others. */
   ahead: boolean;
+  /** Its lane's share brought it before a better lane: served first come, first served with that one. */
+  owed: boolean;
   /** Picked beyond a full window. */
   passing: boolean;
 }
 
-/** Jobs that are ahead may pass a full window, so that they wait for a slot and not for room first. */
+/** Interactive jobs, and those that are ahead, may pass a full window: they wait for a slot and not for room first. */
 export interface Passes {
   /** Most of them now. */
   allowed: number;
@@ -54,8 +56,8 @@ export type Outcome = JobRef &
         /** False where the attempt must not count: throttling and pauses are nobody's failure. */
         counts: boolean;
       }
-    /** Given back without a try: shutdown, or a lock that was lost. */
-    | { kind: "released" }
+    /** Given back without a try: shutdown, a lock that was lost, or after `delayMs` a stage of another version. */
+    | { kind: "released"; delayMs?: number }
   );
 
 export interface Settled {
@@ -85,10 +87,6 @@ export interface ReconcileCounts {
   expired: number;
   /** Found dead after three crashes alone. */
   poisoned: number;
-  /** Back to ready because the queue had been wiped. */
-  wiped: number;
-  /** Requests that ended because their deadline passed. */
-  missed: number;
 }
 
 /**
@@ -100,7 +98,7 @@ export interface WorkStore {
   accept(submissions: readonly Submission[]): Promise<Accepted[]>;
   /**
    * ready → queued until at most `window` jobs of the queue are queued, best placed first. Up to `passes.allowed` that
-   * are ahead come on top, none by default, while no more than 4/3 of the window are queued.
+   * are interactive or ahead come on top, none by default, while no more than 4/3 of the window are queued.
    */
   pick(queue: QueueName, window: number, passes?: Passes): Promise<PickedJob[]>;
   /** queued → ready for hints that could not be delivered. */
@@ -114,18 +112,31 @@ export interface WorkStore {
   startAlone(ref: JobRef): Promise<boolean>;
   /** Extends the leases; returns the refs that are still held. */
   extend(refs: readonly JobRef[]): Promise<JobRef[]>;
+  /** Extends the leases of jobs whose outcome is being stored, without waiting for whoever stores it. */
+  keep(refs: readonly JobRef[]): Promise<void>;
   /** Finishes jobs and plans what follows. */
   settle(outcomes: readonly Outcome[]): Promise<Settled>;
   /** Ends open requests; work that nobody else needs stops. Returns the ids that were open. */
   cancel(requestIds: readonly string[]): Promise<string[]>;
-  /** Repairs what died: see `ReconcileCounts`. Any number of copies may run. */
-  reconcile(): Promise<ReconcileCounts>;
+  /**
+   * Repairs what died: see `ReconcileCounts`. Any number of copies may run. `spareLeases`: nobody could extend a lease
+   * lately, so none is expired.
+   */
+  reconcile(options?: { spareLeases?: boolean }): Promise<ReconcileCounts>;
+  /** Ends open requests whose deadline has passed, and work that nobody needs any more; returns how many requests. */
+  expireDeadlines(): Promise<number>;
   /** All jobs of a queue whose hints are known to be lost go back to ready. */
   requeueAll(): Promise<number>;
 }
 
+/** Another worker may hold the job by now. */
+export class LeaseLostError extends Error {
+  override readonly name = "LeaseLostError";
+}
+
 /** Paid calls are booked around the call, outside the stage's transaction. */
 export interface CallLedger {
+  /** Throws LeaseLostError where the job is no longer the caller's: the call must not be made. */
   open(job: JobRef, call: { engine: string; estimateUsd: number }): Promise<number>;
   /** The price of a failed call, at once. */
   fail(settlement: CallSettlement): Promise<void>;

@@ -4,6 +4,7 @@ import {
   type ClaimedJob,
   ClipmillError,
   type JobRef,
+  LeaseLostError,
   type Log,
   type Outcome,
   type PaidCall,
@@ -12,7 +13,6 @@ import {
   toClipmillError,
   type Upstreams,
 } from "@clipmill/domain";
-import { LeaseLostError } from "./leases.ts";
 import { toOutcome } from "./to-outcome.ts";
 
 export interface AttemptDeps {
@@ -63,7 +63,8 @@ export async function attempt(
     });
     return { id: job.id, epoch: job.epoch, kind: "done", output, records, calls };
   } catch (error) {
-    if (signal.reason instanceof ShutdownError || signal.reason instanceof LeaseLostError)
+    const reason = error instanceof LeaseLostError ? error : signal.reason;
+    if (reason instanceof ShutdownError || reason instanceof LeaseLostError)
       return { id: job.id, epoch: job.epoch, kind: "released" };
     if (!(error instanceof ClipmillError) && !signal.aborted)
       log.error({ err: error }, "stage threw an unknown error");

@@ -12,6 +12,7 @@ const job: PickedJob = {
   key: "k",
   lane: "standard",
   ahead: false,
+  owed: false,
   passing: false,
 };
 

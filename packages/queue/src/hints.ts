@@ -17,8 +17,9 @@ export interface Hints {
 }
 
 /** BullMQ serves jobs without a priority first, then lower numbers; among equals, first come first served. */
-function toPriority({ lane, ahead }: PickedJob): number | undefined {
+function toPriority({ lane, ahead, owed }: PickedJob): number | undefined {
   if (lane === "interactive") return ahead ? undefined : 1;
+  if (owed) return 1;
   return ahead ? 2 : 3;
 }
 

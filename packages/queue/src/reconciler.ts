@@ -5,7 +5,7 @@ import { sleep } from "./sleep.ts";
 import { createErrorLog } from "./throttled-log.ts";
 
 export interface ReconcilerDeps {
-  work: Pick<WorkStore, "reconcile" | "requeueAll">;
+  work: Pick<WorkStore, "reconcile" | "expireDeadlines" | "requeueAll">;
   hints: Pick<Hints, "isIntact">;
   /** A lost lease is found at most this much later. Default 5 s. */
   intervalMs?: number;
@@ -13,6 +13,8 @@ export interface ReconcilerDeps {
 }
 
 const INTERVAL_MS = 5_000;
+/** By default 15 s: leases of 30 s are extended every ten. */
+const SPARED_INTERVALS = 3;
 
 /** Repairs what died, every few seconds. Any number of reconcilers may run. */
 export function createReconciler({
@@ -24,19 +26,34 @@ export function createReconciler({
   const report = createErrorLog(log, "reconcile failed");
   const abort = new AbortController();
 
-  async function reconcile(): Promise<void> {
-    const wiped = (await hints.isIntact()) ? 0 : await work.requeueAll();
-    const counts = { ...(await work.reconcile()), wiped };
+  let sparedUntil = 0;
+
+  /** While Postgres was away nobody could extend a lease: each gets the time to. */
+  async function repair(): Promise<void> {
+    try {
+      tell({ ...(await work.reconcile({ spareLeases: performance.now() < sparedUntil })) });
+    } catch (error) {
+      sparedUntil = performance.now() + SPARED_INTERVALS * intervalMs;
+      throw error;
+    }
+  }
+
+  async function expire(): Promise<void> {
+    tell({ missed: await work.expireDeadlines() });
+  }
+
+  async function refill(): Promise<void> {
+    if (!(await hints.isIntact())) tell({ wiped: await work.requeueAll() });
+  }
+
+  function tell(counts: Record<string, number>): void {
     if (Object.values(counts).some((count) => count > 0)) log.warn(counts, "work reconciled");
   }
 
   async function run(): Promise<void> {
     while (!abort.signal.aborted) {
-      try {
-        await reconcile();
-      } catch (error) {
-        report(error);
-      }
+      // Each for itself: the first needs no queue, and the second waits for whoever settles one of its jobs.
+      for (const part of [repair, expire, refill]) await part().catch(report);
       await sleep(intervalMs, abort.signal);
     }
   }

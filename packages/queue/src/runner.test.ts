@@ -1,5 +1,5 @@
 import type { ClaimedJob, JobRef, Log, RunnableStage } from "@clipmill/domain";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { createRunner, type RunnerDeps } from "./runner.ts";
 
 const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
@@ -14,6 +14,7 @@ function createToyRunner(
     work: {
       startAlone: () => Promise.resolve(true),
       extend: (refs) => Promise.resolve([...refs]),
+      keep: () => Promise.resolve(),
       settle: () => Promise.resolve({ fenced: [], handedOff: [] }),
       unpick: () => Promise.resolve(),
       ...work,
@@ -109,5 +110,50 @@ test("a job that runs alone waits until the outcome of the one before is stored"
   // One that is no longer ours when its turn comes does not run.
   expect(await runner.run({ id: 3, epoch: 1 })).toMatchObject({ kind: "released" });
   expect({ started, begun }).toEqual({ started: ["1", "2"], begun: [1, 2, 3] });
+  await runner.close();
+});
+
+const TOY: RunnableStage = {
+  name: "toy",
+  queue: "io",
+  attempts: 1,
+  timeoutMs: 1_000,
+  run: () => Promise.resolve({ output: {} }),
+};
+
+const toClaimed = ({ id, epoch }: JobRef): ClaimedJob => {
+  return { id, epoch, stage: "toy", key: "k", input: {}, attempts: 0, lane: "standard", ageMs: 0 };
+};
+
+test("a hint outlives a database that is away for a moment", async () => {
+  let tries = 0;
+  const runner = createToyRunner(TOY, {
+    claim: (refs) =>
+      ++tries === 1
+        ? Promise.reject(new Error("connection refused"))
+        : Promise.resolve(refs.map(toClaimed)),
+  });
+  expect(await runner.run({ id: 1, epoch: 1 })).toEqual({ kind: "done", code: null });
+  await runner.close();
+});
+
+test("a lease is kept until the outcome is stored, and not a moment longer", async () => {
+  const kept: number[][] = [];
+  const storing = Promise.withResolvers<void>();
+  const runner = createToyRunner(TOY, {
+    claim: (refs) => Promise.resolve(refs.map(toClaimed)),
+    keep: (refs) => Promise.resolve(void kept.push(refs.map(({ id }) => id))),
+    settle: async () => {
+      await storing.promise;
+      return { fenced: [], handedOff: [] };
+    },
+  });
+  await runner.run({ id: 1, epoch: 1 });
+  await vi.waitFor(() => expect(kept).toContainEqual([1]));
+  storing.resolve();
+  await vi.waitFor(() => expect(runner.count()).toBe(0));
+  kept.length = 0;
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(kept).toEqual([]);
   await runner.close();
 });

@@ -13,12 +13,13 @@ import { createDelivery } from "./delivery.ts";
 import type { Hints } from "./hints.ts";
 import { createLeases } from "./leases.ts";
 import { createSettlements } from "./settlements.ts";
+import { sleep } from "./sleep.ts";
 import { createSoloGate } from "./solo-gate.ts";
 import { createErrorLog } from "./throttled-log.ts";
 
 export interface RunnerDeps extends Partial<Omit<AttemptDeps, "ledger">> {
   stages: readonly RunnableStage[];
-  work: Pick<WorkStore, "claim" | "startAlone" | "extend" | "settle" | "unpick">;
+  work: Pick<WorkStore, "claim" | "startAlone" | "extend" | "keep" | "settle" | "unpick">;
   /** Where the hints of next steps go that settling queued at once. */
   hints: Pick<Hints, "push">;
   ledger: AttemptDeps["ledger"];
@@ -46,6 +47,10 @@ export interface Runner {
 
 /** A bigger batch holds its row locks longer; at 100 jobs the commit is a few per cent of the batch. */
 const BATCH_MAX = 100;
+const CLAIM_RETRY_MS = 500;
+/** Until another program of this queue may have taken it. */
+const UNKNOWN_STAGE_MS = 10_000;
+const NEVER = new AbortController().signal;
 /** Outcomes that may wait for the database before slots do: enough for the few slots of a GPU, whose time is dear. */
 const UNSTORED_MAX = 8;
 
@@ -72,6 +77,21 @@ export function createRunner(deps: RunnerDeps): Runner {
 
   const report = createErrorLog(log, "result lost");
   const reportStart = createErrorLog(log, "job alone not started");
+  const reportClaim = createErrorLog(log, "job not claimed yet");
+
+  /** A database that restarts costs a wait, not all the hints of the window. Null: stale, or given up. */
+  async function claim(ref: JobRef): Promise<ClaimedJob | null> {
+    for (const until = Date.now() + leaseMs; !isStopping && Date.now() < until;) {
+      try {
+        return await claims.claim(ref);
+      } catch (error) {
+        reportClaim(error);
+        await sleep(CLAIM_RETRY_MS, NEVER);
+      }
+    }
+    // It stays queued, and goes to another worker when its hint's time is over.
+    return null;
+  }
 
   async function mayStart(job: ClaimedJob): Promise<boolean> {
     if (job.lane !== "solo") return true;
@@ -86,9 +106,10 @@ export function createRunner(deps: RunnerDeps): Runner {
     { abort, log: jobLog }: { abort: AbortController; log: Log },
   ): Promise<Outcome> {
     const stage = stages.get(job.stage);
+    const released = { id: job.id, epoch: job.epoch, kind: "released" } as const;
     // What this program does not know, another version put there; that version will take it.
-    if (stage === undefined || abort.signal.aborted || !(await mayStart(job)))
-      return { id: job.id, epoch: job.epoch, kind: "released" };
+    if (stage === undefined) return { ...released, delayMs: UNKNOWN_STAGE_MS };
+    if (abort.signal.aborted || !(await mayStart(job))) return released;
     return await attempt(attemptDeps, stage, job, { abort, log: jobLog });
   }
 
@@ -115,14 +136,15 @@ export function createRunner(deps: RunnerDeps): Runner {
     });
     const abort = leases.hold(job);
     if (isStopping) abort.abort(new ShutdownError("the worker is stopping"));
-    const leave = await gate.enter(job.lane === "solo");
+    const leave = await gate.enter(job.lane === "solo" && stages.has(job.stage));
     const startedAt = performance.now();
     const outcome = await runStage(job, { abort, log: jobLog });
-    leases.drop(job);
+    leases.keep(job);
     const stored = store(outcome, job, { durationMs: performance.now() - startedAt, log: jobLog })
       // Its lease runs out, and the job runs again.
       .catch(report)
       .finally(() => {
+        leases.drop(job);
         unstored.delete(stored);
         // Not before: a crash of the next one alone would be laid at the door of this one, too.
         leave();
@@ -139,9 +161,7 @@ export function createRunner(deps: RunnerDeps): Runner {
 
   return {
     async run(ref) {
-      // Unclaimed it stays queued, and goes to another worker when its hint's time is over.
-      if (isStopping) return { kind: "stale", code: null };
-      const job = await claims.claim(ref);
+      const job = await claim(ref);
       if (job === null) return { kind: "stale", code: null };
       failpoint("after-claim", job.stage);
       runningCount++;

@@ -9,12 +9,13 @@ import { toOutcome } from "./to-outcome.ts";
 export interface Settlements {
   /**
    * `fenced`: the job was no longer the caller's, and nothing was written. Throws when the database stayed away for
-   * as long as the lease could hold.
+   * several leases.
    */
   settle(outcome: Outcome): Promise<"settled" | "fenced">;
 }
 
 const RETRY_MS = 200;
+const STORED_WITHIN_LEASES = 4;
 const NEVER = new AbortController().signal;
 
 export function createSettlements(options: {
@@ -40,8 +41,8 @@ export function createSettlements(options: {
   return {
     async settle(outcome) {
       let stored = outcome;
-      // The result is kept for as long as the lease could hold: a database that restarts costs no work.
-      for (const until = Date.now() + leaseMs; ;) {
+      // Its lease is kept meanwhile where it can be: a database that restarts, or a connection that hangs, costs no work.
+      for (const until = Date.now() + STORED_WITHIN_LEASES * leaseMs; ;) {
         try {
           return (await batches.add(stored)) ? "settled" : "fenced";
         } catch (error) {

@@ -13,7 +13,7 @@ export async function reviveJobs(
   const { locked, values } = toLocked(selection);
   const { rows: jobs } = await tx.query<{ id: number; stage: string; queue: string }>(
     `${locked}
-     update stage_job j set state = 'ready', run_at = now(), attempts = 0, crashes = 0, solo_crashes = 0,
+     update stage_job j set state = 'ready', run_at = now(), start_by = null, attempts = 0, crashes = 0, solo_crashes = 0,
        error_code = null, error_message = null, error_upstream = null, worker_id = null, started_at = null,
        finished_at = null
      from locked where j.id = any (array[locked.id])
@@ -88,7 +88,7 @@ async function reopenCancelled(tx: Queryable, requestIds: readonly string[]): Pr
         where j.state = 'cancelled' and j.id = any (array(
           select l.stage_job_id from request_stage_job l where l.request_id = any ($1::text[])))
         order by j.id for update of j)
-      update stage_job j set state = 'ready', run_at = now(), error_code = null, error_message = null,
+      update stage_job j set state = 'ready', run_at = now(), start_by = null, error_code = null, error_message = null,
         error_upstream = null, started_at = null, finished_at = null
       from cancelled where j.id = any (array[cancelled.id])
       returning j.queue`,

@@ -132,6 +132,10 @@ export const stageJob = pgTable(
     index("stage_job_in_flight")
       .on(t.queue)
       .where(sql`in_flight`),
+    // Few jobs have one; those that missed it are found here.
+    index("stage_job_start_by")
+      .on(t.startBy)
+      .where(sql`run_at is not null and start_by is not null`),
     // The dead letter, newest first: whole, and by each of its filters. Few rows are in them.
     index("stage_job_dead_by_queue").on(t.queue).where(DEAD),
     index("stage_job_dead").on(t.finishedAt, t.id).where(DEAD),

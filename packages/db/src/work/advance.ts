@@ -1,4 +1,4 @@
-import type { PickedJob } from "@clipmill/domain";
+import type { PickedJob, Plan, Planner } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 import { notify } from "../notify.ts";
 import type { AdvancingRequest, Wanted } from "./advancing-request.ts";
@@ -6,6 +6,9 @@ import { attachSteps } from "./attach-steps.ts";
 import { isNews } from "./lane.ts";
 import { type RequestEnd, setCurrentArtifacts, storeEnds } from "./request-ends.ts";
 import type { Planning } from "./settle.ts";
+
+/** Where a request fails that no stage failed. */
+const PLANNING = "plan";
 
 export interface Advanced {
   /** By request id. Missing: the request waits for work. */
@@ -30,7 +33,7 @@ export async function advance(
   while (active.length > 0) {
     const wanted: Wanted[] = [];
     for (const request of active) {
-      const next = plan(request, request.states);
+      const next = planNext(plan, request);
       if (next.postId !== null) request.postId = next.postId;
       if (next.kind === "steps") for (const step of next.steps) wanted.push({ request, step });
       else ended.push({ request, plan: next });
@@ -52,4 +55,14 @@ export async function advance(
     ended.flatMap(({ request }) => (isNews(request) ? [request.id] : [])),
   );
   return { ends: new Map(ended.map((end) => [end.request.id, end.plan.kind])), handedOff };
+}
+
+/** A result that cannot be read, of another version say, ends its own request and not the batch that it is in. */
+function planNext(plan: Planner, request: AdvancingRequest): Plan {
+  try {
+    return plan(request, request.states);
+  } catch (error) {
+    const message = `what follows cannot be planned: ${error instanceof Error ? error.name : "unknown"}`;
+    return { kind: "failed", postId: request.postId, stage: PLANNING, code: "internal", message };
+  }
 }

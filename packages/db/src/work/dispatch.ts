@@ -1,6 +1,6 @@
 import type { ClaimedJob, JobRef, Passes, PickedJob, QueueName } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
-import { SOLO_RANK, toJobLane } from "./lane.ts";
+import { INTERACTIVE_RANK, SOLO_RANK, toJobLane } from "./lane.ts";
 
 /** Waiting work of the lanes below `interactive` keeps these shares of what is dispatched. */
 const STANDARD_SHARE = 0.3;
@@ -12,8 +12,9 @@ const PASSING_WINDOW = 4 / 3;
  * ready → queued. Within a lane the tenant with the least in flight for its weight is next, then age decides. The shares
  * are kept on average: with room for one job, a floor would starve the lanes below and a ceiling would starve those
  * above, so chance rounds. `solo` goes one at a time. `ahead` are jobs of a tenant with less than half of a fair share
- * in flight. The queue serves them first, and they may pass a full window, as often as the caller allows: each time that
- * the others were picked. Whoever is passed too often thus fills the window, which ends the passing until they are served.
+ * in flight. They and the `interactive` ones may pass a full window, as often as the caller allows: each time that the
+ * others were picked. Whoever is passed too often thus fills the window, which ends the passing until they are served.
+ * `owed` are those that their lane's share brought before a better lane.
  */
 const PICK = `
 with recursive lane_tenant as (
@@ -38,7 +39,8 @@ with recursive lane_tenant as (
   from room, lane_tenant g left join tenant t on t.id = g.tenant left join in_flight f on f.tenant = g.tenant
 ), candidate as (
   select j.id, s.lane, (s.in_flight + j.nth - 1) * 2 * greatest(1, room.tenants) <= room.in_flight as ahead,
-    row_number() over (partition by s.lane order by (s.in_flight + j.nth)::float8 / s.weight, j.run_at, j.id) as place
+    row_number() over (partition by s.lane order by (s.in_flight + j.nth)::float8 / s.weight, j.run_at, j.id) as place,
+    row_number() over (partition by s.tenant order by s.lane, j.nth) as nth_of_tenant, s.max_in_flight - s.in_flight as cap
   from room, share s cross join lateral (
     select w.id, w.run_at, row_number() over (order by w.run_at, w.id) as nth
     from (
@@ -47,29 +49,32 @@ with recursive lane_tenant as (
         and (start_by is null or start_by > now())
       order by run_at, id
       limit greatest(0, least(
-        room.jobs + case when s.ahead then room.passing else 0 end, s.max_in_flight - s.in_flight))) w) j
+        room.jobs + case when s.ahead or s.lane = ${INTERACTIVE_RANK} then room.passing else 0 end,
+        s.max_in_flight - s.in_flight))) w) j
 ), ranked as (
-  select c.id, c.lane, c.ahead, row_number() over (order by case
-      when c.lane = 2 and c.place <= floor((room.jobs + $5::int) * ${STANDARD_SHARE} + room.chance) then 0
-      when c.lane = 3 and c.place <= floor((room.jobs + $5::int) * ${BACKFILL_SHARE} + room.chance) then 0
-      else c.lane end,
-    c.place) - room.jobs as behind
-  from candidate c, room
-  where c.lane > 0 or (c.place = 1 and not room.solo)
+  select c.id, c.lane, c.ahead, row_number() over (order by c.turn, c.place) - room.jobs as behind,
+    c.turn < c.lane and c.lane > min(c.lane) filter (where c.lane > ${SOLO_RANK}) over () as owed
+  from room, (
+    select *, case
+      when lane = 2 and place <= floor((room.jobs + $5::int) * ${STANDARD_SHARE} + room.chance) then 0
+      when lane = 3 and place <= floor((room.jobs + $5::int) * ${BACKFILL_SHARE} + room.chance) then 0
+      else lane end as turn
+    from candidate, room) c
+  where (c.lane > ${SOLO_RANK} or (c.place = 1 and not room.solo)) and (c.cap is null or c.nth_of_tenant <= c.cap)
 ), chosen as (
-  select id, ahead, false as passing from ranked where behind <= 0
+  select id, ahead, owed, false as passing from ranked where behind <= 0
   union all
-  (select id, ahead, true from ranked where behind > 0 and ahead and lane > ${SOLO_RANK}
+  (select id, ahead, owed, true from ranked where behind > 0 and (ahead or lane = ${INTERACTIVE_RANK}) and lane > ${SOLO_RANK}
    order by behind limit (select passing from room))
 ), locked as (
-  select j.id, c.ahead, c.passing from (select * from chosen order by id) c join stage_job j on j.id = any (array[c.id])
+  select j.id, c.ahead, c.owed, c.passing from (select * from chosen order by id) c join stage_job j on j.id = any (array[c.id])
   where j.state = 'ready'
   for update of j skip locked
 )
 update stage_job j
 set state = 'queued', epoch = j.epoch + 1, run_at = null, deadline = now() + make_interval(secs => $3::float8 / 1000)
 from locked where j.id = any (array[locked.id])
-returning j.id, j.epoch, j.queue, j.stage, j.key, j.lane, locked.ahead, locked.passing`;
+returning j.id, j.epoch, j.queue, j.stage, j.key, j.lane, locked.ahead, locked.owed, locked.passing`;
 
 /**
  * Rows are found one by one from this list by their primary key, so they are locked in id order, as every writer locks
@@ -106,11 +111,11 @@ export async function pickJobs(
   return rows.map((row) => ({ ...row, lane: toJobLane(row.lane) }));
 }
 
-/** queued → ready: the hint could not be delivered, so nobody else will claim this epoch. */
+/** queued → ready, in its old place: the hint could not be delivered, so nobody else will claim this epoch. */
 export async function unpickJobs(tx: Queryable, refs: readonly JobRef[]): Promise<void> {
   await tx.query({
     name: "unpick_stage_jobs",
-    text: `update stage_job j set state = 'ready', run_at = now(), deadline = null
+    text: `update stage_job j set state = 'ready', run_at = j.created_at, deadline = null
       from ${REFS} where j.id = any (array[ref.id]) and j.epoch = ref.epoch and j.state = 'queued'`,
     values: [refs.map((r) => r.id), refs.map((r) => r.epoch)],
   });
@@ -128,6 +133,7 @@ export async function claimJobs(
     text: `update stage_job j set state = 'running', worker_id = $3, started_at = case when j.lane <> ${SOLO_RANK} then now() end,
         deadline = now() + make_interval(secs => $4::float8 / 1000)
       from ${REFS} where j.id = any (array[ref.id]) and j.epoch = ref.epoch and j.state = 'queued'
+        and (j.start_by is null or j.start_by > now())
       returning j.id, j.epoch, j.stage, j.key, j.input, j.attempts, j.lane,
         greatest(0, extract(epoch from now() - j.created_at) * 1000)::float8 as "ageMs"`,
     values: [refs.map((r) => r.id), refs.map((r) => r.epoch), workerId, leaseMs],
@@ -159,4 +165,21 @@ export async function extendLeases(
     values: [refs.map((r) => r.id), refs.map((r) => r.epoch), leaseMs],
   });
   return rows;
+}
+
+/** The same for jobs whose outcome is on its way: what the transaction that stores it has locked is passed over. */
+export async function keepLeases(
+  tx: Queryable,
+  refs: readonly JobRef[],
+  leaseMs: number,
+): Promise<void> {
+  await tx.query({
+    name: "keep_leases",
+    text: `with free as (
+        select id from stage_job where id = any ($1::bigint[]) order by id for update skip locked)
+      update stage_job j set deadline = now() + make_interval(secs => $3::float8 / 1000)
+      from ${REFS} where j.id = any (array[ref.id]) and j.epoch = ref.epoch and j.state = 'running'
+        and ref.id = any (array(select id from free))`,
+    values: [refs.map((r) => r.id), refs.map((r) => r.epoch), leaseMs],
+  });
 }

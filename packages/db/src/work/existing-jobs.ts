@@ -76,7 +76,7 @@ export async function reopen(
     input: string;
     startBy: string | null;
   }[] = [];
-  const moved: { id: number; lane: number; startBy: string | null }[] = [];
+  const moved: { id: number; lane: number; tenant: string; startBy: string | null }[] = [];
   const keys = new Set<string>();
   for (const { request, step } of wanted) {
     const key = toMapKey(step);
@@ -92,7 +92,12 @@ export async function reopen(
       });
       keys.add(key);
     } else if (job.endedMsAgo === null && (request.lane < job.lane || job.startBy !== null)) {
-      moved.push({ id: job.id, lane: request.lane, startBy: request.deadline });
+      moved.push({
+        id: job.id,
+        lane: request.lane,
+        tenant: request.tenant,
+        startBy: request.deadline,
+      });
     }
   }
   if (again.length > 0) {
@@ -119,10 +124,16 @@ export async function reopen(
     await tx.query({
       name: "promote_stage_jobs",
       text: `update stage_job j set lane = least(j.lane, f.lane),
+          tenant = case when f.lane < j.lane then f.tenant else j.tenant end,
           start_by = case when f.start_by is null then null else greatest(j.start_by, f.start_by) end
-        from unnest($1::bigint[], $2::smallint[], $3::timestamptz[]) as f (id, lane, start_by)
+        from unnest($1::bigint[], $2::smallint[], $3::text[], $4::timestamptz[]) as f (id, lane, tenant, start_by)
         where j.id = any (array[f.id])`,
-      values: [moved.map((f) => f.id), moved.map((f) => f.lane), moved.map((f) => f.startBy)],
+      values: [
+        moved.map((f) => f.id),
+        moved.map((f) => f.lane),
+        moved.map((f) => f.tenant),
+        moved.map((f) => f.startBy),
+      ],
     });
   }
   return keys;

@@ -5,7 +5,7 @@ import { toJobLane } from "./lane.ts";
 
 /**
  * Whether a new job may be queued at once instead of waiting for a dispatcher: its queue must have room in this
- * window and nothing ready, so that no lane or tenant is passed. Saves a row version and a round through the
+ * window and nothing ready, so that no lane or tenant is passed, and its tenant no cap, which dispatchers count. Saves a row version and a round through the
  * dispatcher for each stage after the first. A window of 0 hands nothing off.
  */
 export interface HandOff {
@@ -44,8 +44,12 @@ export async function insertJobs(
       room as materialized (
         select queue, size - sum(queued) as jobs, sum(jobs) as in_flight, count(*) as tenants
         from in_flight group by queue, size),
+      capped as materialized (
+        select t.id from tenant t where t.id = any ($5::text[]) and t.max_in_flight is not null),
       wanted as (
-        select w.*, coalesce(row_number() over (partition by w.queue order by w.lane, w.stage, w.key) <= room.jobs, false) as at_once
+        select w.*, coalesce(row_number() over (partition by w.queue order by w.lane, w.stage, w.key) <= room.jobs, false)
+          and (w.start_by is null or w.start_by > now())
+          and w.tenant <> all (array(select id from capped)) as at_once
         from unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $10::timestamptz[])
           as w (stage, key, queue, lane, tenant, input, start_by)
         left join room on room.queue = w.queue)
@@ -76,6 +80,6 @@ export async function insertJobs(
     created: new Map(rows.map((row) => [toMapKey(row), row.id])),
     handedOff: rows
       .filter((row) => row.epoch > 0)
-      .map((row) => ({ ...row, lane: toJobLane(row.lane), passing: false })),
+      .map((row) => ({ ...row, lane: toJobLane(row.lane), owed: false, passing: false })),
   };
 }

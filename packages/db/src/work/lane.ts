@@ -7,6 +7,7 @@ const RANKS = { solo: 0, interactive: 1, standard: 2, backfill: 3 } as const sat
 >;
 
 export const SOLO_RANK = RANKS.solo;
+export const INTERACTIVE_RANK = RANKS.interactive;
 
 /**
  * Nobody waits for a single post of a backfill, and every process listens: its news are left to polling, which a busy

@@ -2,7 +2,6 @@ import type { ReconcileCounts } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 import { notify } from "../notify.ts";
 import { SOLO_RANK } from "./lane.ts";
-import { expireDeadlines } from "./withdraw.ts";
 import { advanceAttached, type Planning } from "./settle.ts";
 
 /** Bounds one transaction; what is left over is taken in the next round. */
@@ -12,16 +11,20 @@ const RECONCILED_MAX = 1_000;
 const POISON_SOLO_CRASHES = 3;
 
 /**
- * Returns to `ready` what was queued or leased past its deadline. Rows that somebody holds are skipped: their
- * holder is alive. Runs in the caller's transaction.
+ * Returns to `ready` what was queued or, unless leases are spared, leased past its deadline. Rows that somebody holds
+ * are skipped: their holder is alive. Runs in the caller's transaction.
  */
-export async function reconcileJobs(tx: Queryable, planning: Planning): Promise<ReconcileCounts> {
+export async function reconcileJobs(
+  tx: Queryable,
+  planning: Planning,
+  { spareLeases }: { spareLeases: boolean },
+): Promise<ReconcileCounts> {
   const requeued = await tx.query<{ queue: string }>({
     name: "requeue_overdue",
     text: `with overdue as (
         select id from stage_job where in_flight and state = 'queued' and deadline < now()
         order by id limit ${RECONCILED_MAX} for update skip locked)
-      update stage_job j set state = 'ready', run_at = now(), deadline = null
+      update stage_job j set state = 'ready', run_at = j.created_at, deadline = null
       from overdue where j.id = any (array[overdue.id])
       returning j.queue`,
   });
@@ -30,7 +33,7 @@ export async function reconcileJobs(tx: Queryable, planning: Planning): Promise<
   const expired = await tx.query<{ id: number; queue: string; state: string }>({
     name: "expire_leases",
     text: `with expired as (
-        select id, lane = ${SOLO_RANK} and started_at is not null as solo from stage_job where in_flight and state = 'running' and deadline < now()
+        select id, lane = ${SOLO_RANK} and started_at is not null as solo from stage_job where in_flight and state = 'running' and deadline < now() and not $1
         order by id limit ${RECONCILED_MAX} for update skip locked),
       judged as (
         select e.id, e.solo, e.solo and j.solo_crashes + 1 >= ${POISON_SOLO_CRASHES} as poison
@@ -45,6 +48,7 @@ export async function reconcileJobs(tx: Queryable, planning: Planning): Promise<
         crashes = j.crashes + 1, solo_crashes = j.solo_crashes + judged.solo::int, lane = ${SOLO_RANK}
       from judged where j.id = any (array[judged.id])
       returning j.id, j.queue, j.state`,
+    values: [spareLeases],
   });
   const poisoned = expired.rows.filter((row) => row.state === "failed");
   await advanceAttached(
@@ -59,8 +63,6 @@ export async function reconcileJobs(tx: Queryable, planning: Planning): Promise<
     requeued: requeued.rows.length,
     expired: expired.rows.length - poisoned.length,
     poisoned: poisoned.length,
-    wiped: 0,
-    missed: await expireDeadlines(tx),
   };
 }
 
@@ -70,7 +72,7 @@ export async function requeueAll(tx: Queryable): Promise<number> {
     name: "requeue_all",
     text: `with queued as (
         select id from stage_job where in_flight and state = 'queued' order by id for update skip locked)
-      update stage_job j set state = 'ready', run_at = now(), deadline = null
+      update stage_job j set state = 'ready', run_at = j.created_at, deadline = null
       from queued where j.id = any (array[queued.id])
       returning j.queue`,
   });

@@ -48,6 +48,7 @@ export async function settleOutcomes(
 async function applyOutcomes(tx: Queryable, outcomes: readonly Outcome[]): Promise<Set<number>> {
   const failure = outcomes.map((outcome) => ("code" in outcome ? outcome : null));
   const retry = outcomes.map((outcome) => (outcome.kind === "retry" ? outcome : null));
+  const delaysMs = outcomes.map((outcome) => ("delayMs" in outcome ? outcome.delayMs : 0) ?? 0);
   const { rows } = await tx.query<{ id: number; queue: string; state: string }>({
     name: "apply_outcomes",
     text: `update stage_job j set
@@ -73,7 +74,7 @@ async function applyOutcomes(tx: Queryable, outcomes: readonly Outcome[]): Promi
       failure.map((f) => f?.code ?? null),
       failure.map((f) => f?.message ?? null),
       failure.map((f) => f?.upstream ?? null),
-      retry.map((r) => r?.delayMs ?? 0),
+      delaysMs,
       retry.map((r) => r?.counts ?? false),
     ],
   });

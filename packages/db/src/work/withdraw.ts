@@ -36,14 +36,7 @@ export async function withdrawRequests(
 ): Promise<string[]> {
   if (ids.length === 0) return [];
   // Jobs before requests, each in id order, as settling locks them.
-  const { rows: jobs } = await tx.query<{ id: number }>({
-    name: "lock_jobs_of_requests",
-    text: `select j.id from stage_job j
-      where j.id = any (array(select stage_job_id from request_stage_job where request_id = any ($1::text[])))
-        and j.state in ('ready', 'queued', 'running')
-      order by j.id for update`,
-    values: [ids],
-  });
+  await lockOpenJobs(tx, ids);
   const { rows: ended } = await tx.query<{ id: string }>({
     name: "withdraw_requests",
     text: `with open as (select id from request where id = any ($1::text[]) and state = 'open' order by id for update)
@@ -54,36 +47,62 @@ export async function withdrawRequests(
   });
   const endedIds = ended.map((row) => row.id);
   await endHolds(tx, endedIds, new Set());
-  await dropUnneeded(
-    tx,
-    jobs.map((job) => job.id),
-  );
+  // Once more: a settlement that was waited for has planned its next step. Nothing is planned for them any more now.
+  await dropUnneeded(tx, await lockOpenJobs(tx, endedIds));
   await notify(tx, "clipmill_request", endedIds);
   return endedIds;
 }
 
-/** Ends requests whose deadline has passed; returns how many. */
+async function lockOpenJobs(tx: Queryable, requestIds: readonly string[]): Promise<number[]> {
+  const { rows } = await tx.query<{ id: number }>({
+    name: "lock_jobs_of_requests",
+    text: `select j.id from stage_job j
+      where j.id = any (array(select stage_job_id from request_stage_job where request_id = any ($1::text[])))
+        and j.state in ('ready', 'queued', 'running')
+      order by j.id for update`,
+    values: [requestIds],
+  });
+  return rows.map((row) => row.id);
+}
+
+/** Ends requests whose deadline has passed, in the caller's transaction; returns how many. */
 export async function expireDeadlines(tx: Queryable): Promise<number> {
   const { rows } = await tx.query<{ id: string }>({
     name: "find_missed_deadlines",
     text: `select id from request where open_deadline < now() order by open_deadline limit ${EXPIRED_MAX}`,
   });
-  return (
-    await withdrawRequests(
-      tx,
-      rows.map((row) => row.id),
-      DEADLINE_MISSED,
-    )
-  ).length;
+  const missed = await withdrawRequests(
+    tx,
+    rows.map((row) => row.id),
+    DEADLINE_MISSED,
+  );
+  await dropLate(tx);
+  return missed.length;
 }
 
-/** Of these locked jobs: those without an open request are cancelled, the others take their best request's lane. */
+/** What may not start any more although no deadline of an open request says so: nobody needs it, or somebody later. */
+async function dropLate(tx: Queryable): Promise<void> {
+  const { rows } = await tx.query<{ id: number }>({
+    name: "lock_late_jobs",
+    text: `with late as (
+        select id from stage_job where run_at is not null and start_by is not null and start_by < now()
+        order by start_by limit ${EXPIRED_MAX})
+      select j.id from stage_job j where j.id = any (array(select id from late)) order by j.id for update skip locked`,
+  });
+  await dropUnneeded(
+    tx,
+    rows.map((row) => row.id),
+  );
+}
+
+/** Of these locked jobs: those without an open request are cancelled, the others take their best request's lane and tenant. */
 async function dropUnneeded(tx: Queryable, jobIds: readonly number[]): Promise<void> {
   if (jobIds.length === 0) return;
   await tx.query({
     name: "drop_unneeded_jobs",
     text: `with need as (
-        select j.id, min(r.lane) as lane, bool_or(r.deadline is null) as unbounded, max(r.deadline) as start_by
+        select j.id, min(r.lane) as lane, (array_agg(r.tenant order by r.lane, r.id) filter (where r.lane is not null))[1] as tenant,
+          bool_or(r.deadline is null) as unbounded, max(r.deadline) as start_by
         from unnest($1::bigint[]) as j (id)
         left join request_stage_job l on l.stage_job_id = any (array[j.id])
         left join request r on r.id = any (array[l.request_id]) and r.state = 'open'
@@ -95,6 +114,7 @@ async function dropUnneeded(tx: Queryable, jobIds: readonly number[]): Promise<v
         deadline = case when need.lane is null then null else j.deadline end,
         finished_at = case when need.lane is null then now() end,
         lane = case when need.lane is null or j.lane = 0 then j.lane else need.lane end,
+        tenant = coalesce(need.tenant, j.tenant),
         start_by = case when need.unbounded then null else need.start_by end
       from need where j.id = any (array[need.id])`,
     values: [jobIds],

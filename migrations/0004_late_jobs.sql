@@ -1,0 +1,1 @@
+CREATE INDEX "stage_job_start_by" ON "stage_job" USING btree ("start_by") WHERE run_at is not null and start_by is not null;

@@ -1,0 +1,48 @@
+import type { Log, ReconcileCounts } from "@clipmill/domain";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { createReconciler, type ReconcilerDeps } from "./reconciler.ts";
+
+const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
+const NOTHING: ReconcileCounts = { requeued: 0, expired: 0, poisoned: 0 };
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Runs a reconciler for some seconds; whether each of its rounds spared the leases. */
+async function toSpared(
+  seconds: number,
+  parts: { reconcile?: () => Promise<ReconcileCounts>; isIntact?: () => Promise<boolean> },
+): Promise<boolean[]> {
+  const { reconcile = () => Promise.resolve(NOTHING), isIntact = () => Promise.resolve(true) } =
+    parts;
+  const spared: boolean[] = [];
+  const work: ReconcilerDeps["work"] = {
+    reconcile(options) {
+      spared.push(options?.spareLeases ?? false);
+      return reconcile();
+    },
+    expireDeadlines: () => Promise.resolve(0),
+    requeueAll: () => Promise.resolve(0),
+  };
+  const reconciler = createReconciler({ work, hints: { isIntact }, log });
+  await vi.advanceTimersByTimeAsync(seconds * 1_000);
+  await reconciler.close();
+  return spared;
+}
+
+test("work is repaired while the queue is away", async () => {
+  const isIntact = () => Promise.reject(new Error("connection refused"));
+  expect(await toSpared(11, { isIntact })).toEqual([false, false, false]);
+});
+
+test("after Postgres was away its workers get the time to extend their leases", async () => {
+  let rounds = 0;
+  const reconcile = () =>
+    ++rounds === 2 ? Promise.reject(new Error("connection refused")) : Promise.resolve(NOTHING);
+  expect(await toSpared(24, { reconcile })).toEqual([false, false, true, true, false]);
+});
