@@ -19,6 +19,7 @@ export const ERROR_CODES = {
     { failover: true },
   ),
   not_found: entry("unrecoverable", 404, "There is no such job or post."),
+  cross_site: entry("unrecoverable", 403, "The request comes from a page of another site."),
   insufficient_credits: entry(
     "unrecoverable",
     402,

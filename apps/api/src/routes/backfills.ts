@@ -83,6 +83,7 @@ function postBackfill(api: Api, deps: ApiDeps): void {
           202: Backfill.describe("All of it is stored."),
           ...problemResponses({
             400: "Malformed; what came before stays stored",
+            403: "A page of another site asks",
             415: "Not a list",
             422: "The idempotency key was used with other options, or is in use now",
             503: "The database is down; what was stored before stays",
