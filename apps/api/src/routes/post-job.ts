@@ -14,6 +14,7 @@ import type { Api, ApiDeps } from "../deps.ts";
 import { getRequest } from "../get-request.ts";
 import { IDEMPOTENCY_KEY_HEADER, parseIdempotencyKey } from "../idempotency-key.ts";
 import { Job, toJob, toJobPath } from "../job.ts";
+import { Moment } from "../moment.ts";
 import { problemResponses } from "../openapi.ts";
 import { parseWait } from "../prefer.ts";
 
@@ -36,11 +37,7 @@ const JobBody = z.strictObject({
     .boolean()
     .default(false)
     .describe("recognise the speech, also where the source offers captions"),
-  deadline: z.iso
-    .datetime({ offset: true })
-    .nullable()
-    .default(null)
-    .describe("the work is not worth starting after this"),
+  deadline: Moment.nullable().prefault(null).describe("the work is not worth starting after this"),
 });
 
 // Loose: what validation returns replaces the headers that hooks see.
