@@ -20,7 +20,7 @@ export function cancelJob(api: Api, { requests, work }: ApiDeps): void {
           ...problemResponses({
             403: "A page of another site asks",
             404: "No such job",
-            503: "The database is down",
+            503: "The database is down, full or too slow",
           }),
         },
       },

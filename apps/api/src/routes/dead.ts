@@ -13,7 +13,10 @@ import {
 } from "./dead-job.ts";
 
 const tags = ["dead letter"];
-const refusals = problemResponses({ 400: "Malformed", 503: "The database is down" });
+const refusals = problemResponses({
+  400: "Malformed",
+  503: "The database is down, full or too slow",
+});
 const writeRefusals = { ...refusals, ...problemResponses({ 403: "A page of another site asks" }) };
 const moved = { jobs: z.number().int().describe("dead jobs that were taken") };
 

@@ -78,7 +78,7 @@ export function postJob(api: Api, deps: ApiDeps): void {
             400: "Malformed",
             403: "A page of another site asks",
             422: "No such post, or the idempotency key was used with another body",
-            503: "The database is down; nothing was accepted",
+            503: "The database is down, full or too slow; send the same again",
           }),
         },
       },
