@@ -30,7 +30,7 @@ export const ERROR_CODES = {
     422,
     "The idempotency key was used with another body.",
   ),
-  deadline_missed: entry("unrecoverable", 422, "The deadline passed before the work could start."),
+  deadline_missed: entry("unrecoverable", 422, "The deadline passed before the work was done."),
 
   // What is true of the post.
   gone: entry("skip", 404, "The post is deleted or never existed."),
