@@ -74,11 +74,25 @@ describe("GET /v1/dead", () => {
     expect(body["data"]).toMatchObject([{ id: 4 }, { id: 5 }]);
   });
 
+  test("takes a moment in any zone", async () => {
+    const { status, body } = await call(
+      "GET",
+      "/v1/dead?failed_before=2000-01-01T00:00:00%2B23:00",
+    );
+    expect({ status, data: body["data"] }).toEqual({ status: 200, data: [] });
+  });
+
   test.each([
     "?code=no_such_code",
     "?limit=0",
     "?limit=201",
     "?failed_before=yesterday",
+    "?failed_before=0000-01-01T00:00:00Z",
+    "?failed_after=0000-01-01T00:00:00%2B23:00",
+    "?failed_before=9999-12-31T23:59:59-01:00",
+    "?stage=%00",
+    "?tenant=a%00",
+    "?stage=",
     "?cursor=x",
     "?state=open",
   ])("refuses %s", async (query) => {
@@ -133,6 +147,8 @@ describe("POST /v1/dead/retry and /drop", () => {
     ["an empty list", { ids: [] }],
     ["both", { ids: [1], filter: {} }],
     ["an unknown filter", { filter: { state: "failed" } }],
+    ["a name with a NUL", { filter: { tenant: "\u0000" } }],
+    ["a moment before all time", { filter: { failed_before: "0000-01-01T00:00:00Z" } }],
     ["a limit over the bound", { filter: {}, limit: 10_001 }],
     ["ids that are text", { ids: ["1"] }],
   ])("refuses %s, and touches nothing", async (_what, payload) => {

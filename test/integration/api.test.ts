@@ -53,6 +53,15 @@ describe("POST /v1/jobs", () => {
   });
 
   it.each([
+    ["2999-01-01T00:00:00+23:00", "2998-12-31T01:00:00.000Z"],
+    ["2999-01-01T00:00:00.5Z", "2999-01-01T00:00:00.500Z"],
+  ])("takes the deadline %s as the moment that it is", async (deadline, moment) => {
+    const api = await startTestApi();
+    expect((await postJob(api, { url: ID, deadline })).statusCode).toBe(202);
+    expect(api.fake.submissions[0]).toMatchObject({ deadline: moment });
+  });
+
+  it.each([
     ["no url", {}, "#/url"],
     ["a url that is no text", { url: 7 }, "#/url"],
     ["an unknown key", { url: ID, urls: [] }, "#"],
@@ -61,6 +70,8 @@ describe("POST /v1/jobs", () => {
     ["no outputs", { url: ID, outputs: [] }, "#/outputs"],
     ["a freshness that is neither true nor false", { url: ID, fresh: "yes" }, "#/fresh"],
     ["a deadline without a zone", { url: ID, deadline: "2030-01-01T00:00:00" }, "#/deadline"],
+    ["a deadline in the year 0", { url: ID, deadline: "0000-01-01T00:00:00Z" }, "#/deadline"],
+    ["a deadline on no day", { url: ID, deadline: "2030-02-30T00:00:00Z" }, "#/deadline"],
   ])("answers 400 with a pointer for %s", async (_what, payload, pointer) => {
     const api = await startTestApi();
     const response = await postJob(api, payload);

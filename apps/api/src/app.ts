@@ -23,6 +23,7 @@ import { openapiJson } from "./routes/openapi-json.ts";
 import { postJob } from "./routes/post-job.ts";
 import { readyz } from "./routes/readyz.ts";
 import { stylesheet } from "./routes/stylesheet.ts";
+import { registerSameOrigin } from "./same-origin.ts";
 import { registerSecurityHeaders } from "./security-headers.ts";
 
 const BODY_LIMIT_BYTES = 64 * 1024;
@@ -50,6 +51,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   registerAccessLog(api);
   registerErrorHandling(api, deps);
   registerSecurityHeaders(api);
+  registerSameOrigin(api);
   await registerOpenApi(api);
   for (const route of ROUTES) route(api, deps);
   await registerDocs(api);

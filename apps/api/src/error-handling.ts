@@ -1,5 +1,5 @@
 import { renderProblemPage } from "@clipmill/dashboard";
-import { isOutOfRoom } from "@clipmill/db";
+import { type Outage, toOutage } from "@clipmill/db";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Api, ApiDeps } from "./deps.ts";
 import { checkHealth } from "./health.ts";
@@ -7,6 +7,12 @@ import { type Fault, toFault, toProblem } from "./problem.ts";
 
 /** For 429 and 503 when nobody named a time. */
 const RETRY_AFTER_MS = 5_000;
+
+const OUTAGES: Record<Outage, string> = {
+  full: "the database is full; nothing was accepted",
+  unanswered:
+    "the database did not answer in time; send the same again, under its idempotency key if it has one",
+};
 
 /** Every error leaves as a problem document: those of routes, of unknown paths, and of requests that Fastify refuses. */
 export function registerErrorHandling(api: Api, deps: ApiDeps): void {
@@ -24,14 +30,10 @@ export function registerErrorHandling(api: Api, deps: ApiDeps): void {
   );
 }
 
-/** Nothing is guessed from the error's text: if the database is down, that is why. */
+/** What the database itself says comes first; else, if it is down, that is why. */
 async function toUnforeseen(error: unknown, deps: ApiDeps): Promise<Fault> {
-  if (isOutOfRoom(error))
-    return {
-      code: "unavailable",
-      status: 503,
-      detail: "the database is full; nothing was accepted",
-    };
+  const outage = toOutage(error);
+  if (outage !== null) return { code: "unavailable", status: 503, detail: OUTAGES[outage] };
   const { database } = await checkHealth(deps);
   return database
     ? { code: "internal", status: 500, detail: "the request id finds the cause in the log" }

@@ -6,3 +6,4 @@ export { type HomeFacts, type RecentJob, renderHomePage } from "./pages/home-pag
 export { renderJobPage } from "./pages/job-page.ts";
 export { type ProblemFacts, renderProblemPage } from "./pages/problem-page.ts";
 export type { QueueCounts } from "./queue-counts.ts";
+export { isSameOrigin } from "./same-origin.ts";

@@ -106,9 +106,28 @@ async function giveBack(client: pg.PoolClient, cause: unknown): Promise<void> {
   }
 }
 
-/** Postgres has no disk, memory or connections left (SQLSTATE class 53). Nothing is wrong with the statement. */
-export function isOutOfRoom(error: unknown): boolean {
-  return error instanceof Error && "code" in error && /^53\w{3}$/.test(String(error.code));
+/** `full`: no disk, memory or connections left. `unanswered`: too slow, or the connection or the server went away. */
+export type Outage = "full" | "unanswered";
+
+/** What the driver and its pool say without a code. */
+const UNANSWERED_MESSAGES: ReadonlySet<string> = new Set([
+  "timeout exceeded when trying to connect",
+  "Connection terminated due to connection timeout",
+  "Connection terminated unexpectedly",
+  "Query read timeout",
+]);
+
+/**
+ * Why Postgres did not serve a statement that it may serve later; null where nothing says so. After `unanswered` a
+ * commit may have happened all the same. SQLSTATE 57014 is a statement over its time, class 08 a connection that
+ * broke, 57P a server that stops or starts.
+ */
+export function toOutage(error: unknown): Outage | null {
+  if (!(error instanceof Error)) return null;
+  const code = "code" in error ? String(error.code) : "";
+  if (/^53\w{3}$/.test(code)) return "full";
+  if (/^(57014|08\w{3}|57P\w{2})$/.test(code)) return "unanswered";
+  return UNANSWERED_MESSAGES.has(error.message) ? "unanswered" : null;
 }
 
 function isConflict(error: unknown): boolean {

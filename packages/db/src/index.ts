@@ -9,7 +9,8 @@ export {
   createDatabase,
   type Database,
   type DatabaseOptions,
-  isOutOfRoom,
+  type Outage,
+  toOutage,
   withTransaction,
 } from "./database.ts";
 export type { DeadFilter, DeadJob, DeadJobDetail, DeadSelection } from "./dead-letter/dead-job.ts";

@@ -19,6 +19,7 @@ export const ERROR_CODES = {
     { failover: true },
   ),
   not_found: entry("unrecoverable", 404, "There is no such job or post."),
+  cross_site: entry("unrecoverable", 403, "The request comes from a page of another site."),
   insufficient_credits: entry(
     "unrecoverable",
     402,
@@ -29,7 +30,7 @@ export const ERROR_CODES = {
     422,
     "The idempotency key was used with another body.",
   ),
-  deadline_missed: entry("unrecoverable", 422, "The deadline passed before the work could start."),
+  deadline_missed: entry("unrecoverable", 422, "The deadline passed before the work was done."),
 
   // What is true of the post.
   gone: entry("skip", 404, "The post is deleted or never existed."),

@@ -29,7 +29,7 @@ export interface Submission {
   outputs: readonly Output[];
   recipes: Recipes;
   lane: Lane;
-  /** ISO time after which the work is not worth starting; null for none. */
+  /** ISO time: a request that is open then fails, and what only it needs is started no more; null for none. */
   deadline: string | null;
   /** Unique per tenant; the same key with another body is `idempotency_conflict`. */
   idempotencyKey: string | null;

@@ -83,9 +83,10 @@ function postBackfill(api: Api, deps: ApiDeps): void {
           202: Backfill.describe("All of it is stored."),
           ...problemResponses({
             400: "Malformed; what came before stays stored",
+            403: "A page of another site asks",
             415: "Not a list",
             422: "The idempotency key was used with other options, or is in use now",
-            503: "The database is down; what was stored before stays",
+            503: "The database is down, full or too slow; what was stored before stays",
           }),
         },
       },
@@ -134,7 +135,10 @@ function getBackfill(api: Api, deps: ApiDeps): void {
         params: z.object({ id: z.string().describe("bf_…") }),
         response: {
           200: Backfill,
-          ...problemResponses({ 404: "No such backfill", 503: "The database is down" }),
+          ...problemResponses({
+            404: "No such backfill",
+            503: "The database is down, full or too slow",
+          }),
         },
       },
     },

@@ -17,7 +17,11 @@ export function cancelJob(api: Api, { requests, work }: ApiDeps): void {
         params: z.object({ id: z.string().describe("job_…") }),
         response: {
           200: Job.describe("The job as it is now"),
-          ...problemResponses({ 404: "No such job", 503: "The database is down" }),
+          ...problemResponses({
+            403: "A page of another site asks",
+            404: "No such job",
+            503: "The database is down, full or too slow",
+          }),
         },
       },
     },

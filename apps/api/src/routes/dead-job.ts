@@ -1,18 +1,21 @@
 import type { DeadFilter, DeadJob as Dead, DeadJobDetail as DeadDetail } from "@clipmill/db";
 import { ERROR_CODES, type ErrorCode } from "@clipmill/domain";
 import { z } from "zod";
+import { Moment } from "../moment.ts";
 
 const CODES = Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]];
-const name = z.string().min(1).max(100);
-const moment = z.iso.datetime({ offset: true });
+const name = z
+  .string()
+  .max(100)
+  .regex(/^[\x20-\x7e]+$/, "printable ASCII");
 
 /** All that are given must hold. */
 export const deadFilterFields = {
   code: z.enum(CODES).optional(),
   stage: name.optional(),
   tenant: name.optional(),
-  failed_before: moment.optional(),
-  failed_after: moment.optional().describe("this moment or later"),
+  failed_before: Moment.optional(),
+  failed_after: Moment.optional().describe("this moment or later"),
 };
 const DeadFilterFields = z.strictObject(deadFilterFields);
 

@@ -13,7 +13,11 @@ import {
 } from "./dead-job.ts";
 
 const tags = ["dead letter"];
-const refusals = problemResponses({ 400: "Malformed", 503: "The database is down" });
+const refusals = problemResponses({
+  400: "Malformed",
+  503: "The database is down, full or too slow",
+});
+const writeRefusals = { ...refusals, ...problemResponses({ 403: "A page of another site asks" }) };
 const moved = { jobs: z.number().int().describe("dead jobs that were taken") };
 
 /** `/v1/dead`: what failed for good, to look at, to try again, or to let go. */
@@ -78,7 +82,7 @@ export function dead(api: Api, deps: ApiDeps): void {
             ...moved,
             requests: z.number().int().describe("jobs that are open again"),
           }),
-          ...refusals,
+          ...writeRefusals,
         },
       },
     },
@@ -96,7 +100,7 @@ export function dead(api: Api, deps: ApiDeps): void {
         summary: "Acknowledge failures: they stay failed and leave the list",
         tags,
         body: DeadSelection,
-        response: { 200: z.object(moved), ...refusals },
+        response: { 200: z.object(moved), ...writeRefusals },
       },
     },
     async ({ body }) => ({ jobs: (await deps.dead.drop(toSelection(body))).jobCount }),

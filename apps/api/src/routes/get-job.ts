@@ -18,7 +18,10 @@ export function getJob(api: Api, { requests }: ApiDeps): void {
           200: Job.describe(
             "A job that failed or was skipped is 200 too: see `status` and `error`.",
           ),
-          ...problemResponses({ 404: "No such job", 503: "The database is down" }),
+          ...problemResponses({
+            404: "No such job",
+            503: "The database is down, full or too slow",
+          }),
         },
       },
     },

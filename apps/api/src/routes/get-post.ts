@@ -20,7 +20,7 @@ export function getPost(api: Api, { posts, answerMemoryBytes }: ApiDeps): void {
           ...problemResponses({
             400: "Not an id",
             404: "No such post is stored",
-            503: "The database is down",
+            503: "The database is down, full or too slow",
           }),
         },
       },

@@ -14,6 +14,7 @@ import type { Api, ApiDeps } from "../deps.ts";
 import { getRequest } from "../get-request.ts";
 import { IDEMPOTENCY_KEY_HEADER, parseIdempotencyKey } from "../idempotency-key.ts";
 import { Job, toJob, toJobPath } from "../job.ts";
+import { Moment } from "../moment.ts";
 import { problemResponses } from "../openapi.ts";
 import { parseWait } from "../prefer.ts";
 
@@ -36,11 +37,11 @@ const JobBody = z.strictObject({
     .boolean()
     .default(false)
     .describe("recognise the speech, also where the source offers captions"),
-  deadline: z.iso
-    .datetime({ offset: true })
-    .nullable()
-    .default(null)
-    .describe("the work is not worth starting after this"),
+  deadline: Moment.nullable()
+    .prefault(null)
+    .describe(
+      "a job that has not ended by then fails with `deadline_missed`, also while it runs; null for none",
+    ),
 });
 
 // Loose: what validation returns replaces the headers that hooks see.
@@ -79,8 +80,9 @@ export function postJob(api: Api, deps: ApiDeps): void {
           ),
           ...problemResponses({
             400: "Malformed",
-            422: "No such post, or the idempotency key was used with another body",
-            503: "The database is down; nothing was accepted",
+            403: "A page of another site asks",
+            422: "No link of a post, a deadline in the past, or an idempotency key that was used with another body",
+            503: "The database is down, full or too slow; send the same again",
           }),
         },
       },
@@ -88,10 +90,18 @@ export function postJob(api: Api, deps: ApiDeps): void {
     async (request, reply) => {
       const key = parseIdempotencyKey(request.headers[IDEMPOTENCY_KEY_HEADER]);
       const submission = toSubmission(request.body, key, deps.recipes());
+      const { deadline } = submission;
+      if (deadline !== null && key === null) checkDeadline(deadline, Date.now());
       const [accepted] = await deps.work.accept([submission]);
       if (accepted === undefined) throw new Error("accept returned nothing for one submission");
       if (accepted.state === "conflict") {
         throw new UnrecoverableError("idempotency_conflict", "use a new key for another body");
+      }
+      if (deadline !== null && key !== null) {
+        // A replay is answered with its job however late it comes, so the moment that counts is when that was stored.
+        // What came too late is stored all the same, never starts, and is refused each time.
+        const { createdAt } = await getRequest(deps.requests, accepted.requestId);
+        checkDeadline(deadline, Date.parse(createdAt));
       }
 
       if (!accepted.created) reply.header("idempotent-replayed", "true");
@@ -114,9 +124,6 @@ function toSubmission(
   recipes: Recipes,
 ): Submission {
   const link = parseLink(url);
-  if (deadline !== null && Date.parse(deadline) <= Date.now()) {
-    throw new UnrecoverableError("deadline_missed", "the deadline is in the past");
-  }
   return {
     tenant: TENANT,
     link: link.url,
@@ -129,6 +136,11 @@ function toSubmission(
     language,
     fresh,
   };
+}
+
+function checkDeadline(deadline: string, arrivedAtMs: number): void {
+  if (Date.parse(deadline) > arrivedAtMs) return;
+  throw new UnrecoverableError("deadline_missed", "the deadline is in the past");
 }
 
 /** The request as it stands when it has ended, when the time is over, or when nobody waits any more. */
