@@ -28,11 +28,6 @@ export class ShutdownError extends Error {
   override readonly name = "ShutdownError";
 }
 
-/** The abort reason of a stage that ran over its time. */
-class StageTimeoutError extends Error {
-  override readonly name = "StageTimeoutError";
-}
-
 /**
  * Runs a stage on a claimed job and says what becomes of the job; never throws. `abort` ends it early: with a
  * LeaseLostError or a ShutdownError the job is released and costs no attempt.
@@ -44,8 +39,9 @@ export async function attempt(
   { abort, log }: { abort: AbortController; log: Log },
 ): Promise<Outcome> {
   const { signal } = abort;
+  // As `AbortSignal.timeout` says it: by this name the upstream's gate knows it from a shutdown.
   const limit = setTimeout(
-    () => abort.abort(new StageTimeoutError(`${stage.name} ran over its limit`)),
+    () => abort.abort(new DOMException(`${stage.name} ran over its limit`, "TimeoutError")),
     stage.timeoutMs,
   );
   const calls: CallSettlement[] = [];
