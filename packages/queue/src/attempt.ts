@@ -52,7 +52,7 @@ export async function attempt(
       attempt: job.attempts + 1,
       now,
       pay(intent, call) {
-        const go = () => pay(ledger, job, intent, call, calls);
+        const go = () => pay(ledger, job, intent, call, { calls, signal });
         // The intent is written after the wait: a call that is sent back was never one.
         return upstreams?.call(intent.engine, go, { signal }) ?? go();
       },
@@ -80,10 +80,16 @@ async function pay<T extends { usd: number }>(
   job: JobRef,
   intent: PaidCall,
   call: () => Promise<T>,
-  calls: CallSettlement[],
+  { calls, signal }: { calls: CallSettlement[]; signal: AbortSignal },
 ): Promise<T> {
+  // What is not sent is not to stand in the books.
+  signal.throwIfAborted();
   if (intent.estimateUsd === 0) return await call();
   const callId = await ledger.open(job, intent);
+  if (signal.aborted) {
+    await ledger.fail({ callId, usd: 0 });
+    signal.throwIfAborted();
+  }
   try {
     const result = await call();
     calls.push({ callId, usd: result.usd });
