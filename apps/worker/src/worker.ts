@@ -27,6 +27,7 @@ import {
 } from "@clipmill/queue";
 import { createMedia } from "./media.ts";
 import { createRefetchingStorage } from "./refetching-storage.ts";
+import { requireProcessors } from "./require-processors.ts";
 import { createDispatchWindow } from "./window.ts";
 import { startReporting } from "./reporting.ts";
 import { startRetention } from "./retention.ts";
@@ -106,6 +107,7 @@ export async function createWorker(config: Config, log: Log, leave: () => void):
       storage: createRefetchingStorage(media.storage, { refetch: createRefetch(database), log }),
       artifacts: createArtifactReader(database),
     });
+    requireProcessors(planRequest.stages, stages);
     const runner = createRunner({
       hints,
       stages,

@@ -1,6 +1,5 @@
 import type {
   CurrentArtifacts,
-  Plan,
   PlannedStep,
   Planner,
   PostId,
@@ -61,6 +60,12 @@ export function step<In, Out>(stage: StageSpec<In, Out>, rule: StepRule<In, Out>
 /** What of the outputs is current for the post from now on. */
 export type FindArtifacts = (progress: Progress) => CurrentArtifacts;
 
+/** A planner that says what its steps are. */
+export interface StepPlanner extends Planner {
+  /** Names of the steps' stages, in order: each of them needs a processor somewhere. */
+  readonly stages: readonly string[];
+}
+
 /**
  * Turns the list of steps into the pure function that runs inside the transaction which finishes a stage. Without
  * `findArtifacts` nothing becomes current.
@@ -72,8 +77,8 @@ export function createPlanner(
     screenTextKey: null,
     answerKey: null,
   }),
-): Planner {
-  return (request, states) => {
+): StepPlanner {
+  const plan: Planner = (request, states) => {
     const settled = new Set<string>();
     const planned: PlannedStep[] = [];
     const warnings: Warning[] = [];
@@ -114,8 +119,9 @@ export function createPlanner(
     }
     if (settled.size < steps.length || postId === null)
       return { kind: "steps", steps: planned, postId };
-    return { kind: "done", postId, warnings, artifacts: findArtifacts(progress) } satisfies Plan;
+    return { kind: "done", postId, warnings, artifacts: findArtifacts(progress) };
   };
+  return Object.assign(plan, { stages: steps.map(({ name }) => name) });
 }
 
 function toProgress(request: RequestFacts, states: StageStates): Progress {

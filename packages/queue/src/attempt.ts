@@ -28,11 +28,6 @@ export class ShutdownError extends Error {
   override readonly name = "ShutdownError";
 }
 
-/** The abort reason of a stage that ran over its time. */
-class StageTimeoutError extends Error {
-  override readonly name = "StageTimeoutError";
-}
-
 /**
  * Runs a stage on a claimed job and says what becomes of the job; never throws. `abort` ends it early: with a
  * LeaseLostError or a ShutdownError the job is released and costs no attempt.
@@ -44,8 +39,9 @@ export async function attempt(
   { abort, log }: { abort: AbortController; log: Log },
 ): Promise<Outcome> {
   const { signal } = abort;
+  // As `AbortSignal.timeout` says it: by this name the upstream's gate knows it from a shutdown.
   const limit = setTimeout(
-    () => abort.abort(new StageTimeoutError(`${stage.name} ran over its limit`)),
+    () => abort.abort(new DOMException(`${stage.name} ran over its limit`, "TimeoutError")),
     stage.timeoutMs,
   );
   const calls: CallSettlement[] = [];
@@ -56,7 +52,7 @@ export async function attempt(
       attempt: job.attempts + 1,
       now,
       pay(intent, call) {
-        const go = () => pay(ledger, job, intent, call, calls);
+        const go = () => pay(ledger, job, intent, call, { calls, signal });
         // The intent is written after the wait: a call that is sent back was never one.
         return upstreams?.call(intent.engine, go, { signal }) ?? go();
       },
@@ -85,10 +81,16 @@ async function pay<T extends { usd: number }>(
   job: JobRef,
   intent: PaidCall,
   call: () => Promise<T>,
-  calls: CallSettlement[],
+  { calls, signal }: { calls: CallSettlement[]; signal: AbortSignal },
 ): Promise<T> {
+  // What is not sent is not to stand in the books.
+  signal.throwIfAborted();
   if (intent.estimateUsd === 0) return await call();
   const callId = await ledger.open(job, intent);
+  if (signal.aborted) {
+    await ledger.fail({ callId, usd: 0 });
+    signal.throwIfAborted();
+  }
   try {
     const result = await call();
     calls.push({ callId, usd: result.usd });

@@ -227,6 +227,11 @@ export function createUpstreamGate(deps: UpstreamGateDeps): UpstreamGate {
       }
       try {
         const { isProbe } = await waitForTurn(giveUpAtMs, signal);
+        if (signal.aborted) {
+          // It is not sent, which says nothing of the upstream; the next one may probe.
+          if (isProbe) tell({ ...EMPTY_REPORT, probe: "void" });
+          signal.throwIfAborted();
+        }
         let report: Report = EMPTY_REPORT;
         try {
           const result = await call();
