@@ -64,7 +64,7 @@ const FIND_REQUESTS = `select r.id, r.state, r.link, r.post_id as "postId", r.fa
       'relation', l.relation,
       'ranMs', (extract(epoch from j.finished_at - j.started_at) * 1000)::float8,
       'usd', coalesce((select sum(c.usd) from cost_entry c where c.stage_job_id = any (array[j.id])), 0)::float8)
-      order by j.id), '[]') as stages
+      order by l.stage_job_id), '[]') as stages
     from request_stage_job l join stage_job j on j.id = any (array[l.stage_job_id])
     where l.request_id = r.id) work on true
   left join post p on p.post_id = any (array[r.post_id]) and r.state = 'done' ${REQUEST_RESULT.joins}`;
