@@ -79,11 +79,16 @@ test("the intent of a paid call is booked only by whoever holds the job", async 
   const postId = newPostId();
   const [accepted] = await work.accept([toSubmission(postId)]);
   const job = await fixture.claimStage(postId, "io");
-  const call = { engine: "paid", estimateUsd: 0.01 };
-  expect(await work.open(job, call)).toBeGreaterThan(0);
+  const call = { job, engine: "paid", estimateUsd: 0.01 };
+  const stale = { ...call, job: { ...job, epoch: job.epoch - 1 } };
+  const [first, other, second] = await work.open([call, stale, { ...call, estimateUsd: 0.02 }]);
+  expect(other).toBeNull();
+  const usd = `select usd::float8 from cost_entry where id = $1`;
+  expect(await rows(usd, [first])).toEqual([{ usd: 0.01 }]);
+  expect(await rows(usd, [second])).toEqual([{ usd: 0.02 }]);
   await work.cancel([accepted?.requestId ?? ""]);
-  await expect(work.open(job, call)).rejects.toThrow("no longer the caller's");
-  expect(await rows("select 1 from cost_entry")).toHaveLength(1);
+  expect(await work.open([call])).toEqual([null]);
+  expect(await rows("select 1 from cost_entry")).toHaveLength(2);
 });
 
 test("a result that cannot be read ends its request, and nobody else's", async () => {

@@ -121,7 +121,8 @@ async function runEverything(): Promise<void> {
   await work.extend(jobs);
   await work.keep(jobs);
   await work.startAlone(jobs[0] ?? { id: 0, epoch: 0 });
-  const callId = await work.open(jobs[0] ?? { id: 0, epoch: 0 }, { engine: "e", estimateUsd: 1 });
+  const payer = jobs[0] ?? { id: 0, epoch: 0 };
+  const callId = (await work.open([{ job: payer, engine: "e", estimateUsd: 1 }]))[0] ?? 0;
   await work.fail({ callId, usd: 0 });
   await work.settle(
     jobs.map((job, i) => {

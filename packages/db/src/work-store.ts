@@ -1,13 +1,13 @@
 import {
   type CallLedger,
   failpoint,
-  LeaseLostError,
   type Planner,
   type QueueName,
   type WorkStore,
 } from "@clipmill/domain";
 import { type Database, withTransaction } from "./database.ts";
 import { acceptSubmissions } from "./work/accept.ts";
+import { openCalls } from "./work/open-calls.ts";
 import {
   claimJobs,
   extendLeases,
@@ -86,17 +86,7 @@ export function createWorkStore(
       withTransaction(pool, (tx) => withdrawRequests(tx, requestIds, CANCELLED)),
     requeueAll: () => requeueAll(pool),
 
-    async open({ id, epoch }, { engine, estimateUsd }) {
-      const { rows } = await pool.query<{ id: number }>({
-        name: "open_call",
-        text: `insert into cost_entry (stage_job_id, epoch, engine, usd)
-          select id, epoch, $3, $4 from stage_job where id = $1 and epoch = $2 and state = 'running'
-          returning id`,
-        values: [id, epoch, engine, estimateUsd],
-      });
-      if (rows[0] === undefined) throw new LeaseLostError("the job is no longer the caller's");
-      return rows[0].id;
-    },
+    open: (intents) => openCalls(pool, intents),
 
     async fail({ callId, usd }) {
       await pool.query({

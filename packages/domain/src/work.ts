@@ -134,10 +134,17 @@ export class LeaseLostError extends Error {
   override readonly name = "LeaseLostError";
 }
 
+/** What a job is about to pay for. */
+export interface CallIntent {
+  job: JobRef;
+  engine: string;
+  estimateUsd: number;
+}
+
 /** Paid calls are booked around the call, outside the stage's transaction. */
 export interface CallLedger {
-  /** Throws LeaseLostError where the job is no longer the caller's: the call must not be made. */
-  open(job: JobRef, call: { engine: string; estimateUsd: number }): Promise<number>;
+  /** Their ids, in order. Null where the job is no longer the caller's: that call must not be made. */
+  open(intents: readonly CallIntent[]): Promise<(number | null)[]>;
   /** The price of a failed call, at once. */
   fail(settlement: CallSettlement): Promise<void>;
 }

@@ -20,7 +20,10 @@ function createToyRunner(
       ...work,
     },
     hints: { push: () => Promise.resolve() },
-    ledger: { open: () => Promise.resolve(1), fail: () => Promise.resolve() },
+    ledger: {
+      open: (intents) => Promise.resolve(intents.map(() => 1)),
+      fail: () => Promise.resolve(),
+    },
     workerId: "test",
     leaseMs: 1_000,
     log,

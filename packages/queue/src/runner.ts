@@ -1,4 +1,5 @@
 import {
+  type CallLedger,
   type ClaimedJob,
   failpoint,
   type JobRef,
@@ -8,6 +9,7 @@ import {
   type WorkStore,
 } from "@clipmill/domain";
 import { attempt, type AttemptDeps, ShutdownError } from "./attempt.ts";
+import { createBookings } from "./bookings.ts";
 import { createClaims } from "./claims.ts";
 import { createDelivery } from "./delivery.ts";
 import type { Hints } from "./hints.ts";
@@ -17,12 +19,12 @@ import { sleep } from "./sleep.ts";
 import { createSoloGate } from "./solo-gate.ts";
 import { createErrorLog } from "./throttled-log.ts";
 
-export interface RunnerDeps extends Partial<Omit<AttemptDeps, "ledger">> {
+export interface RunnerDeps extends Partial<Omit<AttemptDeps, "bookings">> {
   stages: readonly RunnableStage[];
   work: Pick<WorkStore, "claim" | "startAlone" | "extend" | "keep" | "settle" | "unpick">;
   /** Where the hints of next steps go that settling queued at once. */
   hints: Pick<Hints, "push">;
-  ledger: AttemptDeps["ledger"];
+  ledger: CallLedger;
   workerId: string;
   leaseMs: number;
   log: Log;
@@ -57,7 +59,8 @@ const UNSTORED_MAX = 8;
 export function createRunner(deps: RunnerDeps): Runner {
   const { work, hints, workerId, leaseMs, log } = deps;
   const { ledger, upstreams, now = () => new Date(), random = Math.random } = deps;
-  const attemptDeps: AttemptDeps = { ledger, upstreams, now, random };
+  const bookings = createBookings({ ledger, batchMax: BATCH_MAX });
+  const attemptDeps: AttemptDeps = { bookings, upstreams, now, random };
   const stages = toStageMap(deps.stages);
   const leases = createLeases({ work, leaseMs, log });
   const gate = createSoloGate();

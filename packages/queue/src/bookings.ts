@@ -1,0 +1,38 @@
+import {
+  type CallIntent,
+  type CallLedger,
+  type CallSettlement,
+  type JobRef,
+  LeaseLostError,
+  type PaidCall,
+} from "@clipmill/domain";
+import { createGroupCommit } from "./group-commit.ts";
+
+/** The intents of paid calls, many jobs' in one commit. */
+export interface Bookings {
+  /** Resolves with the call's id once the intent is committed. Throws LeaseLostError where the job is another's. */
+  open(job: JobRef, call: PaidCall): Promise<number>;
+  /** The price of a failed call, at once. */
+  fail(settlement: CallSettlement): Promise<void>;
+}
+
+export function createBookings({
+  ledger,
+  batchMax,
+}: {
+  ledger: CallLedger;
+  batchMax: number;
+}): Bookings {
+  const batches = createGroupCommit<CallIntent, number | null>({
+    maxItems: batchMax,
+    flush: (intents) => ledger.open(intents),
+  });
+  return {
+    async open(job, { engine, estimateUsd }) {
+      const callId = await batches.add({ job, engine, estimateUsd });
+      if (callId === null) throw new LeaseLostError("the job is no longer the caller's");
+      return callId;
+    },
+    fail: (settlement) => ledger.fail(settlement),
+  };
+}
