@@ -19,7 +19,11 @@ export interface ToyWorkerArgs {
   roles: ("dispatch" | "reconcile" | "work")[];
   concurrency: number;
   window: number;
+  /** The last stage makes a call that costs something. Default: none does. */
+  paid?: boolean;
 }
+
+const PAID = { engine: "toy", estimateUsd: 0.002 };
 
 const args = JSON.parse(process.argv[2] ?? "{}") as ToyWorkerArgs;
 const onError = (error: Error) => process.stderr.write(`${error.message}\n`);
@@ -50,7 +54,10 @@ function start(): void {
   if (args.roles.includes("work")) {
     const runner = createRunner({
       hints,
-      stages: createToyStages(),
+      stages: createToyStages(async (name, postId, { pay }) => {
+        if (args.paid === true && name === "third") await pay(PAID, async () => ({ usd: 0.001 }));
+        return { output: { postId } };
+      }),
       work,
       ledger: work,
       workerId: `bench-${process.pid}`,
