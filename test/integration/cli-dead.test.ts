@@ -102,6 +102,7 @@ describe("clipmill dead", () => {
     ["ids and a filter", ["drop", "1", "--stage", "download"]],
     ["an unknown code", ["retry", "--code", "nonsense"]],
     ["an age without a unit", ["retry", "--older-than", "5"]],
+    ["an age of centuries", ["retry", "--older-than", "999999d"]],
     ["a number that is none", ["drop", "1x"]],
     ["a limit over the bound", ["list", "--limit", "1001"]],
   ])("refuses %s with exit code 2, and touches nothing", async (_what, args) => {

@@ -168,9 +168,14 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
+/** A century; what is much older has a year that Postgres does not know. */
+const MAX_AGE_MS = 36_500 * 86_400_000;
+
 function parseAge(text: string): number {
   const [, count, unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
   const unitMs = UNIT_MS[unit];
-  if (count !== undefined && unitMs !== undefined) return Number(count) * unitMs;
+  const ageMs = Number(count) * (unitMs ?? Number.NaN);
+  if (ageMs > MAX_AGE_MS) throw new InvalidArgumentError("an age is at most 36500d.");
+  if (ageMs >= 0) return ageMs;
   throw new InvalidArgumentError("an age is a number and s, m, h or d, such as 12h.");
 }

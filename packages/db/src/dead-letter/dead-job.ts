@@ -94,7 +94,8 @@ export function toCursor({ failedAt, id }: Pick<DeadJob, "failedAt" | "id">): st
 export function parseCursor(cursor: string): Pick<DeadJob, "failedAt" | "id"> {
   const text = Buffer.from(cursor, "base64url").toString("latin1");
   const [, failedAt, id] =
-    /^(\d{4}-\d\d-\d\dT[\d:.]{8,15}[+-]\d\d:\d\d) (\d{1,15})$/.exec(text) ?? [];
+    /^((?:19[7-9]|2\d\d)\d-\d\d-\d\dT[\d:.]{8,15}[+-](?:0\d|1[0-4]):\d\d) (\d{1,15})$/.exec(text) ??
+    [];
   if (failedAt === undefined || Number.isNaN(Date.parse(failedAt)))
     throw new UnrecoverableError("invalid_request", "the cursor is not one of ours");
   return { failedAt, id: Number(id) };
