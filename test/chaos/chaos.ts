@@ -9,11 +9,13 @@ const SHOWN = 20;
 function toLine(result: ChaosResult): string {
   const faults = FAULT_KINDS.map((kind) => `${kind} ${result.faults[kind] ?? "not possible here"}`);
   return [
+    `${result.backend} backend`,
     `${result.requests} requests (${result.shared} shared, ${result.repeated} repeated)`,
     `${result.deaths} deaths (${result.kills} kill -9)`,
     faults.join(", "),
     `${result.fenced} fenced, ${result.reconciled} reconciled, ${result.poisoned} poisoned`,
-    `${result.amplification.toFixed(3)} calls a job, Redis ${Math.round(result.redisBytes / 1e6)} MB`,
+    `${result.amplification.toFixed(3)} calls a job`,
+    `${result.waited.hints} hints at most before a backlog of ${result.waited.backlog}`,
     `${result.seconds} s`,
     `${result.lost} lost, ${result.violations.length} violations`,
   ].join(" · ");
@@ -33,8 +35,8 @@ function findShortfalls(result: ChaosResult, minima: Minima): string[] {
   ];
 }
 
-async function runOnce({ seed, plan, keep }: ChaosOptions): Promise<boolean> {
-  const result = await runChaos({ seed, plan, control: null, keep });
+async function runOnce({ backend, seed, plan, keep }: ChaosOptions): Promise<boolean> {
+  const result = await runChaos({ backend, seed, plan, control: null, keep });
   const shortfalls = findShortfalls(result, plan.minima);
   const problems = [...result.violations, ...shortfalls];
   for (const problem of problems.slice(0, SHOWN)) console.log(`  ${problem}`);
@@ -44,11 +46,11 @@ async function runOnce({ seed, plan, keep }: ChaosOptions): Promise<boolean> {
 }
 
 /** Each protection is taken out in turn; a harness that stays green then has proved nothing before. */
-async function runControls({ seed, keep }: ChaosOptions): Promise<boolean> {
+async function runControls({ backend, seed, keep }: ChaosOptions): Promise<boolean> {
   const plan = { ...SHORT, faultsForMs: { least: 20_000, most: 30_000 }, stalledAfterMs: 12_000 };
   let caught = 0;
   for (const [i, control] of CONTROLS.entries()) {
-    const result = await runChaos({ seed: seed + i, plan, control, keep });
+    const result = await runChaos({ backend, seed: seed + i, plan, control, keep });
     const isCaught = result.lost > 0 || result.violations.length > 0;
     if (isCaught) caught++;
     const [first = ""] = result.violations;

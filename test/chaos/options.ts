@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import type { QueueBackend } from "@clipmill/queue";
 
 /** What a run must have done to prove anything; below any of these it fails. */
 export interface Minima {
@@ -19,6 +20,8 @@ export interface Plan {
 }
 
 export interface ChaosOptions {
+  /** What BullMQ runs on. Default: redis, which then must be installed. */
+  backend: QueueBackend["kind"];
   seed: number;
   plan: Plan;
   controls: boolean;
@@ -36,7 +39,7 @@ const DEFAULT: Plan = {
 
 export const SHORT: Plan = {
   minima: { requests: 400, kills: 25, faults: 1 },
-  faultsForMs: { least: 35_000, most: 60_000 },
+  faultsForMs: { least: 30_000, most: 60_000 },
   requestsPerSecond: 16,
   killEveryMs: 1_100,
   stalledAfterMs: 20_000,
@@ -47,6 +50,7 @@ export function parseOptions(args: readonly string[]): ChaosOptions {
   const { values } = parseArgs({
     args: [...args],
     options: {
+      backend: { type: "string", default: "redis" },
       seed: { type: "string" },
       minutes: { type: "string" },
       short: { type: "boolean", default: false },
@@ -57,8 +61,12 @@ export function parseOptions(args: readonly string[]): ChaosOptions {
   const seed =
     values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
   if (!Number.isSafeInteger(seed)) throw new Error("--seed wants a whole number");
+  const { backend } = values;
+  if (backend !== "redis" && backend !== "postgres")
+    throw new Error("--backend wants redis or postgres");
   const plan = values.short ? SHORT : DEFAULT;
   return {
+    backend,
     seed,
     plan: values.minutes === undefined ? plan : toLongPlan(plan, Number(values.minutes)),
     controls: values.controls,

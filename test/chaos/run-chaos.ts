@@ -2,12 +2,13 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Redis } from "ioredis";
+import type { QueueBackend } from "@clipmill/queue";
 import { findFreePort } from "../support/free-port.ts";
 import { mountSmallDisk, unmountSmallDisk } from "../support/small-disk.ts";
 import { installAudit } from "./harness/audit.ts";
 import { createFaults, FAULT_KINDS, type FaultKind } from "./harness/faults.ts";
 import { type Fleet, startFleet } from "./harness/fleet.ts";
+import { type Waited, watchHints } from "./harness/hints-watch.ts";
 import { checkInvariants, countOpen, type Verdict } from "./harness/invariants.ts";
 import { createLoad, type Load } from "./harness/load.ts";
 import { createRandom, type Random } from "./harness/random.ts";
@@ -17,6 +18,7 @@ import type { Plan } from "./options.ts";
 import type { Control } from "./processes/arguments.ts";
 
 export interface ChaosResult extends Verdict {
+  backend: QueueBackend["kind"];
   requests: number;
   repeated: number;
   shared: number;
@@ -25,12 +27,13 @@ export interface ChaosResult extends Verdict {
   faults: Partial<Record<FaultKind, number>>;
   fenced: number;
   reconciled: number;
-  redisBytes: number;
+  waited: Waited;
   seconds: number;
   home: string;
 }
 
 export interface ChaosRun {
+  backend: QueueBackend["kind"];
   seed: number;
   plan: Plan;
   control: Control | null;
@@ -43,8 +46,14 @@ const WAITS_FOR_CALLERS: ReadonlySet<FaultKind> = new Set(["poison", "storm"]);
 const LAST_ANSWERS_MS = 15_000;
 const SMALL_DISK_MB = 96;
 
-/** One run from empty servers to a verdict. Throws where no redis-server is installed. */
-export async function runChaos({ seed, plan, control, keep }: ChaosRun): Promise<ChaosResult> {
+/** One run from empty servers to a verdict. Throws where the queue wants a redis-server and none is installed. */
+export async function runChaos({
+  backend,
+  seed,
+  plan,
+  control,
+  keep,
+}: ChaosRun): Promise<ChaosResult> {
   const startedAt = Date.now();
   const random = createRandom(seed);
   const home = await mkdtemp(join(tmpdir(), "clipmill-chaos-"));
@@ -59,15 +68,20 @@ export async function runChaos({ seed, plan, control, keep }: ChaosRun): Promise
     const postgres = await startPostgres(directories.postgres);
     closers.push(() => postgres.close());
     await installAudit(postgres.url);
-    const redis = await startRedis(directories.redis, await findFreePort());
-    if (redis === null) throw new Error("chaos needs redis-server: apt-get install redis-server");
-    closers.push(() => redis.close());
+    const server =
+      backend === "redis" ? await startRedis(directories.redis, await findFreePort()) : postgres;
+    if (server === null)
+      throw new Error(
+        "no redis-server here: apt-get install redis-server, or run with --backend postgres",
+      );
+    if (backend === "redis") closers.push(() => server.close());
+    const queue = { backend, server };
     const upstream = await startUpstream(createRandom(seed + 1));
     closers.push(() => upstream.close());
     const fleet = await startFleet({
       sizes: { ...SIZES, reconciler: control === "no-reconciler" ? 0 : SIZES.reconciler },
       postgres,
-      redis,
+      queue,
       common: { upstreamUrl: upstream.url, storageDirectory: directories.storage, control },
       logDirectory: directories.logs,
       cacheDirectory: join(tmpdir(), "clipmill-chaos-cache"),
@@ -79,12 +93,12 @@ export async function runChaos({ seed, plan, control, keep }: ChaosRun): Promise
       load,
       random,
       postgres,
-      redis,
+      queue,
       storageDirectory: directories.storage,
       smallDisk,
     });
-    const watch = watchRedis(redis.url);
-    closers.push(async () => watch.close());
+    const watch = watchHints(postgres, queue);
+    closers.push(() => watch.close());
 
     say("faults");
     const done = await disturb({ fleet, load, random, plan, faults, say });
@@ -98,7 +112,7 @@ export async function runChaos({ seed, plan, control, keep }: ChaosRun): Promise
       storageDirectory: directories.storage,
       load,
       upstream,
-      redisBytes: watch.maximum(),
+      waited: watch.most(),
     });
     return {
       ...verdict,
@@ -109,7 +123,8 @@ export async function runChaos({ seed, plan, control, keep }: ChaosRun): Promise
       deaths,
       fenced: counts.fenced,
       reconciled: counts.reconciled,
-      redisBytes: watch.maximum(),
+      waited: watch.most(),
+      backend,
       seconds: Math.round((Date.now() - startedAt) / 1_000),
       home,
     };
@@ -202,24 +217,4 @@ function createProgress(): (what: string) => void {
   const startedAt = Date.now();
   return (what) =>
     void process.stderr.write(`  ${((Date.now() - startedAt) / 1_000).toFixed(1)} s: ${what}\n`);
-}
-
-function watchRedis(url: string): { maximum(): number; close(): void } {
-  let maximum = 0;
-  const redis = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 500 });
-  redis.on("error", () => {});
-  const look = async () => {
-    const text = await redis.info("memory").catch(() => "");
-    maximum = Math.max(maximum, Number(/used_memory:(\d+)/.exec(text)?.[1] ?? 0));
-  };
-  const timer = setInterval(() => {
-    void look();
-  }, 1_000);
-  return {
-    maximum: () => maximum,
-    close() {
-      clearInterval(timer);
-      redis.disconnect();
-    },
-  };
 }

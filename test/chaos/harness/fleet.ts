@@ -3,9 +3,14 @@ import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ChaosArguments, FromProcess, ToProcess } from "../processes/arguments.ts";
+import {
+  CHAOS_PREFIX,
+  type ChaosArguments,
+  type FromProcess,
+  type ToProcess,
+} from "../processes/arguments.ts";
 import { createTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
-import { type ChaosServer, toProxied } from "./servers.ts";
+import { type ChaosServer, type QueueServer, toProxied } from "./servers.ts";
 
 export type Role = "api" | "dispatcher" | "reconciler" | "worker";
 
@@ -36,7 +41,7 @@ export interface Fleet {
 export interface FleetOptions {
   sizes: Readonly<Record<Role, number>>;
   postgres: ChaosServer;
-  redis: ChaosServer;
+  queue: QueueServer;
   common: Pick<ChaosArguments, "upstreamUrl" | "storageDirectory" | "control">;
   logDirectory: string;
   /** Where Node keeps compiled code: a process starts a hundred times here. */
@@ -71,19 +76,22 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
 async function startMember(
   role: Role,
   name: string,
-  { postgres, redis, common, logDirectory, cacheDirectory }: FleetOptions,
+  { postgres, queue, common, logDirectory, cacheDirectory }: FleetOptions,
   counts: FleetCounts,
 ): Promise<{ member: Member; close(): Promise<void> }> {
-  const proxies = await Promise.all([createTcpProxy(postgres.port), createTcpProxy(redis.port)]);
-  const [toPostgres, toRedis] = proxies;
+  const proxies = await Promise.all([
+    createTcpProxy(postgres.port),
+    createTcpProxy(queue.server.port),
+  ]);
+  const [toPostgres, toQueue] = proxies;
   const file = role === "api" ? "api.ts" : "worker.ts";
   const path = fileURLToPath(new URL(`../processes/${file}`, import.meta.url));
   const args: ChaosArguments = {
     ...common,
     ...ROLES[role],
-    prefix: "chaos",
+    prefix: CHAOS_PREFIX,
     databaseUrl: toProxied(postgres.url, toPostgres?.port ?? 0),
-    redisUrl: toProxied(redis.url, toRedis?.port ?? 0),
+    queue: { backend: queue.backend, url: toProxied(queue.server.url, toQueue?.port ?? 0) },
   };
   const log = createWriteStream(join(logDirectory, `${name}.log`));
   let child: ChildProcess | null = null;

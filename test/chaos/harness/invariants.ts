@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { STAGE_NAMES } from "../pipeline.ts";
+import type { Waited } from "./hints-watch.ts";
 import type { Load } from "./load.ts";
 import { query } from "./servers.ts";
 import type { Upstream } from "./upstream.ts";
@@ -21,8 +22,7 @@ export interface World {
   storageDirectory: string;
   load: Load;
   upstream: Upstream;
-  /** The most that Redis was seen to use. */
-  redisBytes: number;
+  waited: Waited;
 }
 
 /** Rows of each of these are violations. */
@@ -95,11 +95,10 @@ const RULES: readonly { rule: string; sql: string }[] = [
   { rule: "seen by the audit", sql: "select rule, detail from chaos_violation" },
 ];
 
-/** Redis holds windows and the last thousand of each queue, whatever waits in Postgres. */
-const REDIS_BYTES_MAX = 64_000_000;
+const HINTS_MAX = 1_000;
 
 export async function checkInvariants(world: World): Promise<Verdict> {
-  const { databaseUrl, load, redisBytes } = world;
+  const { databaseUrl, load, waited } = world;
   const violations = [...load.complaints];
   for (const { rule, sql } of RULES) {
     const rows = await query(databaseUrl, sql);
@@ -109,7 +108,8 @@ export async function checkInvariants(world: World): Promise<Verdict> {
   violations.push(...(await checkFiles(world)));
   const calls = await checkCalls(world);
   violations.push(...calls.violations);
-  if (redisBytes > REDIS_BYTES_MAX) violations.push(`I9: Redis held ${redisBytes} bytes`);
+  if (waited.hints > HINTS_MAX)
+    violations.push(`I9: ${waited.hints} hints waited in a queue, at most ${HINTS_MAX} may`);
   const poisoned = await query<{ count: number }>(
     databaseUrl,
     "select count(*)::int as count from stage_job where error_code = 'poison'",

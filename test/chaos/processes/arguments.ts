@@ -1,7 +1,10 @@
+import type { QueueBackend } from "@clipmill/queue";
+
 /** What the harness tells a process that it starts. */
 export interface ChaosArguments {
   databaseUrl: string;
-  redisUrl: string;
+  /** Where BullMQ keeps its hints; on Postgres this is the same database on a way of its own. */
+  queue: { backend: QueueBackend["kind"]; url: string };
   /** Of the keys on Redis. */
   prefix: string;
   roles: ("dispatch" | "reconcile" | "work")[];
@@ -24,6 +27,9 @@ export type Control = (typeof CONTROLS)[number];
 export const LEASE_MS = 3_000;
 export const QUEUED_FOR_MS = 5_000;
 export const RECONCILE_EVERY_MS = 500;
+
+/** Of a run's keys on Redis. */
+export const CHAOS_PREFIX = "chaos";
 
 export type ToProcess = { type: "block"; ms: number };
 

@@ -42,8 +42,8 @@ const database = createDatabase({
   onError,
 });
 const backend = createQueueBackend({
-  redisUrl: args.redisUrl,
-  databaseUrl: url,
+  redisUrl: args.queue.backend === "redis" ? args.queue.url : undefined,
+  databaseUrl: args.queue.url,
   prefix: args.prefix,
   onError,
 });
