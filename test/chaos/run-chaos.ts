@@ -172,7 +172,8 @@ async function disturb(deps: {
   async function kill(): Promise<void> {
     while (goesOn()) {
       await sleep(plan.killEveryMs * (0.5 + random.next()));
-      if (random.pick(fleet.members).signal("SIGKILL")) kills++;
+      const mortals = fleet.members.filter((member) => !fleet.spared.has(member));
+      if (random.pick(mortals).signal("SIGKILL")) kills++;
     }
   }
   async function inflict(kind: FaultKind): Promise<void> {

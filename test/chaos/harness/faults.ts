@@ -52,9 +52,18 @@ export function createFaults(deps: FaultDeps): Partial<Record<FaultKind, Fault>>
   const pickProxied = () =>
     random.pick(
       fleet.members
-        .flatMap(({ proxies }) => proxies)
-        .filter((proxy) => proxy.connectionCount() > 0),
+        .flatMap((member) => member.proxies.map((proxy) => ({ member, proxy })))
+        .filter(({ proxy }) => proxy.connectionCount() > 0),
     );
+
+  /** False, too, where the process died of something else, or another took its place. */
+  async function outlived(member: Member | null, act: (member: Member) => Promise<boolean>) {
+    const pid = member?.pid() ?? null;
+    if (member === null || pid === null) return false;
+    fleet.spared.add(member);
+    const reached = await act(member).finally(() => fleet.spared.delete(member));
+    return reached && member.pid() === pid;
+  }
 
   return {
     flush: () => flush(queue),
@@ -65,26 +74,24 @@ export function createFaults(deps: FaultDeps): Partial<Record<FaultKind, Fault>>
       await postgres.restart();
       return true;
     },
-    cut: async () => pickProxied().cut() > 0,
+    cut: async () => pickProxied().proxy.cut() > 0,
     async hole() {
-      const proxy = pickProxied();
-      const reached = proxy.hole() > 0;
-      await sleep(AWAY_MS);
-      proxy.heal();
-      return reached;
+      const { member, proxy } = pickProxied();
+      return outlived(member, async () => {
+        const reached = proxy.hole() > 0;
+        await sleep(AWAY_MS);
+        proxy.heal();
+        return reached;
+      });
     },
-    async pause() {
-      const member = await pickBusy(postgres.url, fleet);
-      if (member?.signal("SIGSTOP") !== true) return false;
-      await sleep(AWAY_MS);
-      return member.signal("SIGCONT");
-    },
-    async block() {
-      const member = await pickBusy(postgres.url, fleet);
-      member?.send({ type: "block", ms: AWAY_MS });
-      await sleep(AWAY_MS);
-      return member !== null;
-    },
+    pause: async () =>
+      outlived(await pickBusy(postgres.url, fleet), async (member) => {
+        if (!member.signal("SIGSTOP")) return false;
+        await sleep(AWAY_MS);
+        return member.signal("SIGCONT");
+      }),
+    block: async () =>
+      outlived(await pickBusy(postgres.url, fleet), (member) => member.block(AWAY_MS)),
     ...(deps.smallDisk ? { "disk-full": () => fillForAWhile(deps.storageDirectory) } : {}),
     poison: () => endsInTime(load.submit("poison")),
     storm: () => endsInTime(load.storm(STORM_COPIES)),

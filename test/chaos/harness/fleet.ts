@@ -22,7 +22,8 @@ export interface Member {
   pid(): number | null;
   /** Of an API that is up. */
   url(): string | null;
-  send(message: ToProcess): void;
+  /** Stands still for so long, on its event loop; false where it ended before it said that it had. */
+  block(ms: number): Promise<boolean>;
   signal(signal: NodeJS.Signals): boolean;
 }
 
@@ -34,6 +35,8 @@ export interface FleetCounts {
 
 export interface Fleet {
   readonly members: readonly Member[];
+  /** Those that one fault has to itself: a kill meanwhile would undo what it does to them. */
+  readonly spared: Set<Member>;
   readonly counts: FleetCounts;
   close(): Promise<void>;
 }
@@ -66,6 +69,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   );
   return {
     members: started.map(({ member }) => member),
+    spared: new Set(),
     counts,
     async close() {
       await Promise.all(started.map(({ close }) => close()));
@@ -113,7 +117,7 @@ async function startMember(
       if (message.type === "ready") {
         url = message.url ?? null;
         ready.resolve();
-      } else counts[message.type] += message.count;
+      } else if (message.type !== "blocked") counts[message.type] += message.count;
     });
     // A message to a process that has just died.
     next.on("error", () => {});
@@ -137,7 +141,7 @@ async function startMember(
     proxies,
     pid: () => child?.pid ?? null,
     url: () => url,
-    send: (message) => void child?.send(message, () => {}),
+    block: async (ms) => child !== null && (await block(child, ms)),
     signal: (signal) => child?.kill(signal) ?? false,
   };
   return {
@@ -154,4 +158,14 @@ async function startMember(
       await Promise.all(proxies.map((proxy) => proxy.close()));
     },
   };
+}
+
+function block(child: ChildProcess, ms: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    child.on("message", ({ type }: FromProcess) => {
+      if (type === "blocked") resolve(true);
+    });
+    child.once("exit", () => resolve(false));
+    child.send({ type: "block", ms } satisfies ToProcess, () => {});
+  });
 }

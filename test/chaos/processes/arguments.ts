@@ -35,6 +35,8 @@ export type ToProcess = { type: "block"; ms: number };
 
 export type FromProcess =
   | { type: "ready"; url?: string }
+  /** It was asked to, and is over. */
+  | { type: "blocked" }
   /** Results refused because another worker held the job by then. */
   | { type: "fenced"; count: number }
   | { type: "reconciled"; count: number };

@@ -83,7 +83,9 @@ if (args.roles.includes("reconcile")) {
 }
 
 process.on("message", ({ type, ms }: ToProcess) => {
+  if (type !== "block") return;
   // What a decoder on the event loop would do: no timer, no heartbeat, no answer.
-  if (type === "block") for (const until = Date.now() + ms; Date.now() < until;);
+  for (const until = Date.now() + ms; Date.now() < until;);
+  tell({ type: "blocked" });
 });
 tell({ type: "ready" });
