@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import type { QueueBackend } from "@clipmill/queue";
+import { FAULT_KINDS, type FaultKind } from "./harness/faults.ts";
 
 /** What a run must have done to prove anything; below any of these it fails. */
 export interface Minima {
@@ -15,8 +16,12 @@ export interface Plan {
   faultsForMs: { least: number; most: number };
   requestsPerSecond: number;
   killEveryMs: number;
+  /** Made in turn, in an order by chance; those that this machine or backend has not are left out. */
+  kinds: readonly FaultKind[];
   /** At rest is who makes no progress for this long. */
   stalledAfterMs: number;
+  /** What is open after so long is lost, even if it still moves. */
+  restWithinMs: number;
 }
 
 export interface ChaosOptions {
@@ -34,15 +39,30 @@ const DEFAULT: Plan = {
   faultsForMs: { least: 115_000, most: 180_000 },
   requestsPerSecond: 24,
   killEveryMs: 1_200,
+  kinds: FAULT_KINDS,
   stalledAfterMs: 30_000,
+  restWithinMs: 180_000,
 };
 
-export const SHORT: Plan = {
+/** For a run with a protection taken out: few faults, each of which one of the controls needs. */
+export const CONTROL: Plan = {
+  minima: { requests: 200, kills: 5, faults: 1 },
+  faultsForMs: { least: 14_000, most: 20_000 },
+  requestsPerSecond: 16,
+  killEveryMs: 1_100,
+  kinds: ["flush", "pause", "block"],
+  stalledAfterMs: 12_000,
+  restWithinMs: 20_000,
+};
+
+const SHORT: Plan = {
   minima: { requests: 400, kills: 25, faults: 1 },
   faultsForMs: { least: 30_000, most: 60_000 },
   requestsPerSecond: 16,
   killEveryMs: 1_100,
+  kinds: FAULT_KINDS,
   stalledAfterMs: 20_000,
+  restWithinMs: 60_000,
 };
 
 /** Throws on what it does not know. */

@@ -6,7 +6,7 @@ import type { QueueBackend } from "@clipmill/queue";
 import { findFreePort } from "../support/free-port.ts";
 import { mountSmallDisk, unmountSmallDisk } from "../support/small-disk.ts";
 import { installAudit } from "./harness/audit.ts";
-import { createFaults, FAULT_KINDS, type FaultKind } from "./harness/faults.ts";
+import { createFaults, type FaultKind } from "./harness/faults.ts";
 import { type Fleet, startFleet } from "./harness/fleet.ts";
 import { type Waited, watchHints } from "./harness/hints-watch.ts";
 import { checkInvariants, countOpen, type Verdict } from "./harness/invariants.ts";
@@ -40,9 +40,9 @@ export interface ChaosRun {
   keep: boolean;
 }
 
-const SIZES = { api: 2, dispatcher: 2, reconciler: 2, worker: 3 };
 /** Their callers may have to ask for long; other faults go on meanwhile. */
 const WAITS_FOR_CALLERS: ReadonlySet<FaultKind> = new Set(["poison", "storm"]);
+const BURST = 250;
 const LAST_ANSWERS_MS = 15_000;
 const SMALL_DISK_MB = 96;
 
@@ -79,7 +79,6 @@ export async function runChaos({
     const upstream = await startUpstream(createRandom(seed + 1));
     closers.push(() => upstream.close());
     const fleet = await startFleet({
-      sizes: { ...SIZES, reconciler: control === "no-reconciler" ? 0 : SIZES.reconciler },
       postgres,
       queue,
       common: { upstreamUrl: upstream.url, storageDirectory: directories.storage, control },
@@ -105,7 +104,7 @@ export async function runChaos({
     const { counts } = fleet;
     const deaths = counts.deaths;
     say("rest");
-    await settleDown(postgres.url, load, plan.stalledAfterMs);
+    await settleDown(postgres.url, load, plan);
     say("checks");
     const verdict = await checkInvariants({
       databaseUrl: postgres.url,
@@ -147,7 +146,7 @@ async function disturb(deps: {
   const { fleet, load, random, plan } = deps;
   const startedAt = Date.now();
   let kills = 0;
-  const kinds = FAULT_KINDS.filter((kind) => deps.faults[kind] !== undefined);
+  const kinds = plan.kinds.filter((kind) => deps.faults[kind] !== undefined);
   // Zero, not absent: a fault that could be made and was not is a shortfall.
   const counts: Partial<Record<FaultKind, number>> = Object.fromEntries(
     kinds.map((kind) => [kind, 0]),
@@ -162,10 +161,15 @@ async function disturb(deps: {
   };
 
   const underWay = new Set<Promise<void>>();
+  function submitOne(): void {
+    const sent = load.submit().finally(() => underWay.delete(sent));
+    underWay.add(sent);
+  }
   async function submit(): Promise<void> {
+    // More at once than the queues may hold.
+    for (let i = 0; i < BURST; i++) submitOne();
     while (goesOn()) {
-      const sent = load.submit().finally(() => underWay.delete(sent));
-      underWay.add(sent);
+      submitOne();
       await sleep(1_000 / plan.requestsPerSecond);
     }
   }
@@ -198,10 +202,15 @@ async function disturb(deps: {
 }
 
 /** Waits until nothing is open, or until nothing has moved for the given time: that is lost. */
-async function settleDown(databaseUrl: string, load: Load, stalledAfterMs: number): Promise<void> {
+async function settleDown(
+  databaseUrl: string,
+  load: Load,
+  { stalledAfterMs, restWithinMs }: Plan,
+): Promise<void> {
+  const startedAt = Date.now();
   let least = Number.POSITIVE_INFINITY;
-  let movedAt = Date.now();
-  while (Date.now() - movedAt < stalledAfterMs) {
+  let movedAt = startedAt;
+  while (Date.now() - movedAt < stalledAfterMs && Date.now() - startedAt < restWithinMs) {
     const open = await countOpen(databaseUrl);
     if (open === 0) break;
     if (open < least) {

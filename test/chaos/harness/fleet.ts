@@ -42,7 +42,6 @@ export interface Fleet {
 }
 
 export interface FleetOptions {
-  sizes: Readonly<Record<Role, number>>;
   postgres: ChaosServer;
   queue: QueueServer;
   common: Pick<ChaosArguments, "upstreamUrl" | "storageDirectory" | "control">;
@@ -51,6 +50,13 @@ export interface FleetOptions {
   cacheDirectory: string;
 }
 
+export const WORKER_COUNT = 3;
+const SIZES: Readonly<Record<Role, number>> = {
+  api: 2,
+  dispatcher: 2,
+  reconciler: 2,
+  worker: WORKER_COUNT,
+};
 const ROLES: Readonly<Record<Role, Pick<ChaosArguments, "roles" | "queues">>> = {
   api: { roles: [], queues: [] },
   dispatcher: { roles: ["dispatch"], queues: [] },
@@ -61,7 +67,8 @@ const RESTART_AFTER_MS = 100;
 
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const counts: FleetCounts = { deaths: 0, fenced: 0, reconciled: 0 };
-  const names = Object.entries(options.sizes).flatMap(([role, size]) =>
+  const sizes = options.common.control === "no-reconciler" ? { ...SIZES, reconciler: 0 } : SIZES;
+  const names = Object.entries(sizes).flatMap(([role, size]) =>
     Array.from({ length: size }, (_, i) => ({ role: role as Role, name: `${role}-${i + 1}` })),
   );
   const started = await Promise.all(

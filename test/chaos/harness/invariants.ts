@@ -3,6 +3,8 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { STAGE_NAMES } from "../pipeline.ts";
 import type { Waited } from "./hints-watch.ts";
+import { WINDOW } from "../processes/arguments.ts";
+import { WORKER_COUNT } from "./fleet.ts";
 import type { Load } from "./load.ts";
 import { query } from "./servers.ts";
 import type { Upstream } from "./upstream.ts";
@@ -92,10 +94,21 @@ const RULES: readonly { rule: string; sql: string }[] = [
     rule: "I6: nothing was paid at all",
     sql: `select 1 where not exists (select from credit_txn where kind = 'capture')`,
   },
-  { rule: "seen by the audit", sql: "select rule, detail from chaos_violation" },
+  ...["I2", "I3", "I5"].map((rule) => ({
+    rule: `${rule}: seen when it was broken`,
+    sql: `select detail from chaos_violation where rule = '${rule}'`,
+  })),
 ];
 
-const HINTS_MAX = 1_000;
+/**
+ * What may wait in one queue, whatever waits behind it in Postgres. A dispatcher fills it up to its window, and by a
+ * third more with those that pass. Settlements that do not see each other may each hand off as much as they see room for:
+ * a window for each worker. One window more are stale hints: after a wipe that two reconcilers notice, or after a push
+ * whose answer is lost, the jobs are dispatched again, and the first hints stand there until a worker takes them.
+ */
+const HINTS_MAX = Math.ceil((WINDOW * 4) / 3) + (WORKER_COUNT + 1) * WINDOW;
+/** A backlog that would fit into the queue shows nothing. */
+export const BACKLOG_MIN = HINTS_MAX + 1;
 
 export async function checkInvariants(world: World): Promise<Verdict> {
   const { databaseUrl, load, waited } = world;

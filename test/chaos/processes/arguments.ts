@@ -20,6 +20,7 @@ export const CONTROLS = [
   "no-reconciler",
   "settle-after-commit",
   "fixed-job-id",
+  "no-window",
 ] as const;
 export type Control = (typeof CONTROLS)[number];
 
@@ -27,6 +28,8 @@ export type Control = (typeof CONTROLS)[number];
 export const LEASE_MS = 3_000;
 export const QUEUED_FOR_MS = 5_000;
 export const RECONCILE_EVERY_MS = 500;
+/** Hints that may stand in each queue. */
+export const WINDOW = 12;
 
 /** Of a run's keys on Redis. */
 export const CHAOS_PREFIX = "chaos";

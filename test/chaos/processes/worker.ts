@@ -19,13 +19,15 @@ import {
   RECONCILE_EVERY_MS,
   tell,
   type ToProcess,
+  WINDOW,
 } from "./arguments.ts";
 import { countFaults } from "./count-faults.ts";
 import { withoutProtection } from "./without-protection.ts";
 
 /** Few: what a dying process holds runs alone afterwards, one job after the other. */
 const CONCURRENCY = 4;
-const WINDOW = 12;
+/** More than is ever waiting. */
+const NO_WINDOW = 100_000;
 
 /** The parts of apps/worker, wired as there, around the chaos stages. */
 endWithHarness();
@@ -47,7 +49,8 @@ const backend = createQueueBackend({
   prefix: args.prefix,
   onError,
 });
-const window = { io: WINDOW, gpu: WINDOW, cpu: WINDOW, llm: WINDOW };
+const size = args.control === "no-window" ? NO_WINDOW : WINDOW;
+const window = { io: size, gpu: size, cpu: size, llm: size };
 const storeOptions = { plan: planChaos, leaseMs: LEASE_MS, queuedForMs: QUEUED_FOR_MS, window };
 const store = createWorkStore(database, storeOptions);
 const safe = { work: store, hints: createHints(backend) };
