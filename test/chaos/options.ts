@@ -56,10 +56,10 @@ export const CONTROL: Plan = {
 };
 
 const SHORT: Plan = {
-  minima: { requests: 400, kills: 25, faults: 1 },
-  faultsForMs: { least: 30_000, most: 60_000 },
-  requestsPerSecond: 16,
-  killEveryMs: 1_100,
+  minima: { requests: 400, kills: 20, faults: 1 },
+  faultsForMs: { least: 26_000, most: 60_000 },
+  requestsPerSecond: 10,
+  killEveryMs: 1_200,
   kinds: FAULT_KINDS,
   stalledAfterMs: 20_000,
   restWithinMs: 60_000,
