@@ -1,6 +1,7 @@
 import { FAULT_KINDS } from "./harness/faults.ts";
-import { type ChaosOptions, type Minima, parseOptions, SHORT } from "./options.ts";
-import { CONTROLS } from "./processes/arguments.ts";
+import { BACKLOG_MIN } from "./harness/invariants.ts";
+import { type ChaosOptions, CONTROL, parseOptions, type Plan } from "./options.ts";
+import { CONTROLS, type Control } from "./processes/arguments.ts";
 import { type ChaosResult, runChaos } from "./run-chaos.ts";
 
 /** Shown at most; the rest is counted. */
@@ -9,18 +10,20 @@ const SHOWN = 20;
 function toLine(result: ChaosResult): string {
   const faults = FAULT_KINDS.map((kind) => `${kind} ${result.faults[kind] ?? "not possible here"}`);
   return [
+    `${result.backend} backend`,
     `${result.requests} requests (${result.shared} shared, ${result.repeated} repeated)`,
     `${result.deaths} deaths (${result.kills} kill -9)`,
     faults.join(", "),
     `${result.fenced} fenced, ${result.reconciled} reconciled, ${result.poisoned} poisoned`,
-    `${result.amplification.toFixed(3)} calls a job, Redis ${Math.round(result.redisBytes / 1e6)} MB`,
+    `${result.amplification.toFixed(3)} calls a job`,
+    `${result.waited.hints} hints at most before a backlog of ${result.waited.backlog}`,
     `${result.seconds} s`,
     `${result.lost} lost, ${result.violations.length} violations`,
   ].join(" · ");
 }
 
 /** What a run did not do; it proves nothing then. */
-function findShortfalls(result: ChaosResult, minima: Minima): string[] {
+function findShortfalls(result: ChaosResult, { minima, kinds }: Plan): string[] {
   const floor = (what: string, value: number, least: number) =>
     value < least ? [`${what}: ${value}, at least ${least} are needed`] : [];
   return [
@@ -28,14 +31,15 @@ function findShortfalls(result: ChaosResult, minima: Minima): string[] {
     ...floor("kills", result.kills, minima.kills),
     ...floor("fenced writes", result.fenced, 1),
     ...floor("reconciled rows", result.reconciled, 1),
-    ...floor("poisoned jobs", result.poisoned, 1),
+    ...(kinds.includes("poison") ? floor("poisoned jobs", result.poisoned, 1) : []),
+    ...floor("backlog behind the queues", result.waited.backlog, BACKLOG_MIN),
     ...Object.entries(result.faults).flatMap(([kind, count]) => floor(kind, count, minima.faults)),
   ];
 }
 
-async function runOnce({ seed, plan, keep }: ChaosOptions): Promise<boolean> {
-  const result = await runChaos({ seed, plan, control: null, keep });
-  const shortfalls = findShortfalls(result, plan.minima);
+async function runOnce({ backend, seed, plan, keep }: ChaosOptions): Promise<boolean> {
+  const result = await runChaos({ backend, seed, plan, control: null, keep });
+  const shortfalls = findShortfalls(result, plan);
   const problems = [...result.violations, ...shortfalls];
   for (const problem of problems.slice(0, SHOWN)) console.log(`  ${problem}`);
   if (keep) console.log(`  kept: ${result.home}`);
@@ -43,21 +47,41 @@ async function runOnce({ seed, plan, keep }: ChaosOptions): Promise<boolean> {
   return result.lost === 0 && problems.length === 0;
 }
 
-/** Each protection is taken out in turn; a harness that stays green then has proved nothing before. */
-async function runControls({ seed, keep }: ChaosOptions): Promise<boolean> {
-  const plan = { ...SHORT, faultsForMs: { least: 20_000, most: 30_000 }, stalledAfterMs: 12_000 };
+/** What each control must break; anything else that it breaks proves nothing about the check it stands for. */
+const BROKEN_BY: Readonly<Record<Control, RegExp>> = {
+  "no-fence": /^I[35]:/,
+  "no-reconciler": /^I4:/,
+  "settle-after-commit": /^I2:/,
+  "fixed-job-id": /^I4:/,
+  "no-window": /^I9:/,
+};
+
+/**
+ * Each protection is taken out in turn; a check that stays green then has proved nothing before. The run before them,
+ * under the same plan and with all protections, must be green, or the plan alone would break what they are to break.
+ */
+async function runControls({ backend, seed, keep }: ChaosOptions): Promise<boolean> {
+  const run = (control: Control | null, i: number) =>
+    runChaos({ backend, seed: seed + i, plan: CONTROL, control, keep });
+  const whole = await run(null, 0);
+  const shortfalls = findShortfalls(whole, CONTROL);
+  const isGreen = whole.lost === 0 && whole.violations.length === 0 && shortfalls.length === 0;
+  console.log(`nothing taken out: ${isGreen ? "green" : "NOT GREEN"} ${toSymptoms(whole)}`);
+  for (const shortfall of shortfalls) console.log(`  ${shortfall}`);
   let caught = 0;
   for (const [i, control] of CONTROLS.entries()) {
-    const result = await runChaos({ seed: seed + i, plan, control, keep });
-    const isCaught = result.lost > 0 || result.violations.length > 0;
+    const result = await run(control, i + 1);
+    const isCaught = result.violations.some((line) => BROKEN_BY[control].test(line));
     if (isCaught) caught++;
-    const [first = ""] = result.violations;
-    console.log(
-      `${control}: ${isCaught ? "caught" : "NOT CAUGHT"} (${result.lost} lost, ${result.violations.length} violations, ${result.seconds} s) ${first}`,
-    );
+    console.log(`${control}: ${isCaught ? "caught" : "NOT CAUGHT"} ${toSymptoms(result)}`);
   }
-  console.log(`controls: ${caught} of ${CONTROLS.length} caught`);
-  return caught === CONTROLS.length;
+  console.log(`controls: ${caught} of ${CONTROLS.length} caught, with the ${backend} backend`);
+  return isGreen && caught === CONTROLS.length;
+}
+
+function toSymptoms({ lost, violations, seconds }: ChaosResult): string {
+  const lines = violations.slice(0, SHOWN).map((line) => `\n  ${line}`);
+  return `(${seconds} s, ${lost} lost, ${violations.length} violations)${lines.join("")}`;
 }
 
 const options = parseOptions(process.argv.slice(2));

@@ -1,4 +1,6 @@
 import { parseArgs } from "node:util";
+import type { QueueBackend } from "@clipmill/queue";
+import { FAULT_KINDS, type FaultKind } from "./harness/faults.ts";
 
 /** What a run must have done to prove anything; below any of these it fails. */
 export interface Minima {
@@ -14,11 +16,17 @@ export interface Plan {
   faultsForMs: { least: number; most: number };
   requestsPerSecond: number;
   killEveryMs: number;
+  /** Made in turn, in an order by chance; those that this machine or backend has not are left out. */
+  kinds: readonly FaultKind[];
   /** At rest is who makes no progress for this long. */
   stalledAfterMs: number;
+  /** What is open after so long is lost, even if it still moves. */
+  restWithinMs: number;
 }
 
 export interface ChaosOptions {
+  /** What BullMQ runs on. Default: redis, which then must be installed. */
+  backend: QueueBackend["kind"];
   seed: number;
   plan: Plan;
   controls: boolean;
@@ -31,15 +39,30 @@ const DEFAULT: Plan = {
   faultsForMs: { least: 115_000, most: 180_000 },
   requestsPerSecond: 24,
   killEveryMs: 1_200,
+  kinds: FAULT_KINDS,
   stalledAfterMs: 30_000,
+  restWithinMs: 180_000,
 };
 
-export const SHORT: Plan = {
-  minima: { requests: 400, kills: 25, faults: 1 },
-  faultsForMs: { least: 35_000, most: 60_000 },
+/** For a run with a protection taken out: few faults, each of which one of the controls needs. */
+export const CONTROL: Plan = {
+  minima: { requests: 200, kills: 5, faults: 1 },
+  faultsForMs: { least: 14_000, most: 20_000 },
   requestsPerSecond: 16,
   killEveryMs: 1_100,
+  kinds: ["flush", "pause", "block"],
+  stalledAfterMs: 12_000,
+  restWithinMs: 20_000,
+};
+
+const SHORT: Plan = {
+  minima: { requests: 400, kills: 20, faults: 1 },
+  faultsForMs: { least: 26_000, most: 60_000 },
+  requestsPerSecond: 10,
+  killEveryMs: 1_200,
+  kinds: FAULT_KINDS,
   stalledAfterMs: 20_000,
+  restWithinMs: 60_000,
 };
 
 /** Throws on what it does not know. */
@@ -47,6 +70,7 @@ export function parseOptions(args: readonly string[]): ChaosOptions {
   const { values } = parseArgs({
     args: [...args],
     options: {
+      backend: { type: "string", default: "redis" },
       seed: { type: "string" },
       minutes: { type: "string" },
       short: { type: "boolean", default: false },
@@ -57,8 +81,12 @@ export function parseOptions(args: readonly string[]): ChaosOptions {
   const seed =
     values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
   if (!Number.isSafeInteger(seed)) throw new Error("--seed wants a whole number");
+  const { backend } = values;
+  if (backend !== "redis" && backend !== "postgres")
+    throw new Error("--backend wants redis or postgres");
   const plan = values.short ? SHORT : DEFAULT;
   return {
+    backend,
     seed,
     plan: values.minutes === undefined ? plan : toLongPlan(plan, Number(values.minutes)),
     controls: values.controls,

@@ -2,12 +2,13 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Redis } from "ioredis";
+import type { QueueBackend } from "@clipmill/queue";
 import { findFreePort } from "../support/free-port.ts";
 import { mountSmallDisk, unmountSmallDisk } from "../support/small-disk.ts";
 import { installAudit } from "./harness/audit.ts";
-import { createFaults, FAULT_KINDS, type FaultKind } from "./harness/faults.ts";
+import { createFaults, type FaultKind } from "./harness/faults.ts";
 import { type Fleet, startFleet } from "./harness/fleet.ts";
+import { type Waited, watchHints } from "./harness/hints-watch.ts";
 import { checkInvariants, countOpen, type Verdict } from "./harness/invariants.ts";
 import { createLoad, type Load } from "./harness/load.ts";
 import { createRandom, type Random } from "./harness/random.ts";
@@ -17,6 +18,7 @@ import type { Plan } from "./options.ts";
 import type { Control } from "./processes/arguments.ts";
 
 export interface ChaosResult extends Verdict {
+  backend: QueueBackend["kind"];
   requests: number;
   repeated: number;
   shared: number;
@@ -25,26 +27,33 @@ export interface ChaosResult extends Verdict {
   faults: Partial<Record<FaultKind, number>>;
   fenced: number;
   reconciled: number;
-  redisBytes: number;
+  waited: Waited;
   seconds: number;
   home: string;
 }
 
 export interface ChaosRun {
+  backend: QueueBackend["kind"];
   seed: number;
   plan: Plan;
   control: Control | null;
   keep: boolean;
 }
 
-const SIZES = { api: 2, dispatcher: 2, reconciler: 2, worker: 3 };
 /** Their callers may have to ask for long; other faults go on meanwhile. */
 const WAITS_FOR_CALLERS: ReadonlySet<FaultKind> = new Set(["poison", "storm"]);
+const BURST = 250;
 const LAST_ANSWERS_MS = 15_000;
 const SMALL_DISK_MB = 96;
 
-/** One run from empty servers to a verdict. Throws where no redis-server is installed. */
-export async function runChaos({ seed, plan, control, keep }: ChaosRun): Promise<ChaosResult> {
+/** One run from empty servers to a verdict. Throws where the queue wants a redis-server and none is installed. */
+export async function runChaos({
+  backend,
+  seed,
+  plan,
+  control,
+  keep,
+}: ChaosRun): Promise<ChaosResult> {
   const startedAt = Date.now();
   const random = createRandom(seed);
   const home = await mkdtemp(join(tmpdir(), "clipmill-chaos-"));
@@ -59,15 +68,19 @@ export async function runChaos({ seed, plan, control, keep }: ChaosRun): Promise
     const postgres = await startPostgres(directories.postgres);
     closers.push(() => postgres.close());
     await installAudit(postgres.url);
-    const redis = await startRedis(directories.redis, await findFreePort());
-    if (redis === null) throw new Error("chaos needs redis-server: apt-get install redis-server");
-    closers.push(() => redis.close());
+    const server =
+      backend === "redis" ? await startRedis(directories.redis, await findFreePort()) : postgres;
+    if (server === null)
+      throw new Error(
+        "no redis-server here: apt-get install redis-server, or run with --backend postgres",
+      );
+    if (backend === "redis") closers.push(() => server.close());
+    const queue = { backend, server };
     const upstream = await startUpstream(createRandom(seed + 1));
     closers.push(() => upstream.close());
     const fleet = await startFleet({
-      sizes: { ...SIZES, reconciler: control === "no-reconciler" ? 0 : SIZES.reconciler },
       postgres,
-      redis,
+      queue,
       common: { upstreamUrl: upstream.url, storageDirectory: directories.storage, control },
       logDirectory: directories.logs,
       cacheDirectory: join(tmpdir(), "clipmill-chaos-cache"),
@@ -79,26 +92,26 @@ export async function runChaos({ seed, plan, control, keep }: ChaosRun): Promise
       load,
       random,
       postgres,
-      redis,
+      queue,
       storageDirectory: directories.storage,
       smallDisk,
     });
-    const watch = watchRedis(redis.url);
-    closers.push(async () => watch.close());
+    const watch = watchHints(postgres, queue);
+    closers.push(() => watch.close());
 
     say("faults");
     const done = await disturb({ fleet, load, random, plan, faults, say });
     const { counts } = fleet;
     const deaths = counts.deaths;
     say("rest");
-    await settleDown(postgres.url, load, plan.stalledAfterMs);
+    await settleDown(postgres.url, load, plan);
     say("checks");
     const verdict = await checkInvariants({
       databaseUrl: postgres.url,
       storageDirectory: directories.storage,
       load,
       upstream,
-      redisBytes: watch.maximum(),
+      waited: watch.most(),
     });
     return {
       ...verdict,
@@ -109,7 +122,8 @@ export async function runChaos({ seed, plan, control, keep }: ChaosRun): Promise
       deaths,
       fenced: counts.fenced,
       reconciled: counts.reconciled,
-      redisBytes: watch.maximum(),
+      waited: watch.most(),
+      backend,
       seconds: Math.round((Date.now() - startedAt) / 1_000),
       home,
     };
@@ -132,7 +146,7 @@ async function disturb(deps: {
   const { fleet, load, random, plan } = deps;
   const startedAt = Date.now();
   let kills = 0;
-  const kinds = FAULT_KINDS.filter((kind) => deps.faults[kind] !== undefined);
+  const kinds = plan.kinds.filter((kind) => deps.faults[kind] !== undefined);
   // Zero, not absent: a fault that could be made and was not is a shortfall.
   const counts: Partial<Record<FaultKind, number>> = Object.fromEntries(
     kinds.map((kind) => [kind, 0]),
@@ -147,21 +161,32 @@ async function disturb(deps: {
   };
 
   const underWay = new Set<Promise<void>>();
+  function submitOne(): void {
+    const sent = load.submit().finally(() => underWay.delete(sent));
+    underWay.add(sent);
+  }
   async function submit(): Promise<void> {
+    // More at once than the queues may hold.
+    for (let i = 0; i < BURST; i++) submitOne();
     while (goesOn()) {
-      const sent = load.submit().finally(() => underWay.delete(sent));
-      underWay.add(sent);
+      submitOne();
       await sleep(1_000 / plan.requestsPerSecond);
     }
   }
   async function kill(): Promise<void> {
     while (goesOn()) {
       await sleep(plan.killEveryMs * (0.5 + random.next()));
-      if (random.pick(fleet.members).signal("SIGKILL")) kills++;
+      const mortals = fleet.members.filter((member) => !fleet.spared.has(member));
+      if (random.pick(mortals).signal("SIGKILL")) kills++;
     }
   }
   async function inflict(kind: FaultKind): Promise<void> {
-    if ((await deps.faults[kind]?.()) === true) counts[kind] = (counts[kind] ?? 0) + 1;
+    // One that could not be made is told and does not count: the run falls short where none of its kind is made.
+    const reached = await deps.faults[kind]?.().catch((error: unknown) => {
+      deps.say(`${kind} failed: ${String(error)}`);
+      return false;
+    });
+    if (reached === true) counts[kind] = (counts[kind] ?? 0) + 1;
   }
   async function fault(): Promise<void> {
     while (goesOn()) {
@@ -182,10 +207,15 @@ async function disturb(deps: {
 }
 
 /** Waits until nothing is open, or until nothing has moved for the given time: that is lost. */
-async function settleDown(databaseUrl: string, load: Load, stalledAfterMs: number): Promise<void> {
+async function settleDown(
+  databaseUrl: string,
+  load: Load,
+  { stalledAfterMs, restWithinMs }: Plan,
+): Promise<void> {
+  const startedAt = Date.now();
   let least = Number.POSITIVE_INFINITY;
-  let movedAt = Date.now();
-  while (Date.now() - movedAt < stalledAfterMs) {
+  let movedAt = startedAt;
+  while (Date.now() - movedAt < stalledAfterMs && Date.now() - startedAt < restWithinMs) {
     const open = await countOpen(databaseUrl);
     if (open === 0) break;
     if (open < least) {
@@ -202,24 +232,4 @@ function createProgress(): (what: string) => void {
   const startedAt = Date.now();
   return (what) =>
     void process.stderr.write(`  ${((Date.now() - startedAt) / 1_000).toFixed(1)} s: ${what}\n`);
-}
-
-function watchRedis(url: string): { maximum(): number; close(): void } {
-  let maximum = 0;
-  const redis = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 500 });
-  redis.on("error", () => {});
-  const look = async () => {
-    const text = await redis.info("memory").catch(() => "");
-    maximum = Math.max(maximum, Number(/used_memory:(\d+)/.exec(text)?.[1] ?? 0));
-  };
-  const timer = setInterval(() => {
-    void look();
-  }, 1_000);
-  return {
-    maximum: () => maximum,
-    close() {
-      clearInterval(timer);
-      redis.disconnect();
-    },
-  };
 }

@@ -20,10 +20,21 @@ const STAGES = Object.keys(QUEUES) as StageName[];
 const POINTS_OF_EACH_STAGE = ["after-claim", "before-settle", "in-settle", "after-settle"] as const;
 
 const POST_ID = toPostId("good", 1);
+/** A process starts sixty times here. */
+const CODE_CACHE = join(tmpdir(), "clipmill-chaos-cache");
 /** Processes start slowly on a busy machine. */
 const WAIT = { timeout: 25_000, interval: 50 };
 
 const redisUrl = inject("redisUrl");
+const BACKENDS = [
+  { title: "with the queue on Postgres", backend: "postgres", isMissing: false },
+  {
+    title: "with the queue on Redis (needs Redis)",
+    backend: "redis",
+    isMissing: redisUrl === null,
+  },
+] as const;
+let queueBackend: ChaosArguments["queue"]["backend"];
 let testDatabase: TestDatabase;
 let database: Database;
 let upstream: Upstream;
@@ -64,7 +75,10 @@ function start(
 ): ChildProcess {
   const args: ChaosArguments = {
     databaseUrl: testDatabase.url,
-    redisUrl: redisUrl ?? "",
+    queue: {
+      backend: queueBackend,
+      url: queueBackend === "redis" ? (redisUrl ?? "") : testDatabase.url,
+    },
     prefix: `failpoints-${new URL(testDatabase.url).pathname.slice(1)}`,
     roles,
     queues,
@@ -74,7 +88,13 @@ function start(
   };
   const path = fileURLToPath(new URL(`../chaos/processes/${file}`, import.meta.url));
   const child = fork(path, [JSON.stringify(args)], {
-    env: { ...process.env, NODE_ENV: "test", FAIL_AT: failAt, LOG_LEVEL: "silent" },
+    env: {
+      ...process.env,
+      NODE_ENV: "test",
+      NODE_COMPILE_CACHE: CODE_CACHE,
+      FAIL_AT: failAt,
+      LOG_LEVEL: "silent",
+    },
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
   children.add(child);
@@ -135,10 +155,12 @@ async function expectRecovery(): Promise<void> {
   }
 }
 
-describe.skipIf(redisUrl === null)(
-  "killed at a failpoint (needs Redis)",
-  { timeout: 90_000 },
-  () => {
+for (const { title, backend, isMissing } of BACKENDS) {
+  describe.skipIf(isMissing)(`killed at a failpoint ${title}`, { timeout: 90_000 }, () => {
+    beforeEach(() => {
+      queueBackend = backend;
+    });
+
     test.each(["in-accept", "after-accept"])(
       "an API dies %s, and the caller's second try is the one request",
       async (failAt) => {
@@ -203,5 +225,5 @@ describe.skipIf(redisUrl === null)(
         await expectRecovery();
       },
     );
-  },
-);
+  });
+}

@@ -1,12 +1,14 @@
 import { mkdir, statfs } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createDatabase } from "@clipmill/db";
 import { Redis } from "ioredis";
+import { wipeQueue } from "../../support/wipe-queue.ts";
 import { fillDisk } from "../../support/small-disk.ts";
 import { LEASE_MS } from "../processes/arguments.ts";
 import type { Fleet, Member } from "./fleet.ts";
 import type { Load } from "./load.ts";
 import type { Random } from "./random.ts";
-import { type ChaosServer, query } from "./servers.ts";
+import { type ChaosServer, query, type QueueServer } from "./servers.ts";
 
 export const FAULT_KINDS = [
   "flush",
@@ -27,7 +29,7 @@ export interface FaultDeps {
   load: Load;
   random: Random;
   postgres: ChaosServer;
-  redis: ChaosServer;
+  queue: QueueServer;
   storageDirectory: string;
   /** Whether the storage is a small disk of its own that may be filled. */
   smallDisk: boolean;
@@ -45,49 +47,51 @@ const STORM_COPIES = 100;
 const ANSWERED_WITHIN_MS = 40_000;
 
 export function createFaults(deps: FaultDeps): Partial<Record<FaultKind, Fault>> {
-  const { fleet, load, random, postgres, redis } = deps;
-  // An API has no connection to Redis that could break.
+  const { fleet, load, random, postgres, queue } = deps;
+  // An API has no connection to the queue that could break.
   const pickProxied = () =>
     random.pick(
       fleet.members
-        .flatMap(({ proxies }) => proxies)
-        .filter((proxy) => proxy.connectionCount() > 0),
+        .flatMap((member) => member.proxies.map((proxy) => ({ member, proxy })))
+        .filter(({ proxy }) => proxy.connectionCount() > 0),
     );
 
+  /** False, too, where the process died of something else, or another took its place. */
+  async function outlived(member: Member | null, act: (member: Member) => Promise<boolean>) {
+    const pid = member?.pid() ?? null;
+    if (member === null || pid === null) return false;
+    fleet.spared.add(member);
+    const reached = await act(member).finally(() => fleet.spared.delete(member));
+    return reached && member.pid() === pid;
+  }
+
   return {
-    flush: () => flush(redis.url),
-    async "redis-kill"() {
-      await redis.crash();
-      await sleep(REDIS_DOWN_MS);
-      await redis.restart();
-      return true;
-    },
+    flush: () => flush(queue),
+    ...(queue.backend === "redis" ? { "redis-kill": () => killForAWhile(queue.server) } : {}),
     async "postgres-stop"() {
       await postgres.crash();
       await sleep(POSTGRES_DOWN_MS);
       await postgres.restart();
       return true;
     },
-    cut: async () => pickProxied().cut() > 0,
+    cut: async () => pickProxied().proxy.cut() > 0,
     async hole() {
-      const proxy = pickProxied();
-      const reached = proxy.hole() > 0;
-      await sleep(AWAY_MS);
-      proxy.heal();
-      return reached;
+      const { member, proxy } = pickProxied();
+      return outlived(member, async () => {
+        const reached = proxy.hole() > 0;
+        await sleep(AWAY_MS);
+        proxy.heal();
+        return reached;
+      });
     },
-    async pause() {
-      const member = await pickBusy(postgres.url, fleet);
-      if (member?.signal("SIGSTOP") !== true) return false;
-      await sleep(AWAY_MS);
-      return member.signal("SIGCONT");
-    },
-    async block() {
-      const member = await pickBusy(postgres.url, fleet);
-      member?.send({ type: "block", ms: AWAY_MS });
-      await sleep(AWAY_MS);
-      return member !== null;
-    },
+    pause: async () =>
+      outlived(await pickBusy(postgres.url, fleet), async (member) => {
+        if (!member.signal("SIGSTOP")) return false;
+        await sleep(AWAY_MS);
+        return member.signal("SIGCONT");
+      }),
+    block: async () =>
+      outlived(await pickBusy(postgres.url, fleet), (member) => member.block(AWAY_MS)),
     ...(deps.smallDisk ? { "disk-full": () => fillForAWhile(deps.storageDirectory) } : {}),
     poison: () => endsInTime(load.submit("poison")),
     storm: () => endsInTime(load.storm(STORM_COPIES)),
@@ -99,7 +103,27 @@ async function endsInTime(sent: Promise<void>): Promise<boolean> {
   return Promise.race([sent.then(() => true), sleep(ANSWERED_WITHIN_MS, false, { ref: false })]);
 }
 
-async function flush(url: string): Promise<boolean> {
+async function killForAWhile(redis: ChaosServer): Promise<boolean> {
+  await redis.crash();
+  await sleep(REDIS_DOWN_MS);
+  await redis.restart();
+  return true;
+}
+
+/** The queue forgets everything; false where there was nothing to forget. */
+async function flush({ backend, server: { url } }: QueueServer): Promise<boolean> {
+  return backend === "redis" ? flushRedis(url) : flushPostgres(url);
+}
+
+async function flushPostgres(url: string): Promise<boolean> {
+  const jobs = await query(url, "select 1 from bullmq.job limit 1");
+  const database = createDatabase({ url, poolSize: 1, name: "chaos-flush", onError() {} });
+  await wipeQueue("postgres", { database, redisUrl: "" });
+  await database.close();
+  return jobs.length > 0;
+}
+
+async function flushRedis(url: string): Promise<boolean> {
   const redis = new Redis(url, { maxRetriesPerRequest: 1, retryStrategy: () => null });
   redis.on("error", () => {});
   try {

@@ -3,9 +3,14 @@ import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ChaosArguments, FromProcess, ToProcess } from "../processes/arguments.ts";
+import {
+  CHAOS_PREFIX,
+  type ChaosArguments,
+  type FromProcess,
+  type ToProcess,
+} from "../processes/arguments.ts";
 import { createTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
-import { type ChaosServer, toProxied } from "./servers.ts";
+import { type ChaosServer, type QueueServer, toProxied } from "./servers.ts";
 
 export type Role = "api" | "dispatcher" | "reconciler" | "worker";
 
@@ -17,7 +22,8 @@ export interface Member {
   pid(): number | null;
   /** Of an API that is up. */
   url(): string | null;
-  send(message: ToProcess): void;
+  /** Stands still for so long, on its event loop; false where it ended before it said that it had. */
+  block(ms: number): Promise<boolean>;
   signal(signal: NodeJS.Signals): boolean;
 }
 
@@ -29,20 +35,28 @@ export interface FleetCounts {
 
 export interface Fleet {
   readonly members: readonly Member[];
+  /** Those that one fault has to itself: a kill meanwhile would undo what it does to them. */
+  readonly spared: Set<Member>;
   readonly counts: FleetCounts;
   close(): Promise<void>;
 }
 
 export interface FleetOptions {
-  sizes: Readonly<Record<Role, number>>;
   postgres: ChaosServer;
-  redis: ChaosServer;
+  queue: QueueServer;
   common: Pick<ChaosArguments, "upstreamUrl" | "storageDirectory" | "control">;
   logDirectory: string;
   /** Where Node keeps compiled code: a process starts a hundred times here. */
   cacheDirectory: string;
 }
 
+export const WORKER_COUNT = 3;
+const SIZES: Readonly<Record<Role, number>> = {
+  api: 2,
+  dispatcher: 2,
+  reconciler: 2,
+  worker: WORKER_COUNT,
+};
 const ROLES: Readonly<Record<Role, Pick<ChaosArguments, "roles" | "queues">>> = {
   api: { roles: [], queues: [] },
   dispatcher: { roles: ["dispatch"], queues: [] },
@@ -53,7 +67,8 @@ const RESTART_AFTER_MS = 100;
 
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const counts: FleetCounts = { deaths: 0, fenced: 0, reconciled: 0 };
-  const names = Object.entries(options.sizes).flatMap(([role, size]) =>
+  const sizes = options.common.control === "no-reconciler" ? { ...SIZES, reconciler: 0 } : SIZES;
+  const names = Object.entries(sizes).flatMap(([role, size]) =>
     Array.from({ length: size }, (_, i) => ({ role: role as Role, name: `${role}-${i + 1}` })),
   );
   const started = await Promise.all(
@@ -61,6 +76,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   );
   return {
     members: started.map(({ member }) => member),
+    spared: new Set(),
     counts,
     async close() {
       await Promise.all(started.map(({ close }) => close()));
@@ -71,19 +87,22 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
 async function startMember(
   role: Role,
   name: string,
-  { postgres, redis, common, logDirectory, cacheDirectory }: FleetOptions,
+  { postgres, queue, common, logDirectory, cacheDirectory }: FleetOptions,
   counts: FleetCounts,
 ): Promise<{ member: Member; close(): Promise<void> }> {
-  const proxies = await Promise.all([createTcpProxy(postgres.port), createTcpProxy(redis.port)]);
-  const [toPostgres, toRedis] = proxies;
+  const proxies = await Promise.all([
+    createTcpProxy(postgres.port),
+    createTcpProxy(queue.server.port),
+  ]);
+  const [toPostgres, toQueue] = proxies;
   const file = role === "api" ? "api.ts" : "worker.ts";
   const path = fileURLToPath(new URL(`../processes/${file}`, import.meta.url));
   const args: ChaosArguments = {
     ...common,
     ...ROLES[role],
-    prefix: "chaos",
+    prefix: CHAOS_PREFIX,
     databaseUrl: toProxied(postgres.url, toPostgres?.port ?? 0),
-    redisUrl: toProxied(redis.url, toRedis?.port ?? 0),
+    queue: { backend: queue.backend, url: toProxied(queue.server.url, toQueue?.port ?? 0) },
   };
   const log = createWriteStream(join(logDirectory, `${name}.log`));
   let child: ChildProcess | null = null;
@@ -105,7 +124,7 @@ async function startMember(
       if (message.type === "ready") {
         url = message.url ?? null;
         ready.resolve();
-      } else counts[message.type] += message.count;
+      } else if (message.type !== "blocked") counts[message.type] += message.count;
     });
     // A message to a process that has just died.
     next.on("error", () => {});
@@ -129,7 +148,7 @@ async function startMember(
     proxies,
     pid: () => child?.pid ?? null,
     url: () => url,
-    send: (message) => void child?.send(message, () => {}),
+    block: async (ms) => child !== null && (await block(child, ms)),
     signal: (signal) => child?.kill(signal) ?? false,
   };
   return {
@@ -146,4 +165,14 @@ async function startMember(
       await Promise.all(proxies.map((proxy) => proxy.close()));
     },
   };
+}
+
+function block(child: ChildProcess, ms: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    child.on("message", ({ type }: FromProcess) => {
+      if (type === "blocked") resolve(true);
+    });
+    child.once("exit", () => resolve(false));
+    child.send({ type: "block", ms } satisfies ToProcess, () => {});
+  });
 }

@@ -4,7 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { migrateDatabase, startEmbeddedPostgres } from "@clipmill/db";
-import { migrateQueueSchema } from "@clipmill/queue";
+import { migrateQueueSchema, type QueueBackend } from "@clipmill/queue";
 import { Redis } from "ioredis";
 import pg from "pg";
 
@@ -16,6 +16,12 @@ export interface ChaosServer {
   crash(): Promise<void>;
   restart(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** What BullMQ runs on: a Redis, or the Postgres that holds everything else. */
+export interface QueueServer {
+  backend: QueueBackend["kind"];
+  server: ChaosServer;
 }
 
 /** Durable as in production: fsync and synchronous_commit stay on. */

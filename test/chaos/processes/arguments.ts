@@ -1,7 +1,10 @@
+import type { QueueBackend } from "@clipmill/queue";
+
 /** What the harness tells a process that it starts. */
 export interface ChaosArguments {
   databaseUrl: string;
-  redisUrl: string;
+  /** Where BullMQ keeps its hints; on Postgres this is the same database on a way of its own. */
+  queue: { backend: QueueBackend["kind"]; url: string };
   /** Of the keys on Redis. */
   prefix: string;
   roles: ("dispatch" | "reconcile" | "work")[];
@@ -17,6 +20,7 @@ export const CONTROLS = [
   "no-reconciler",
   "settle-after-commit",
   "fixed-job-id",
+  "no-window",
 ] as const;
 export type Control = (typeof CONTROLS)[number];
 
@@ -24,11 +28,18 @@ export type Control = (typeof CONTROLS)[number];
 export const LEASE_MS = 3_000;
 export const QUEUED_FOR_MS = 5_000;
 export const RECONCILE_EVERY_MS = 500;
+/** Hints that may stand in each queue. */
+export const WINDOW = 12;
+
+/** Of a run's keys on Redis. */
+export const CHAOS_PREFIX = "chaos";
 
 export type ToProcess = { type: "block"; ms: number };
 
 export type FromProcess =
   | { type: "ready"; url?: string }
+  /** It was asked to, and is over. */
+  | { type: "blocked" }
   /** Results refused because another worker held the job by then. */
   | { type: "fenced"; count: number }
   | { type: "reconciled"; count: number };

@@ -23,8 +23,9 @@ export function withoutProtection(
       return { ...parts, work: withLateSettle(parts.work, database, options) };
     case "fixed-job-id":
       return { ...parts, hints: withFixedJobIds(parts.hints) };
-    // The harness starts none.
+    // The harness starts none; the worker program takes another size.
     case "no-reconciler":
+    case "no-window":
     case null:
       return parts;
   }

@@ -19,13 +19,15 @@ import {
   RECONCILE_EVERY_MS,
   tell,
   type ToProcess,
+  WINDOW,
 } from "./arguments.ts";
 import { countFaults } from "./count-faults.ts";
 import { withoutProtection } from "./without-protection.ts";
 
 /** Few: what a dying process holds runs alone afterwards, one job after the other. */
 const CONCURRENCY = 4;
-const WINDOW = 12;
+/** More than is ever waiting. */
+const NO_WINDOW = 100_000;
 
 /** The parts of apps/worker, wired as there, around the chaos stages. */
 endWithHarness();
@@ -42,12 +44,13 @@ const database = createDatabase({
   onError,
 });
 const backend = createQueueBackend({
-  redisUrl: args.redisUrl,
-  databaseUrl: url,
+  redisUrl: args.queue.backend === "redis" ? args.queue.url : undefined,
+  databaseUrl: args.queue.url,
   prefix: args.prefix,
   onError,
 });
-const window = { io: WINDOW, gpu: WINDOW, cpu: WINDOW, llm: WINDOW };
+const size = args.control === "no-window" ? NO_WINDOW : WINDOW;
+const window = { io: size, gpu: size, cpu: size, llm: size };
 const storeOptions = { plan: planChaos, leaseMs: LEASE_MS, queuedForMs: QUEUED_FOR_MS, window };
 const store = createWorkStore(database, storeOptions);
 const safe = { work: store, hints: createHints(backend) };
@@ -83,7 +86,9 @@ if (args.roles.includes("reconcile")) {
 }
 
 process.on("message", ({ type, ms }: ToProcess) => {
+  if (type !== "block") return;
   // What a decoder on the event loop would do: no timer, no heartbeat, no answer.
-  if (type === "block") for (const until = Date.now() + ms; Date.now() < until;);
+  for (const until = Date.now() + ms; Date.now() < until;);
+  tell({ type: "blocked" });
 });
 tell({ type: "ready" });
