@@ -95,6 +95,7 @@ test("whoever is passed all the time keeps the share of its lane", async () => {
     work,
     hints: {
       push: (_queue: QueueName, jobs) => Promise.resolve(void hints.push(...jobs)),
+      countWaiting: () => Promise.resolve(0),
     },
     nextReady: (_queue, timeoutMs) => {
       const { promise, resolve } = Promise.withResolvers<boolean>();

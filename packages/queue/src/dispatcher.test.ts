@@ -25,7 +25,11 @@ afterEach(() => {
 });
 
 /** How often it looks into one queue in a second, when each look finds so many jobs. */
-async function countLooks(options: { news: boolean; found: number }): Promise<number> {
+async function countLooks(options: {
+  news: boolean;
+  found: number;
+  waiting?: number;
+}): Promise<number> {
   let looks = 0;
   const dispatcher = createDispatcher({
     work: {
@@ -35,7 +39,10 @@ async function countLooks(options: { news: boolean; found: number }): Promise<nu
       },
       unpick: () => Promise.resolve(),
     },
-    hints: { push: () => Promise.resolve() },
+    hints: {
+      push: () => Promise.resolve(),
+      countWaiting: () => Promise.resolve(options.waiting ?? 0),
+    },
     nextReady(_queue, timeoutMs) {
       if (options.news) return { promise: Promise.resolve(true), cancel() {} };
       const { promise, resolve } = Promise.withResolvers<boolean>();
@@ -69,4 +76,9 @@ test("refills an empty window more often than one that stays nearly full", async
   expect(often).toBeGreaterThan(50);
   expect(seldom).toBeGreaterThan(10);
   expect(seldom).toBeLessThan(often / 2);
+});
+
+test("sends nothing more to a queue that holds four windows already: nobody drains it", async () => {
+  expect(await countLooks({ news: false, found: 8, waiting: 32 })).toBeGreaterThan(10);
+  expect(await countLooks({ news: false, found: 8, waiting: 33 })).toBe(0);
 });

@@ -11,7 +11,7 @@ import { createErrorLog } from "./throttled-log.ts";
 
 export interface DispatcherDeps {
   work: Pick<WorkStore, "pick" | "unpick">;
-  hints: Pick<Hints, "push">;
+  hints: Pick<Hints, "push" | "countWaiting">;
   /** Resolves true at news of ready work, false after the time; `cancel` ends the wait. */
   nextReady(queue: QueueName, timeoutMs: number): { promise: Promise<boolean>; cancel(): void };
   /** Hints that may wait in a queue. Too few starve workers; too many make urgent work and shares wait. */
@@ -32,6 +32,12 @@ const REFILLED_LITTLE = 1 / 4;
 /** Retries and lost notifications are found this often. */
 const IDLE_POLL_MS = 250;
 const FAILED_POLL_MS = 1_000;
+/**
+ * Hints of a queue that nobody drains time out, and each dispatch leaves another one behind: past so many windows of
+ * them there is no dispatch, until somebody takes them. Looked at this often.
+ */
+const CROWDED_WINDOWS = 4;
+const CROWD_CHECK_MS = 5_000;
 /** News that led to nothing: another dispatcher was faster, or the window is full. The next news are not worth waking for. */
 const DEAF_MS = 60;
 
@@ -59,7 +65,19 @@ export function createDispatcher({ work, hints, nextReady, window, log }: Dispat
     return picked.length;
   }
 
+  function createCrowdCheck(queue: QueueName): () => Promise<boolean> {
+    let isCrowded = false;
+    let checkedAt = Number.NEGATIVE_INFINITY;
+    return async () => {
+      if (performance.now() - checkedAt < CROWD_CHECK_MS) return isCrowded;
+      checkedAt = performance.now();
+      isCrowded = (await hints.countWaiting(queue)) > CROWDED_WINDOWS * window[queue];
+      return isCrowded;
+    };
+  }
+
   async function run(queue: QueueName): Promise<void> {
+    const isCrowded = createCrowdCheck(queue);
     const passes: Passes = { allowed: 0, made: 0 };
     let pauseMs = BUSY_POLL_MS;
     let hasNews = false;
@@ -69,7 +87,7 @@ export function createDispatcher({ work, hints, nextReady, window, log }: Dispat
       cancels.add(news.cancel);
       let isDeaf = false;
       try {
-        const count = await dispatch(queue, passes);
+        const count = (await isCrowded()) ? 0 : await dispatch(queue, passes);
         pauseMs = toPauseMs(pauseMs, count, window[queue]);
         isDeaf = hasNews && count === 0;
       } catch (error) {
