@@ -52,7 +52,8 @@ const SETTINGS = {
   listen_addresses: "127.0.0.1",
   // A path in a deep directory would exceed the 107 bytes of a socket's name.
   unix_socket_directories: "",
-  max_connections: "100",
+  // Ten processes with their pools, on a queue in Postgres as well; a slot that nobody uses costs next to nothing.
+  max_connections: "250",
   // Holds the indexes of a few million requests; taken from the system as it fills.
   shared_buffers: "256MB",
   // A worker that hangs inside a transaction would hold its row locks, and vacuum, for ever.
