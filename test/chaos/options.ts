@@ -47,7 +47,7 @@ const DEFAULT: Plan = {
 /** For a run with a protection taken out: few faults, each of which one of the controls needs. */
 export const CONTROL: Plan = {
   minima: { requests: 200, kills: 5, faults: 1 },
-  faultsForMs: { least: 14_000, most: 20_000 },
+  faultsForMs: { least: 18_000, most: 26_000 },
   requestsPerSecond: 16,
   killEveryMs: 1_100,
   kinds: ["flush", "pause", "block"],

@@ -58,7 +58,7 @@ function withoutFence(work: WorkStore, { pool }: Database): WorkStore {
 }
 
 /** How late the second transaction comes; a process that dies in between leaves the first alone. */
-const LATE_MS = 100;
+const LATE_MS = 250;
 
 /** Stores results in one transaction and plans what follows in another. */
 function withLateSettle(work: WorkStore, { pool }: Database, options: WorkStoreOptions): WorkStore {
