@@ -43,6 +43,7 @@ export type RunningPostgres = Pick<EmbeddedPostgres, "url" | "port" | "pid">;
 
 const DATABASE = "clipmill";
 const READY_WITHIN_MS = 120_000;
+const EXIT_SEEN_WITHIN_MS = 1_000;
 /** A port that was taken in between, and shared memory that a dying server has not given back yet. */
 const LAUNCH_ATTEMPTS = 3;
 const WRONG_PASSWORD = "28P01";
@@ -104,7 +105,12 @@ export async function startEmbeddedPostgres(
       await savePort(directory, port);
       const { child, exited } = server;
       const pid = child.pid as number;
-      return { url, port, pid, exited, close: () => stopPostmaster(pid) };
+      const close = async () => {
+        await stopPostmaster(pid);
+        // Its end is seen in the process table first; who has waited for it here may remove the directory.
+        await Promise.race([exited, sleep(EXIT_SEEN_WITHIN_MS)]);
+      };
+      return { url, port, pid, exited, close };
     } catch (error) {
       if (server.child.pid !== undefined) await stopPostmaster(server.child.pid);
       // Another start may have been quicker.

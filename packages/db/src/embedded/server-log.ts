@@ -20,7 +20,14 @@ export function openServerLog(directory: string): ServerLog {
     startsAt = 0;
   }
   const fd = openSync(path, "a", 0o600);
-  const tail = () =>
-    readFileSync(path).subarray(startsAt).toString("utf8").trim().split("\n").slice(-5).join("\n");
+  const tail = () => {
+    try {
+      const text = readFileSync(path).subarray(startsAt).toString("utf8");
+      return text.trim().split("\n").slice(-5).join("\n");
+    } catch (error) {
+      // Read when the server has ended: with its directory taken away, that is all there is to tell.
+      return `no log: ${(error as Error).message}`;
+    }
+  };
   return { path, fd, tail };
 }
