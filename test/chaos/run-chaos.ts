@@ -26,6 +26,8 @@ export interface ChaosResult extends Verdict {
   deaths: number;
   faults: Partial<Record<FaultKind, number>>;
   fenced: number;
+  /** Steps that ran without a hint, where the step before them had ended. */
+  carried: number;
   reconciled: number;
   waited: Waited;
   seconds: number;
@@ -121,6 +123,7 @@ export async function runChaos({
       shared: load.counts.shared,
       deaths,
       fenced: counts.fenced,
+      carried: counts.carried,
       reconciled: counts.reconciled,
       waited: watch.most(),
       backend,

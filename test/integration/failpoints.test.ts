@@ -118,9 +118,9 @@ async function submit(apiUrl: string): Promise<number> {
 }
 
 /** Accepts the post without a process of its own. */
-async function accept(): Promise<void> {
+async function accept(postId = POST_ID): Promise<void> {
   const plan = { plan: planChaos, leaseMs: 1_000, queuedForMs: 1_000 };
-  await createWorkStore(database, plan).accept([toSubmission(POST_ID)]);
+  await createWorkStore(database, plan).accept([toSubmission(postId)]);
 }
 
 /** Waits for the process's end by its own hand, and lets the time pass that it held its work for. */
@@ -213,6 +213,37 @@ for (const { title, backend, isMissing } of BACKENDS) {
         await expectRecovery();
       },
     );
+
+    test("a worker dies with a step that it carried on, and another goes on from there", async () => {
+      // A worker that knows no stage yet carries nothing on.
+      const known = toPostId("good", 2);
+      await accept(known);
+      const doomed = start("worker.ts", { roles: ["work"], failAt: "after-carry:hear" });
+      start("worker.ts", { roles: ["dispatch", "reconcile"] });
+      const isDone = "select state from request where state = 'done'";
+      await vi.waitFor(
+        async () => expect((await database.pool.query(isDone)).rows).toHaveLength(1),
+        WAIT,
+      );
+      await accept();
+      await outlive(doomed);
+      start("worker.ts", { roles: ["work"] });
+      await vi.waitFor(
+        async () => expect((await database.pool.query(isDone)).rows).toHaveLength(2),
+        WAIT,
+      );
+      const { rows } = await database.pool.query(
+        "select stage, epoch, crashes from stage_job where key = $1 order by id",
+        [POST_ID],
+      );
+      expect(rows).toEqual([
+        { stage: "fetch", epoch: 1, crashes: 0 },
+        { stage: "hear", epoch: 2, crashes: 1 },
+        { stage: "answer", epoch: 1, crashes: 0 },
+      ]);
+      expect(upstream.calls.get(`fetch/${POST_ID}`)).toBe(1);
+      expect(upstream.calls.get(`hear/${POST_ID}`)).toBe(1);
+    });
 
     test.each(["after-push:gpu", "after-push:llm"])(
       "a worker dies %s of the next step's hint, and the step runs",

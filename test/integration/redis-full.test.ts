@@ -7,6 +7,7 @@ import {
   createQueueBackend,
   createQueueWorker,
   createRunner,
+  createSlots,
 } from "@clipmill/queue";
 import { Redis } from "ioredis";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -59,7 +60,7 @@ async function start() {
     log,
   });
   const workers = (["io", "gpu", "llm"] as const).map((queue) =>
-    createQueueWorker({ backend, queue, concurrency: 4, runner, log }),
+    createQueueWorker({ backend, queue, slots: createSlots(4), runner, log }),
   );
   const dispatcher = createDispatcher({
     work,

@@ -154,16 +154,25 @@ const kind = fc.constantFrom(
   "skipped" as const,
   "released" as const,
 );
-const settle = fc.record({ i: index, kind, nonce: fc.nat() }).map(({ i, kind, nonce }) =>
-  toCommand(`${kind} ${i}`, async (knowledge, before) => {
-    for (const ref of at(knowledge.hints, i)) {
-      const job = before.byId.get(ref.id);
-      const { fenced, handedOff } = await work.settle([toOutcome(ref, job, kind, nonce)]);
-      expect(fenced).toEqual(holds(job, ref, "running") ? [] : [toRef(ref)]);
-      knowledge.hints.push(...handedOff);
-    }
-  }),
-);
+const settle = fc
+  .record({ i: index, kind, nonce: fc.nat(), slots: fc.nat({ max: 1 }) })
+  .map(({ i, kind, nonce, slots }) =>
+    toCommand(`${kind} ${i}${slots > 0 ? ", and on" : ""}`, async (knowledge, before) => {
+      const route = {
+        workerId: "model",
+        stages: ["second", "third"],
+        slots: { gpu: slots, llm: slots },
+      };
+      for (const ref of at(knowledge.hints, i)) {
+        const job = before.byId.get(ref.id);
+        const outcome = toOutcome(ref, job, kind, nonce);
+        const { fenced, handedOff, carriedOn } = await work.settle([outcome], route);
+        expect(fenced).toEqual(holds(job, ref, "running") ? [] : [toRef(ref)]);
+        expect(carriedOn.length).toBeLessThanOrEqual(slots);
+        knowledge.hints.push(...handedOff, ...carriedOn);
+      }
+    }),
+  );
 
 const expire = queue.map((queue) =>
   toCommand(`expire ${queue}`, async (_knowledge, before) => {

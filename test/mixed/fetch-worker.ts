@@ -22,6 +22,7 @@ import {
   createQueueWorker,
   createReconciler,
   createRunner,
+  createSlots,
 } from "@clipmill/queue";
 import { createMedia } from "../../apps/worker/src/media.ts";
 import { silentLog as log } from "../support/toy-pipeline.ts";
@@ -88,8 +89,10 @@ export async function createFetchWorker(options: FetchWorkerOptions): Promise<Fe
     llm: [],
     artifacts: createArtifactReader(database),
   });
+  const slots = new Map(QUEUES.map((queue) => [queue, createSlots(SLOTS)]));
   const runner = createRunner({
     hints,
+    route: { slots, next: planRequest.next },
     stages: stages.map(toCheap),
     work,
     ledger: work,
@@ -108,8 +111,8 @@ export async function createFetchWorker(options: FetchWorkerOptions): Promise<Fe
       const window = { io: 3 * SLOTS, gpu: 3 * SLOTS, cpu: 3 * SLOTS, llm: 1 };
       const nextReady = (queue: QueueName, ms: number) =>
         listener.next("clipmill_ready", queue, ms);
-      for (const queue of QUEUES)
-        loops.push(createQueueWorker({ backend, queue, concurrency: SLOTS, runner, log }));
+      for (const [queue, ofQueue] of slots)
+        loops.push(createQueueWorker({ backend, queue, slots: ofQueue, runner, log }));
       loops.push(createDispatcher({ work, hints, nextReady, window, log }));
       loops.push(createReconciler({ work, hints, log }));
     },

@@ -13,6 +13,7 @@ import {
   createQueueWorker,
   createReconciler,
   createRunner,
+  createSlots,
   type Hints,
   type QueueBackend,
 } from "@clipmill/queue";
@@ -82,8 +83,15 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
         queuedForMs: 60_000,
         window: WINDOW,
       });
+      const slots = new Map(
+        (["io", "gpu", "llm"] as const).map((queue) => [
+          queue,
+          createSlots(queue === "gpu" ? 1 : 10),
+        ]),
+      );
       const runner = createRunner({
         hints,
+        route: { slots, next: planToy.next },
         stages: options.stages ?? createToyStages(options.run),
         work,
         ledger: work,
@@ -92,14 +100,8 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
         log: silentLog,
         random: () => 0,
       });
-      const workers = (["io", "gpu", "llm"] as const).map((queue) =>
-        createQueueWorker({
-          backend,
-          queue,
-          concurrency: queue === "gpu" ? 1 : 10,
-          runner,
-          log: silentLog,
-        }),
+      const workers = [...slots].map(([queue, ofQueue]) =>
+        createQueueWorker({ backend, queue, slots: ofQueue, runner, log: silentLog }),
       );
       const nextReady = (queue: string, ms: number) => listener.next("clipmill_ready", queue, ms);
       const dispatcher = createDispatcher({
@@ -136,6 +138,20 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
         "select distinct state, epoch, attempts from stage_job",
       );
       expect(rows).toEqual([{ state: "done", epoch: 1, attempts: 0 }]);
+    });
+
+    test("carries on what is quick: one hint a post, once its stages are known", async () => {
+      const { work } = start();
+      const countHints = (name: string) =>
+        hints.queues.find((queue) => queue.name === name)?.getCompletedCount();
+      for (let total = 1; total <= 6; total++) {
+        await work.accept([toSubmission(newPostId())]);
+        await vi.waitFor(async () => expect(await requests("done")).toHaveLength(total), WAIT);
+        // Only the first one of a stage. BullMQ notes its end after ours.
+        await vi.waitFor(async () => expect(await countHints("llm")).toBe(1), WAIT);
+      }
+      // The queue of one slot leaves it to hints.
+      await vi.waitFor(async () => expect(await countHints("gpu")).toBe(6), WAIT);
     });
 
     test("retries what may be retried, as often as the stage allows", async () => {
@@ -261,7 +277,7 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
       const worker = createQueueWorker({
         backend,
         queue: "cpu",
-        concurrency: 1,
+        slots: createSlots(1),
         runner: {
           run({ id }) {
             served.push(pushed[id] ?? "");

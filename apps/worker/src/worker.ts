@@ -21,6 +21,7 @@ import {
   createQueueWorker,
   createReconciler,
   createRunner,
+  createSlots,
   createWatchdog,
   createUpstreams,
   type Loop,
@@ -108,8 +109,12 @@ export async function createWorker(config: Config, log: Log, leave: () => void):
       artifacts: createArtifactReader(database),
     });
     requireProcessors(planRequest.stages, stages);
+    const slots = new Map(
+      config.CLIPMILL_QUEUES.map((queue) => [queue, createSlots(concurrency[queue])]),
+    );
     const runner = createRunner({
       hints,
+      route: { slots, next: planRequest.next },
       stages,
       work,
       ledger: work,
@@ -118,22 +123,25 @@ export async function createWorker(config: Config, log: Log, leave: () => void):
       leaseMs: config.LEASE_MS,
       log,
     });
-    const queueWorkers = config.CLIPMILL_QUEUES.map((queue) =>
-      createQueueWorker({ backend, queue, concurrency: concurrency[queue], runner, log }),
+    const queueWorkers = [...slots].map(([queue, ofQueue]) =>
+      createQueueWorker({ backend, queue, slots: ofQueue, runner, log }),
     );
-    const slots = Object.fromEntries(
+    const slotCounts = Object.fromEntries(
       config.CLIPMILL_QUEUES.map((queue) => [queue, concurrency[queue]]),
     );
     const reporting = await startReporting(
       registry,
-      { id: workerId, queues: config.CLIPMILL_QUEUES, engines: ids, slots },
+      { id: workerId, queues: config.CLIPMILL_QUEUES, engines: ids, slots: slotCounts },
       log,
     );
     const watchdog = createWatchdog({ queues: queueWorkers, hints, log, leave });
     return {
       async close() {
         watchdog.close();
-        const drained = Promise.all(queueWorkers.map((worker) => worker.close()));
+        const drained = Promise.all([
+          ...queueWorkers.map((worker) => worker.close()),
+          runner.drain(),
+        ]);
         const timer = setTimeout(() => runner.releaseAll(), STOP_WITHIN_MS);
         await drained;
         clearTimeout(timer);

@@ -45,7 +45,12 @@ export function createWorkStore(
     handOff:
       options.window === undefined
         ? NO_HAND_OFF
-        : { window: options.window, queuedForMs: options.queuedForMs },
+        : {
+            window: options.window,
+            queuedForMs: options.queuedForMs,
+            leaseMs: options.leaseMs,
+            carryOn: null,
+          },
   };
   const noHandOff = { ...planning, handOff: NO_HAND_OFF };
   return {
@@ -70,9 +75,11 @@ export function createWorkStore(
     startAlone: (ref) => startAlone(pool, ref),
     extend: (refs) => extendLeases(pool, refs, options.leaseMs),
     keep: (refs) => keepLeases(pool, refs, options.leaseMs),
-    async settle(outcomes) {
+    async settle(outcomes, carryOn) {
+      const handOff = { ...planning.handOff, carryOn: carryOn ?? null };
+      const asked = { ...planning, handOff };
       const settled = await withTransaction(pool, async (tx) => {
-        const written = await settleOutcomes(tx, planning, outcomes);
+        const written = await settleOutcomes(tx, asked, outcomes);
         failpoint("in-settle");
         return written;
       });

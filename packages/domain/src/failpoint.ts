@@ -9,6 +9,8 @@ export const FAILPOINTS = [
   /** The hints are in the queue. */
   "after-push",
   "after-claim",
+  /** A next step is claimed with the result that it follows from, and has not started. */
+  "after-carry",
   /** A file is written and synced under its temporary name. */
   "before-rename",
   /** The file has its name; no row knows it. */

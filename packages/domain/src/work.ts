@@ -65,6 +65,16 @@ export interface Settled {
   fenced: JobRef[];
   /** Next steps that are queued already, because their queue had room and no backlog: their hints are to be pushed. */
   handedOff: PickedJob[];
+  /** Next steps that are the caller's to run, claimed with the results that they follow from. */
+  carriedOn: ClaimedJob[];
+}
+
+/** Which next steps the caller would run itself, at once. */
+export interface CarryOn {
+  workerId: string;
+  stages: readonly string[];
+  /** Most of them by queue. Missing: none. */
+  slots: Readonly<Partial<Record<QueueName, number>>>;
 }
 
 export interface CallSettlement {
@@ -114,8 +124,8 @@ export interface WorkStore {
   extend(refs: readonly JobRef[]): Promise<JobRef[]>;
   /** Extends the leases of jobs whose outcome is being stored, without waiting for whoever stores it. */
   keep(refs: readonly JobRef[]): Promise<void>;
-  /** Finishes jobs and plans what follows. */
-  settle(outcomes: readonly Outcome[]): Promise<Settled>;
+  /** Finishes jobs and plans what follows. By default nothing is carried on. */
+  settle(outcomes: readonly Outcome[], carryOn?: CarryOn): Promise<Settled>;
   /** Ends open requests; work that nobody else needs stops. Returns the ids that were open. */
   cancel(requestIds: readonly string[]): Promise<string[]>;
   /**

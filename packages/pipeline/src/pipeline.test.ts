@@ -151,3 +151,9 @@ test("a silent transcript stays the post's, but is not prompted as speech", () =
     warnings: [{ stage: "read-screen", code: "no_ocr_engine" }],
   });
 });
+
+test("says which stages wait for a stage", () => {
+  expect(planRequest.next("resolve")).toEqual(["download"]);
+  expect(planRequest.next("prepare-audio")).toEqual(["transcribe"]);
+  expect(planRequest.next("no-such-stage")).toEqual([]);
+});

@@ -64,6 +64,8 @@ export type FindArtifacts = (progress: Progress) => CurrentArtifacts;
 export interface StepPlanner extends Planner {
   /** Names of the steps' stages, in order: each of them needs a processor somewhere. */
   readonly stages: readonly string[];
+  /** Names of the stages that wait for this one. */
+  next(stage: string): readonly string[];
 }
 
 /**
@@ -121,7 +123,13 @@ export function createPlanner(
       return { kind: "steps", steps: planned, postId };
     return { kind: "done", postId, warnings, artifacts: findArtifacts(progress) };
   };
-  return Object.assign(plan, { stages: steps.map(({ name }) => name) });
+  const next = (stage: string) =>
+    steps.filter(({ after }) => after.includes(stage)).map(({ name }) => name);
+  const nextByStage = new Map(steps.map(({ name }) => [name, next(name)]));
+  return Object.assign(plan, {
+    stages: steps.map(({ name }) => name),
+    next: (stage: string) => nextByStage.get(stage) ?? [],
+  });
 }
 
 function toProgress(request: RequestFacts, states: StageStates): Progress {

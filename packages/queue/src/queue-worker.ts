@@ -2,6 +2,7 @@ import type { Log, QueueName } from "@clipmill/domain";
 import { type Job, UnrecoverableError } from "bullmq";
 import type { Hint, QueueBackend } from "./backend.ts";
 import type { Runner } from "./runner.ts";
+import type { Slots } from "./slots.ts";
 import { createErrorLog } from "./throttled-log.ts";
 
 export interface QueueWorker {
@@ -18,24 +19,24 @@ export interface QueueWorker {
 export function createQueueWorker(options: {
   backend: QueueBackend;
   queue: QueueName;
-  concurrency: number;
+  /** Shared with jobs that the runner carries on. */
+  slots: Slots;
   runner: Pick<Runner, "run">;
   log: Log;
 }): QueueWorker {
-  const { backend, queue, concurrency, runner } = options;
+  const { backend, queue, slots, runner } = options;
   const report = createErrorLog(options.log.child({ queue }), "queue error");
-  const worker = backend.createWorker(queue, process, { concurrency });
+  const worker = backend.createWorker(queue, process, { concurrency: slots.size });
   worker.on("error", report);
 
   let lastTakenAt = Date.now();
-  let busyCount = 0;
 
   async function process(job: Job<Hint, string, string>): Promise<string> {
     lastTakenAt = Date.now();
-    busyCount++;
+    await slots.take();
     const { kind, code } = await runner
       .run({ id: job.data.id, epoch: job.data.epoch })
-      .finally(() => busyCount--);
+      .finally(() => slots.leave());
     // For the dashboard only: Postgres has decided what comes next by now.
     if (kind === "failed" || kind === "retry")
       throw new UnrecoverableError(`${kind}: ${code ?? "unknown"}`);
@@ -45,7 +46,7 @@ export function createQueueWorker(options: {
   return {
     queue,
     lastTakenAt: () => lastTakenAt,
-    isFull: () => busyCount >= concurrency,
+    isFull: () => slots.isFull(),
     close: () => worker.close(),
   };
 }

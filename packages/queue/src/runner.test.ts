@@ -15,7 +15,7 @@ function createToyRunner(
       startAlone: () => Promise.resolve(true),
       extend: (refs) => Promise.resolve([...refs]),
       keep: () => Promise.resolve(),
-      settle: () => Promise.resolve({ fenced: [], handedOff: [] }),
+      settle: () => Promise.resolve({ fenced: [], handedOff: [], carriedOn: [] }),
       unpick: () => Promise.resolve(),
       ...work,
     },
@@ -100,7 +100,7 @@ test("a job that runs alone waits until the outcome of the one before is stored"
     },
     settle: async () => {
       await storing.promise;
-      return { fenced: [], handedOff: [] };
+      return { fenced: [], handedOff: [], carriedOn: [] };
     },
   });
   // Its slot is free at once, but a crash of the second job must not be laid at its door.
@@ -148,7 +148,7 @@ test("a lease is kept until the outcome is stored, and not a moment longer", asy
     keep: (refs) => Promise.resolve(void kept.push(refs.map(({ id }) => id))),
     settle: async () => {
       await storing.promise;
-      return { fenced: [], handedOff: [] };
+      return { fenced: [], handedOff: [], carriedOn: [] };
     },
   });
   await runner.run({ id: 1, epoch: 1 });

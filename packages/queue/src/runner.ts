@@ -10,6 +10,7 @@ import {
 } from "@clipmill/domain";
 import { attempt, type AttemptDeps, ShutdownError } from "./attempt.ts";
 import { createBookings } from "./bookings.ts";
+import { createCarrier, NO_ROUTE, type Route } from "./carrier.ts";
 import { createClaims } from "./claims.ts";
 import { createDelivery } from "./delivery.ts";
 import type { Hints } from "./hints.ts";
@@ -24,6 +25,8 @@ export interface RunnerDeps extends Partial<Omit<AttemptDeps, "bookings">> {
   work: Pick<WorkStore, "claim" | "startAlone" | "extend" | "keep" | "settle" | "unpick">;
   /** Where the hints of next steps go that settling queued at once. */
   hints: Pick<Hints, "push">;
+  /** Default: nothing is carried on. */
+  route?: Route;
   ledger: CallLedger;
   workerId: string;
   leaseMs: number;
@@ -42,6 +45,8 @@ export interface Runner {
   run(ref: JobRef): Promise<JobEnd>;
   /** Jobs under way, those whose outcome is being stored included. */
   count(): number;
+  /** Carries nothing on any more; resolves when what was carried on has ended. */
+  drain(): Promise<void>;
   /** Aborts what is under way; it is given back and costs no attempt. */
   releaseAll(): void;
   close(): Promise<void>;
@@ -66,9 +71,16 @@ export function createRunner(deps: RunnerDeps): Runner {
   const gate = createSoloGate();
   const delivery = createDelivery({ work, hints, log });
   const claims = createClaims({ work, workerId, batchMax: BATCH_MAX });
+  const carrier = createCarrier({
+    stages,
+    route: deps.route ?? NO_ROUTE,
+    workerId,
+    run: runCarried,
+  });
   const settlements = createSettlements({
     work,
     delivery,
+    carrier,
     leaseMs,
     batchMax: BATCH_MAX,
     random,
@@ -118,7 +130,7 @@ export function createRunner(deps: RunnerDeps): Runner {
 
   async function store(outcome: Outcome, job: ClaimedJob, ran: Ran): Promise<void> {
     failpoint("before-settle", job.stage);
-    const end = await settlements.settle(outcome);
+    const end = await settlements.settle(outcome, job.stage);
     const fields = {
       outcome: outcome.kind,
       code: toCode(outcome),
@@ -131,7 +143,7 @@ export function createRunner(deps: RunnerDeps): Runner {
     else ran.log.info(fields, "job ended");
   }
 
-  async function runClaimed(job: ClaimedJob): Promise<JobEnd> {
+  async function runClaimed(job: ClaimedJob, unstoredMax: number): Promise<JobEnd> {
     const jobLog = log.child({
       stage: job.stage,
       jobId: `${job.stage}-${job.id}-e${job.epoch}`,
@@ -143,7 +155,9 @@ export function createRunner(deps: RunnerDeps): Runner {
     const startedAt = performance.now();
     const outcome = await runStage(job, { abort, log: jobLog });
     leases.keep(job);
-    const stored = store(outcome, job, { durationMs: performance.now() - startedAt, log: jobLog })
+    const durationMs = performance.now() - startedAt;
+    carrier.note(job.stage, durationMs);
+    const stored = store(outcome, job, { durationMs, log: jobLog })
       // Its lease runs out, and the job runs again.
       .catch(report)
       .finally(() => {
@@ -153,8 +167,19 @@ export function createRunner(deps: RunnerDeps): Runner {
         leave();
       });
     unstored.add(stored);
-    if (unstored.size > UNSTORED_MAX) await stored;
+    if (unstored.size > unstoredMax) await stored;
     return { kind: outcome.kind, code: toCode(outcome) };
+  }
+
+  async function runCounted(job: ClaimedJob, unstoredMax: number): Promise<JobEnd> {
+    runningCount++;
+    return await runClaimed(job, unstoredMax).finally(() => runningCount--);
+  }
+
+  /** What piles up is held back where chains of jobs begin: at their hints. */
+  function runCarried(job: ClaimedJob): Promise<JobEnd> {
+    failpoint("after-carry", job.stage);
+    return runCounted(job, Number.POSITIVE_INFINITY);
   }
 
   function releaseAll(): void {
@@ -167,14 +192,15 @@ export function createRunner(deps: RunnerDeps): Runner {
       const job = await claim(ref);
       if (job === null) return { kind: "stale", code: null };
       failpoint("after-claim", job.stage);
-      runningCount++;
-      return await runClaimed(job).finally(() => runningCount--);
+      return await runCounted(job, UNSTORED_MAX);
     },
     count: () => runningCount + unstored.size,
+    drain: () => carrier.close(),
     releaseAll,
     async close() {
       releaseAll();
       await claims.idle();
+      await carrier.close();
       await Promise.all(unstored);
       await delivery.idle();
       leases.close();

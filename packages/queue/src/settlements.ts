@@ -1,17 +1,30 @@
-import { type Log, type Outcome, RetryableError, type WorkStore } from "@clipmill/domain";
+import {
+  type ClaimedJob,
+  type Log,
+  type Outcome,
+  RetryableError,
+  type Settled,
+  type WorkStore,
+} from "@clipmill/domain";
+import type { Carrier } from "./carrier.ts";
 import type { Delivery } from "./delivery.ts";
 import { createGroupCommit, isDataError } from "./group-commit.ts";
 import { sleep } from "./sleep.ts";
 import { createErrorLog } from "./throttled-log.ts";
 import { toOutcome } from "./to-outcome.ts";
 
-/** Stores outcomes in batches, and passes on the hints of what follows. */
+/** Stores outcomes in batches, and passes on what follows: carried on here, or as hints. */
 export interface Settlements {
   /**
    * `fenced`: the job was no longer the caller's, and nothing was written. Throws when the database stayed away for
    * several leases.
    */
-  settle(outcome: Outcome): Promise<"settled" | "fenced">;
+  settle(outcome: Outcome, stage: string): Promise<"settled" | "fenced">;
+}
+
+interface Stored {
+  outcome: Outcome;
+  stage: string;
 }
 
 const RETRY_MS = 200;
@@ -21,43 +34,67 @@ const NEVER = new AbortController().signal;
 export function createSettlements(options: {
   work: Pick<WorkStore, "settle">;
   delivery: Pick<Delivery, "push">;
+  carrier: Pick<Carrier, "expect" | "reserve" | "start">;
   leaseMs: number;
   batchMax: number;
   random: () => number;
   log: Log;
 }): Settlements {
-  const { work, delivery, leaseMs, batchMax, random } = options;
+  const { work, delivery, carrier, leaseMs, batchMax, random } = options;
   const report = createErrorLog(options.log, "result not stored yet");
-  const batches = createGroupCommit<Outcome, boolean>({
+  const batches = createGroupCommit<Stored, boolean>({
     maxItems: batchMax,
-    async flush(outcomes) {
-      const settled = await work.settle(outcomes);
+    async flush(batch) {
+      const settled = await settleBatch(batch);
       delivery.push(settled.handedOff);
       const fenced = new Set(settled.fenced.map(({ id, epoch }) => `${id}-${epoch}`));
-      return outcomes.map(({ id, epoch }) => !fenced.has(`${id}-${epoch}`));
+      return batch.map(({ outcome: { id, epoch } }) => !fenced.has(`${id}-${epoch}`));
     },
   });
 
+  async function settleBatch(batch: readonly Stored[]): Promise<Settled> {
+    const outcomes = batch.map(({ outcome }) => outcome);
+    const reserved = carrier.reserve(batch.map(({ stage }) => stage));
+    if (reserved === null) return await work.settle(outcomes);
+    let carriedOn: readonly ClaimedJob[] = [];
+    try {
+      const settled = await work.settle(outcomes, reserved);
+      ({ carriedOn } = settled);
+      return settled;
+    } finally {
+      carrier.start(reserved, carriedOn);
+    }
+  }
+
   return {
-    async settle(outcome) {
-      let stored = outcome;
-      // Its lease is kept meanwhile where it can be: a database that restarts, or a connection that hangs, costs no work.
-      for (const until = Date.now() + STORED_WITHIN_LEASES * leaseMs; ;) {
-        try {
-          return (await batches.add(stored)) ? "settled" : "fenced";
-        } catch (error) {
-          if (isDataError(error) && stored.kind === "done") {
-            stored = toUnstorable(stored, error, random);
-            continue;
-          }
-          if (Date.now() > until) throw error;
-          report(error);
-          // Also at shutdown: what was done is worth a second more than doing it again.
-          await sleep(RETRY_MS, NEVER);
-        }
+    async settle(outcome, stage) {
+      const stored = carrier.expect(stage);
+      try {
+        return await store({ outcome, stage });
+      } finally {
+        stored();
       }
     },
   };
+
+  async function store(item: Stored): Promise<"settled" | "fenced"> {
+    let { outcome } = item;
+    // Its lease is kept meanwhile where it can be: a database that restarts, or a connection that hangs, costs no work.
+    for (const until = Date.now() + STORED_WITHIN_LEASES * leaseMs; ;) {
+      try {
+        return (await batches.add({ ...item, outcome })) ? "settled" : "fenced";
+      } catch (error) {
+        if (isDataError(error) && outcome.kind === "done") {
+          outcome = toUnstorable(outcome, error, random);
+          continue;
+        }
+        if (Date.now() > until) throw error;
+        report(error);
+        // Also at shutdown: what was done is worth a second more than doing it again.
+        await sleep(RETRY_MS, NEVER);
+      }
+    }
+  }
 }
 
 /** Postgres will never take this result (a NUL in a text, say); the job must still end. */

@@ -7,6 +7,7 @@ import {
   createQueueWorker,
   createReconciler,
   createRunner,
+  createSlots,
 } from "@clipmill/queue";
 import { createToyStages, planToy, silentLog } from "../../support/toy-pipeline.ts";
 
@@ -77,8 +78,12 @@ const work = createWorkStore(database, {
   window,
 });
 const workerId = `bench-${process.pid}`;
+const slotsOf = new Map(
+  (["io", "gpu", "llm"] as const).map((queue) => [queue, createSlots(slots[queue])]),
+);
 const runner = createRunner({
   hints,
+  route: { slots: slotsOf, next: planToy.next },
   stages,
   work,
   ledger: work,
@@ -86,8 +91,8 @@ const runner = createRunner({
   leaseMs: LEASE_MS,
   log,
 });
-const workers = (["io", "gpu", "llm"] as const).map((queue) =>
-  createQueueWorker({ backend, queue, concurrency: slots[queue], runner, log }),
+const workers = [...slotsOf].map(([queue, ofQueue]) =>
+  createQueueWorker({ backend, queue, slots: ofQueue, runner, log }),
 );
 const nextReady = (queue: QueueName, ms: number) => listener.next("clipmill_ready", queue, ms);
 const loops = [

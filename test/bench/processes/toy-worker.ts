@@ -7,6 +7,7 @@ import {
   createQueueWorker,
   createReconciler,
   createRunner,
+  createSlots,
   type Loop,
 } from "@clipmill/queue";
 import { createToyStages, planToy, silentLog } from "../../support/toy-pipeline.ts";
@@ -52,8 +53,12 @@ const loops: Loop[] = [];
 
 function start(): void {
   if (args.roles.includes("work")) {
+    const slots = new Map(
+      (["io", "gpu", "llm"] as const).map((queue) => [queue, createSlots(args.concurrency)]),
+    );
     const runner = createRunner({
       hints,
+      route: { slots, next: planToy.next },
       stages: createToyStages(async (name, postId, { pay }) => {
         if (args.paid === true && name === "third") await pay(PAID, async () => ({ usd: 0.001 }));
         return { output: { postId } };
@@ -64,12 +69,12 @@ function start(): void {
       leaseMs: 30_000,
       log,
     });
-    const workers = (["io", "gpu", "llm"] as const).map((queue) =>
-      createQueueWorker({ backend, queue, concurrency: args.concurrency, runner, log }),
+    const workers = [...slots].map(([queue, ofQueue]) =>
+      createQueueWorker({ backend, queue, slots: ofQueue, runner, log }),
     );
     loops.push({
       async close() {
-        await Promise.all(workers.map((worker) => worker.close()));
+        await Promise.all([...workers.map((worker) => worker.close()), runner.drain()]);
         await runner.close();
       },
     });

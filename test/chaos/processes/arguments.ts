@@ -42,6 +42,8 @@ export type FromProcess =
   | { type: "blocked" }
   /** Results refused because another worker held the job by then. */
   | { type: "fenced"; count: number }
+  /** Next steps that the worker which ended the one before them ran at once. */
+  | { type: "carried"; count: number }
   | { type: "reconciled"; count: number };
 
 export function parseArguments(): ChaosArguments {

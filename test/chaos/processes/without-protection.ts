@@ -35,8 +35,8 @@ export function withoutProtection(
 function withoutFence(work: WorkStore, { pool }: Database): WorkStore {
   return {
     ...work,
-    async settle(outcomes) {
-      const settled = await work.settle(outcomes);
+    async settle(outcomes, carryOn) {
+      const settled = await work.settle(outcomes, carryOn);
       const refused = new Set(settled.fenced.map(({ id }) => id));
       const late = outcomes.filter(({ id, kind }) => kind === "done" && refused.has(id));
       if (late.length === 0) return settled;
@@ -52,7 +52,7 @@ function withoutFence(work: WorkStore, { pool }: Database): WorkStore {
         epoch: epochs.get(outcome.id) ?? outcome.epoch,
       }));
       const { handedOff } = await work.settle(forced);
-      return { fenced: settled.fenced, handedOff: [...settled.handedOff, ...handedOff] };
+      return { ...settled, handedOff: [...settled.handedOff, ...handedOff] };
     },
   };
 }
@@ -69,7 +69,7 @@ function withLateSettle(work: WorkStore, { pool }: Database, options: WorkStoreO
   );
   return {
     ...work,
-    async settle(outcomes) {
+    async settle(outcomes, carryOn) {
       const { fenced } = await resultsOnly.settle(outcomes);
       const lost = new Set(fenced.map(({ id }) => id));
       const ended = outcomes.filter(({ id, kind }) => isEnd(kind) && !lost.has(id));
@@ -81,8 +81,7 @@ function withLateSettle(work: WorkStore, { pool }: Database, options: WorkStoreO
          where id = any ($1)`,
         [ended.map(({ id }) => id), LEASE_MS],
       );
-      const { handedOff } = await work.settle(ended);
-      return { fenced, handedOff };
+      return { ...(await work.settle(ended, carryOn)), fenced };
     },
   };
 }

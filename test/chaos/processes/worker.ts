@@ -9,6 +9,7 @@ import {
   createQueueWorker,
   createReconciler,
   createRunner,
+  createSlots,
 } from "@clipmill/queue";
 import { createChaosStages, planChaos } from "../pipeline.ts";
 import {
@@ -61,8 +62,10 @@ if (args.roles.includes("work")) {
   const workerId = `chaos-${process.pid}`;
   const storage = await createFileStorage({ directory: args.storageDirectory });
   const stages = createChaosStages({ upstreamUrl: args.upstreamUrl, storage, workerId });
+  const slots = new Map(args.queues.map((queue) => [queue, createSlots(CONCURRENCY)]));
   const runner = createRunner({
     stages,
+    route: { slots, next: planChaos.next },
     work,
     hints,
     ledger: store,
@@ -72,8 +75,8 @@ if (args.roles.includes("work")) {
     // Short waits: a run has minutes.
     random: () => Math.random() / 10,
   });
-  for (const queue of args.queues) {
-    createQueueWorker({ backend, queue, concurrency: CONCURRENCY, runner, log });
+  for (const [queue, ofQueue] of slots) {
+    createQueueWorker({ backend, queue, slots: ofQueue, runner, log });
   }
 }
 if (args.roles.includes("dispatch")) {

@@ -1,4 +1,4 @@
-import type { PickedJob, Plan, Planner } from "@clipmill/domain";
+import type { ClaimedJob, PickedJob, Plan, Planner } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 import { notify } from "../notify.ts";
 import type { AdvancingRequest, Wanted } from "./advancing-request.ts";
@@ -14,6 +14,7 @@ export interface Advanced {
   /** By request id. Missing: the request waits for work. */
   ends: ReadonlyMap<string, "done" | "skipped" | "failed">;
   handedOff: PickedJob[];
+  carriedOn: ClaimedJob[];
 }
 
 /**
@@ -28,6 +29,7 @@ export async function advance(
 ): Promise<Advanced> {
   const ended: RequestEnd[] = [];
   const handedOff: PickedJob[] = [];
+  const carriedOn: ClaimedJob[] = [];
   const readyQueues = new Set<string>();
   let active: readonly AdvancingRequest[] = requests;
   while (active.length > 0) {
@@ -41,6 +43,7 @@ export async function advance(
     const attached = await attachSteps(tx, wanted, handOff);
     for (const queue of attached.readyQueues) readyQueues.add(queue);
     handedOff.push(...attached.handedOff);
+    carriedOn.push(...attached.carriedOn);
     active = attached.settled;
   }
   await storeEnds(tx, ended);
@@ -54,7 +57,8 @@ export async function advance(
     "clipmill_request",
     ended.flatMap(({ request }) => (isNews(request) ? [request.id] : [])),
   );
-  return { ends: new Map(ended.map((end) => [end.request.id, end.plan.kind])), handedOff };
+  const ends = new Map(ended.map((end) => [end.request.id, end.plan.kind]));
+  return { ends, handedOff, carriedOn };
 }
 
 /** A result that cannot be read, of another version say, ends its own request and not the batch that it is in. */

@@ -1,4 +1,4 @@
-import type { PickedJob } from "@clipmill/domain";
+import type { ClaimedJob, PickedJob } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 import { type AdvancingRequest, toMapKey, type Wanted } from "./advancing-request.ts";
 import { type ExistingJob, lockExisting, reopen } from "./existing-jobs.ts";
@@ -12,6 +12,7 @@ export interface Attached {
   /** Queues with news for a dispatcher; see `isNews`. */
   readyQueues: Set<string>;
   handedOff: PickedJob[];
+  carriedOn: ClaimedJob[];
 }
 
 interface Link {
@@ -26,12 +27,17 @@ export async function attachSteps(
   wanted: readonly Wanted[],
   handOff: HandOff,
 ): Promise<Attached> {
-  const attached: Attached = { settled: [], readyQueues: new Set(), handedOff: [] };
+  const attached: Attached = {
+    settled: [],
+    readyQueues: new Set(),
+    handedOff: [],
+    carriedOn: [],
+  };
   if (wanted.length === 0) return attached;
   const byKey = groupByKey(wanted);
   // Sorted by key, so that two batches insert in one order.
   const best = [...byKey.keys()].sort().map((key) => toBestPlaced(byKey.get(key) ?? []));
-  const { created, handedOff } = await insertJobs(tx, best, handOff);
+  const { created, handedOff, carriedOn } = await insertJobs(tx, best, handOff);
   const rest = best.filter(({ step }) => !created.has(toMapKey(step)));
   const existing = await lockExisting(
     tx,
@@ -39,7 +45,7 @@ export async function attachSteps(
   );
   const reopened = await reopen(tx, rest, existing);
 
-  const atOnce = new Set(handedOff.map(toMapKey));
+  const atOnce = new Set([...handedOff, ...carriedOn].map(toMapKey));
   for (const { request, step } of best) {
     const key = toMapKey(step);
     const isReady = (created.has(key) && !atOnce.has(key)) || reopened.has(key);
@@ -55,6 +61,7 @@ export async function attachSteps(
   }
   await storeLinks(tx, links);
   attached.handedOff.push(...handedOff);
+  attached.carriedOn.push(...carriedOn);
   return attached;
 }
 

@@ -1,4 +1,4 @@
-import type { Outcome, PickedJob, Planner, Settled } from "@clipmill/domain";
+import type { Outcome, Planner, Settled } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 import { notify } from "../notify.ts";
 import { saveRecords } from "../save-records.ts";
@@ -33,12 +33,12 @@ export async function settleOutcomes(
   );
   await settleCalls(tx, own);
   const ended = own.filter(({ kind }) => kind !== "retry" && kind !== "released");
-  const handedOff = await advanceAttached(
+  const next = await advanceAttached(
     tx,
     planning,
     ended.map(({ id }) => id),
   );
-  return { fenced, handedOff };
+  return { fenced, handedOff: next.handedOff, carriedOn: next.carriedOn };
 }
 
 /**
@@ -95,13 +95,15 @@ async function settleCalls(tx: Queryable, outcomes: readonly Outcome[]): Promise
   });
 }
 
+const NOTHING_NEXT = { handedOff: [], carriedOn: [] };
+
 /** Plans the next steps of the open requests that rest on jobs which just ended. */
 export async function advanceAttached(
   tx: Queryable,
   planning: Planning,
   endedIds: readonly number[],
-): Promise<PickedJob[]> {
-  if (endedIds.length === 0) return [];
+): Promise<Pick<Settled, "handedOff" | "carriedOn">> {
+  if (endedIds.length === 0) return NOTHING_NEXT;
   // Locked in id order, and before their states are read: a step with several inputs is planned exactly once,
   // by the transaction that stores its last input.
   const { rows: requests } = await tx.query<{
@@ -125,7 +127,7 @@ export async function advanceAttached(
       for update of r`,
     values: [endedIds],
   });
-  if (requests.length === 0) return [];
+  if (requests.length === 0) return NOTHING_NEXT;
   const { rows: jobs } = await tx.query<{
     requestId: string;
     stage: string;
@@ -152,5 +154,5 @@ export async function advanceAttached(
     const request = advancing.get(job.requestId);
     if (request !== undefined) request.states[job.stage] = toStageState(job);
   }
-  return (await advance(tx, planning, [...advancing.values()])).handedOff;
+  return await advance(tx, planning, [...advancing.values()]);
 }

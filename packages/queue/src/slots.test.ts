@@ -1,0 +1,65 @@
+import { expect, test } from "vitest";
+import { createSlots } from "./slots.ts";
+
+/** Hints that ask for a slot, by name, and those that have got one. */
+function createQueueOf(size: number) {
+  const slots = createSlots(size);
+  const started: string[] = [];
+  return {
+    slots,
+    started,
+    ask: (name: string) => void slots.take().then(() => started.push(name)),
+    settle: () => new Promise((resolve) => setImmediate(resolve)),
+  };
+}
+
+test("a hint waits for a slot, first come, first served", async () => {
+  const { slots, started, ask, settle } = createQueueOf(1);
+  for (const name of ["a", "b", "c"]) ask(name);
+  await settle();
+  expect(started).toEqual(["a"]);
+  expect(slots.isFull()).toBe(true);
+  slots.leave();
+  await settle();
+  expect(started).toEqual(["a", "b"]);
+});
+
+test("jobs are carried on in slots that are free, and never in the last one", () => {
+  const slots = createSlots(4);
+  expect(slots.takeToCarryOn(10)).toBe(3);
+  expect(slots.takeToCarryOn(10)).toBe(0);
+  slots.leaveCarried(2);
+  expect(slots.takeToCarryOn(1)).toBe(1);
+  expect(createSlots(1).takeToCarryOn(1)).toBe(0);
+});
+
+test("what is expected is kept from hints as it comes free, and given up when it is not", async () => {
+  const { slots, started, ask, settle } = createQueueOf(3);
+  for (const name of ["a", "b", "c", "d", "e"]) ask(name);
+  slots.expectToCarryOn(2);
+  slots.leave();
+  slots.leave();
+  await settle();
+  expect(started).toEqual(["a", "b", "c"]);
+  expect(slots.takeToCarryOn(1)).toBe(1);
+  // One is kept, one is carried; the third goes to a hint again.
+  slots.leave();
+  await settle();
+  expect(started).toEqual(["a", "b", "c", "d"]);
+  slots.expectToCarryOn(-2);
+  await settle();
+  expect(started).toEqual(["a", "b", "c", "d", "e"]);
+});
+
+test("a hint gets the slot that a carried job has left", async () => {
+  const { slots, started, ask, settle } = createQueueOf(2);
+  ask("a");
+  await settle();
+  expect(slots.takeToCarryOn(5)).toBe(1);
+  ask("b");
+  await settle();
+  expect(started).toEqual(["a"]);
+  slots.leaveCarried(1);
+  await settle();
+  expect(started).toEqual(["a", "b"]);
+});

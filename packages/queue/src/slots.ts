@@ -1,0 +1,69 @@
+/**
+ * The slots of one queue in this process. A job comes by a hint, or it is carried on: claimed with the end of the step
+ * before it. One slot is always for hints. Should that not be enough for them, their window fills, work waits in
+ * Postgres, and while it does nothing of this queue is carried on.
+ */
+export interface Slots {
+  readonly size: number;
+  /** For a job that comes by a hint; first come, first served. */
+  take(): Promise<void>;
+  leave(): void;
+  /** For jobs to be carried on: as many as there are at once, `max` at most and never all. */
+  takeToCarryOn(max: number): number;
+  /** Gives slots back that jobs were carried on in, or were meant to be. */
+  leaveCarried(count: number): void;
+  /** So many more, or fewer, will be carried on soon: as many are kept from hints as they come free. */
+  expectToCarryOn(count: number): void;
+  isFull(): boolean;
+}
+
+export function createSlots(size: number): Slots {
+  const carriedMax = size - 1;
+  const waiting: (() => void)[] = [];
+  let free = size;
+  let carried = 0;
+  /** Free, but kept from hints. */
+  let kept = 0;
+  let expected = 0;
+
+  function share(): void {
+    const wanted = Math.max(0, Math.min(expected, carriedMax) - carried);
+    const surplus = Math.max(0, kept - wanted);
+    kept -= surplus;
+    free += surplus;
+    const missing = Math.min(free, wanted - kept);
+    kept += missing;
+    free -= missing;
+    for (; free > 0 && waiting.length > 0; free--) waiting.shift()?.();
+  }
+
+  return {
+    size,
+    async take() {
+      if (free > 0) free--;
+      else await new Promise<void>((start) => waiting.push(start));
+    },
+    leave() {
+      free++;
+      share();
+    },
+    takeToCarryOn(max) {
+      const count = Math.min(max, free + kept, carriedMax - carried);
+      const fromKept = Math.min(kept, count);
+      kept -= fromKept;
+      free -= count - fromKept;
+      carried += count;
+      return count;
+    },
+    leaveCarried(count) {
+      carried -= count;
+      free += count;
+      share();
+    },
+    expectToCarryOn(count) {
+      expected += count;
+      share();
+    },
+    isFull: () => free === 0,
+  };
+}
