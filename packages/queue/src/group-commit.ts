@@ -19,18 +19,34 @@ export function createGroupCommit<In, Out>(options: {
   flush(items: In[]): Promise<Out[]>;
   /** A bigger batch holds its locks longer and gains little. */
   maxItems: number;
+  /** Flushes under way at once, default 1. Another one starts only with a whole batch: two halves cost more than one. */
+  maxFlushes?: number;
 }): GroupCommit<In, Out> {
-  const { flush, maxItems } = options;
+  const { flush, maxItems, maxFlushes = 1 } = options;
   let waiting: Waiting<In, Out>[] = [];
-  let running: Promise<void> | null = null;
+  const drains = new Set<Promise<void>>();
+  let runningCount = 0;
+
+  const isWorthAFlush = (others: number) =>
+    others === 0 ? waiting.length > 0 : others < maxFlushes && waiting.length >= maxItems;
 
   async function drain(): Promise<void> {
-    while (waiting.length > 0) {
+    while (isWorthAFlush(runningCount - 1)) {
       const batch = waiting.slice(0, maxItems);
       waiting = waiting.slice(maxItems);
       await flushBatch(batch);
     }
-    running = null;
+    // At once: what is added from now on must find that nobody will take it.
+    runningCount--;
+  }
+
+  function start(): void {
+    // A microtask later, so that items of one tick share the first batch.
+    runningCount++;
+    const drained: Promise<void> = Promise.resolve()
+      .then(drain)
+      .then(() => void drains.delete(drained));
+    drains.add(drained);
   }
 
   async function flushBatch(batch: Waiting<In, Out>[]): Promise<void> {
@@ -56,12 +72,11 @@ export function createGroupCommit<In, Out>(options: {
     add(item) {
       const { promise, resolve, reject } = Promise.withResolvers<Out>();
       waiting.push({ item, resolve, reject });
-      // A microtask later, so that items of one tick share the first batch.
-      running ??= Promise.resolve().then(drain);
+      if (isWorthAFlush(runningCount)) start();
       return promise;
     },
     async idle() {
-      while (running !== null) await running;
+      while (drains.size > 0) await Promise.all(drains);
     },
   };
 }

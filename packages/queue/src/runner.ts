@@ -52,8 +52,8 @@ export interface Runner {
   close(): Promise<void>;
 }
 
-/** A bigger batch holds its row locks longer; at 100 jobs the commit is a few per cent of the batch. */
-const BATCH_MAX = 100;
+/** A bigger batch holds its row locks longer; at 64 jobs the commit is a few per cent of the batch. */
+const BATCH_MAX = 64;
 const CLAIM_RETRY_MS = 500;
 /** Until another program of this queue may have taken it. */
 const UNKNOWN_STAGE_MS = 10_000;

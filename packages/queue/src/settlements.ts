@@ -27,6 +27,8 @@ interface Stored {
   stage: string;
 }
 
+/** One is planned here while Postgres writes another: a tenth more posts a second than one by one. */
+const FLUSHES = 2;
 const RETRY_MS = 200;
 const STORED_WITHIN_LEASES = 4;
 const NEVER = new AbortController().signal;
@@ -44,6 +46,7 @@ export function createSettlements(options: {
   const report = createErrorLog(options.log, "result not stored yet");
   const batches = createGroupCommit<Stored, boolean>({
     maxItems: batchMax,
+    maxFlushes: FLUSHES,
     async flush(batch) {
       const settled = await settleBatch(batch);
       delivery.push(settled.handedOff);
