@@ -12,7 +12,13 @@ import { type Waited, watchHints } from "./harness/hints-watch.ts";
 import { checkInvariants, countOpen, type Verdict } from "./harness/invariants.ts";
 import { createLoad, type Load } from "./harness/load.ts";
 import { createRandom, type Random } from "./harness/random.ts";
-import { startPostgres, startRedis, toDirectories } from "./harness/servers.ts";
+import {
+  type ChaosServer,
+  type QueueServer,
+  startPostgres,
+  startRedis,
+  toDirectories,
+} from "./harness/servers.ts";
 import { startUpstream } from "./harness/upstream.ts";
 import type { Plan } from "./options.ts";
 import type { Control } from "./processes/arguments.ts";
@@ -70,14 +76,8 @@ export async function runChaos({
     const postgres = await startPostgres(directories.postgres);
     closers.push(() => postgres.close());
     await installAudit(postgres.url);
-    const server =
-      backend === "redis" ? await startRedis(directories.redis, await findFreePort()) : postgres;
-    if (server === null)
-      throw new Error(
-        "no redis-server here: apt-get install redis-server, or run with --backend postgres",
-      );
-    if (backend === "redis") closers.push(() => server.close());
-    const queue = { backend, server };
+    const queue = await startQueue(backend, postgres, directories.redis);
+    if (queue.backend === "redis") closers.push(() => queue.server.close());
     const upstream = await startUpstream(createRandom(seed + 1));
     closers.push(() => upstream.close());
     const fleet = await startFleet({
@@ -135,6 +135,19 @@ export async function runChaos({
     for (const close of closers.toReversed()) await close();
     if (!keep) await rm(home, { recursive: true, force: true });
   }
+}
+
+async function startQueue(
+  backend: QueueBackend["kind"],
+  postgres: ChaosServer,
+  directory: string,
+): Promise<QueueServer> {
+  if (backend === "postgres") return { backend, server: postgres };
+  const server = await startRedis(directory, await findFreePort());
+  if (server !== null) return { backend, server };
+  throw new Error(
+    "no redis-server here: apt-get install redis-server, or run with --backend postgres",
+  );
 }
 
 /** Requests, kills and faults side by side, until the minima are met and the least time is over. */

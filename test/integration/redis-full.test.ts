@@ -1,23 +1,14 @@
 import { rm } from "node:fs/promises";
-import { createListener } from "@clipmill/db";
 import type { Log } from "@clipmill/domain";
-import {
-  createDispatcher,
-  createHints,
-  createQueueBackend,
-  createQueueWorker,
-  createRunner,
-  createSlots,
-} from "@clipmill/queue";
 import { Redis } from "ioredis";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { startRedisProgram } from "../support/global-setup-redis.ts";
 import { hasProgram } from "../support/programs.ts";
-import { createToyStages, newPostId, silentLog, toSubmission } from "../support/toy-pipeline.ts";
+import { newPostId, silentLog, toSubmission } from "../support/toy-pipeline.ts";
+import { startToyWorker } from "../support/toy-worker.ts";
 import { openWorkFixture } from "../support/work-fixture.ts";
 
 const PROGRAM = "redis-server";
-const WINDOW = { io: 20, gpu: 5, cpu: 5, llm: 20 };
 const COUNT = 12;
 const WATCHED_MS = 2_000;
 /** BullMQ's workers pause for 15 s after an error. */
@@ -29,61 +20,30 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-/** Everything between accept and done, on a Redis of its own; `lines` counts what was logged as an error. */
+/** A worker on a Redis of its own; `lines` has what was logged as an error. */
 async function start() {
   const server = await startRedisProgram(PROGRAM);
   if (server === null) throw new Error(`${PROGRAM} does not start`);
   const redis = new Redis(server.url);
   const fixture = await openWorkFixture();
-  const { work, database } = fixture;
   const lines: string[] = [];
   const log: Log = {
     ...silentLog,
     error: (_fields, line) => void lines.push(line),
     child: () => log,
   };
-  const listener = createListener({ url: database.url, onError() {} });
-  const backend = createQueueBackend({
-    redisUrl: server.url,
-    databaseUrl: database.url,
-    prefix: "test",
-    onError() {},
-  });
-  const hints = createHints(backend);
-  const runner = createRunner({
-    hints,
-    stages: createToyStages(),
-    work,
-    ledger: work,
-    workerId: "test",
-    leaseMs: 30_000,
-    log,
-  });
-  const workers = (["io", "gpu", "llm"] as const).map((queue) =>
-    createQueueWorker({ backend, queue, slots: createSlots(4), runner, log }),
-  );
-  const dispatcher = createDispatcher({
-    work,
-    hints,
-    nextReady: (queue, ms) => listener.next("clipmill_ready", queue, ms),
-    window: WINDOW,
-    log,
-  });
+  const { url: databaseUrl } = fixture.database;
+  const worker = startToyWorker({ databaseUrl, redisUrl: server.url, log });
   closers.push(
     () => server.close(),
     async () => fixture[Symbol.asyncDispose](),
-    () => listener.close(),
-    () => backend.close(),
-    () => hints.close(),
     () => Promise.resolve(redis.disconnect()),
-    () => runner.close(),
-    () => Promise.all(workers.map((worker) => worker.close())),
-    () => dispatcher.close(),
+    () => worker.close(),
   );
   const countDone = async () =>
     (await fixture.rows<{ count: number }>("select count(*) from request where state = 'done'"))[0]
       ?.count;
-  return { server, redis, work, lines, countDone };
+  return { server, redis, work: fixture.work, lines, countDone };
 }
 
 type Started = Awaited<ReturnType<typeof start>>;

@@ -24,8 +24,9 @@ export interface WorkFixture extends AsyncDisposable {
   runToEnd(postId: string): Promise<void>;
 }
 
-export async function openWorkFixture(): Promise<WorkFixture> {
-  const testDatabase = await createTestDatabase();
+/** `adminUrl`: a server of the test's own. Default: everybody's. */
+export async function openWorkFixture(adminUrl?: string): Promise<WorkFixture> {
+  const testDatabase = await createTestDatabase(adminUrl);
   const database = createDatabase({
     url: testDatabase.url,
     poolSize: 8,

@@ -24,6 +24,8 @@ const STATEMENT_TIMEOUT_MS = 30_000;
 
 /** Whoever stands still in mid-transaction gives up its locks after this. */
 const IDLE_IN_TRANSACTION_MS = 10_000;
+/** The kernel asks a silent peer for a sign of life after this, ten times in as many seconds; its own default is two hours. */
+export const KEEP_ALIVE_AFTER_MS = 10_000;
 /** What node-postgres says when `query_timeout` is over. */
 const READ_TIMEOUT = "Query read timeout";
 
@@ -57,6 +59,7 @@ export function createDatabase({ url, poolSize, name, onError }: DatabaseOptions
     query_timeout: STATEMENT_TIMEOUT_MS + 5_000,
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
     options: PLANNER_OPTIONS,
     types,
   });
@@ -70,6 +73,11 @@ const DEADLOCK_DETECTED = "40P01";
 const SERIALIZATION_FAILURE = "40001";
 const TRANSACTION_TRIES = 5;
 
+export interface TransactionOptions {
+  /** Of one try. The connection is dropped then; whether a commit that was under way took place is unknown. Default: the pool's limits. */
+  withinMs?: number;
+}
+
 /**
  * Runs `work` in one transaction and commits. Two batches that meet rows in opposite order can deadlock; Postgres
  * ends one of them, and that one runs again from the start, so `work` must have no effect outside the transaction.
@@ -77,16 +85,21 @@ const TRANSACTION_TRIES = 5;
 export async function withTransaction<T>(
   pool: pg.Pool,
   work: (client: pg.PoolClient) => Promise<T>,
+  { withinMs }: TransactionOptions = {},
 ): Promise<T> {
   for (let tries = 1; ; tries++) {
     const client = await pool.connect();
+    const limit =
+      withinMs === undefined ? undefined : setTimeout(() => void client.end(), withinMs);
     try {
       await client.query("begin");
       const result = await work(client);
       await client.query("commit");
+      clearTimeout(limit);
       client.release();
       return result;
     } catch (error) {
+      clearTimeout(limit);
       await giveBack(client, error);
       if (tries < TRANSACTION_TRIES && isConflict(error)) continue;
       throw error;
@@ -114,6 +127,7 @@ const UNANSWERED_MESSAGES: ReadonlySet<string> = new Set([
   "timeout exceeded when trying to connect",
   "Connection terminated due to connection timeout",
   "Connection terminated unexpectedly",
+  "Connection terminated",
   "Query read timeout",
 ]);
 

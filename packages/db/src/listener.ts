@@ -1,4 +1,5 @@
 import pg from "pg";
+import { KEEP_ALIVE_AFTER_MS } from "./database.ts";
 import type { Channel } from "./notify.ts";
 
 /**
@@ -34,6 +35,7 @@ export function createListener(options: { url: string; onError(error: Error): vo
       connectionString: options.url,
       application_name: "clipmill-listen",
       keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
       connectionTimeoutMillis: 5_000,
     });
     client = next;

@@ -5,7 +5,7 @@ import {
   type QueueName,
   type WorkStore,
 } from "@clipmill/domain";
-import { type Database, withTransaction } from "./database.ts";
+import { type Database, type Queryable, withTransaction } from "./database.ts";
 import { acceptSubmissions } from "./work/accept.ts";
 import { openCalls } from "./work/open-calls.ts";
 import {
@@ -33,7 +33,17 @@ export interface WorkStoreOptions {
    * settling makes ready waits for a dispatcher.
    */
   window?: HandOff["window"];
+  /**
+   * A settlement that is not answered for so long is given up, and its connection with it; its outcomes are for the
+   * caller to bring again. Each failure in a row doubles it, so that a server which is slow and not gone gets done.
+   * Default 10 s: what the server gives a transaction that stands still, so nothing is locked when it comes again.
+   */
+  settleWithinMs?: number;
 }
+
+const SETTLE_WITHIN_MS = 10_000;
+/** The pool's limit of a statement ends what takes longer. */
+const PATIENCE_MAX = 4;
 
 export function createWorkStore(
   { pool }: Pick<Database, "pool">,
@@ -53,6 +63,8 @@ export function createWorkStore(
           },
   };
   const noHandOff = { ...planning, handOff: NO_HAND_OFF };
+  const { settleWithinMs = SETTLE_WITHIN_MS } = options;
+  let patience = 1;
   return {
     async accept(submissions) {
       const accepted = await withTransaction(pool, async (tx) => {
@@ -77,14 +89,20 @@ export function createWorkStore(
     keep: (refs) => keepLeases(pool, refs, options.leaseMs),
     async settle(outcomes, carryOn) {
       const handOff = { ...planning.handOff, carryOn: carryOn ?? null };
-      const asked = { ...planning, handOff };
-      const settled = await withTransaction(pool, async (tx) => {
-        const written = await settleOutcomes(tx, asked, outcomes);
+      const write = async (tx: Queryable) => {
+        const written = await settleOutcomes(tx, { ...planning, handOff }, outcomes);
         failpoint("in-settle");
         return written;
-      });
-      failpoint("after-settle");
-      return settled;
+      };
+      try {
+        const settled = await withTransaction(pool, write, { withinMs: settleWithinMs * patience });
+        patience = 1;
+        failpoint("after-settle");
+        return settled;
+      } catch (error) {
+        patience = Math.min(PATIENCE_MAX, patience * 2);
+        throw error;
+      }
     },
     reconcile: ({ spareLeases = false } = {}) =>
       withTransaction(pool, (tx) => reconcileJobs(tx, noHandOff, { spareLeases })),

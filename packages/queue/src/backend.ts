@@ -75,10 +75,25 @@ function toWorkerOptions(concurrency: number): Omit<WorkerOptions, "connection">
   };
 }
 
+/**
+ * A connection that owes an answer for so long has gone silent, and another one is opened. Without this a server that
+ * went away without a word is waited for until the kernel gives up, after a quarter of an hour.
+ */
+const COMMAND_TIMEOUT_MS = 5_000;
+/** The same where BullMQ waits for a job: it asks the server to answer after 10 s at most. */
+const BLOCKING_TIMEOUT_MS = 15_000;
+
 function createRedis({ prefix, onError }: QueueBackendOptions, url: string): QueueBackend {
   // Producers fail fast, so that the dispatcher can put jobs back; workers wait for the server as long as it takes.
-  const producer = new Redis(url, { maxRetriesPerRequest: 1, commandTimeout: 5_000 });
-  const consumer = new Redis(url, { maxRetriesPerRequest: null });
+  const producer = new Redis(url, {
+    maxRetriesPerRequest: 1,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    socketTimeout: COMMAND_TIMEOUT_MS,
+  });
+  const consumer = new Redis(url, {
+    maxRetriesPerRequest: null,
+    socketTimeout: BLOCKING_TIMEOUT_MS,
+  });
   producer.on("error", onError);
   consumer.on("error", onError);
   return {
@@ -119,7 +134,12 @@ function createPostgres({ databaseUrl, onError }: QueueBackendOptions): QueueBac
     options: "-c search_path=bullmq,public",
     application_name: "clipmill-queue",
     connectionTimeoutMillis: 5_000,
+    // The server gives up first, so that nothing is done of which nobody knows.
+    statement_timeout: 10_000,
+    query_timeout: 12_000,
+    // BullMQ relies on it to notice that the connection on which it listens is gone.
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
   });
   pool.on("error", onError);
   pool.on("connect", (client) => void client.on("error", onError));

@@ -8,7 +8,7 @@ import { LEASE_MS } from "../processes/arguments.ts";
 import type { Fleet, Member } from "./fleet.ts";
 import type { Load } from "./load.ts";
 import type { Random } from "./random.ts";
-import { type ChaosServer, query, type QueueServer } from "./servers.ts";
+import { type ChaosServer, query, type QueueServer, type RedisServer } from "./servers.ts";
 
 export const FAULT_KINDS = [
   "flush",
@@ -67,7 +67,9 @@ export function createFaults(deps: FaultDeps): Partial<Record<FaultKind, Fault>>
 
   return {
     flush: () => flush(queue),
-    ...(queue.backend === "redis" ? { "redis-kill": () => killForAWhile(queue.server) } : {}),
+    ...(queue.backend === "redis"
+      ? { "redis-kill": () => killForAWhile(queue.server, random) }
+      : {}),
     async "postgres-stop"() {
       await postgres.crash();
       await sleep(POSTGRES_DOWN_MS);
@@ -103,11 +105,13 @@ async function endsInTime(sent: Promise<void>): Promise<boolean> {
   return Promise.race([sent.then(() => true), sleep(ANSWERED_WITHIN_MS, false, { ref: false })]);
 }
 
-async function killForAWhile(redis: ChaosServer): Promise<boolean> {
+/** False where there was no log that could lose its tail. */
+async function killForAWhile(redis: RedisServer, random: Random): Promise<boolean> {
   await redis.crash();
+  const lostBytes = await redis.loseTail(1 - random.next());
   await sleep(REDIS_DOWN_MS);
   await redis.restart();
-  return true;
+  return lostBytes > 0;
 }
 
 /** The queue forgets everything; false where there was nothing to forget. */

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir } from "node:fs/promises";
+import { mkdir, readdir, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { migrateDatabase, startEmbeddedPostgres } from "@clipmill/db";
-import { migrateQueueSchema, type QueueBackend } from "@clipmill/queue";
+import { migrateQueueSchema } from "@clipmill/queue";
 import { Redis } from "ioredis";
 import pg from "pg";
 
@@ -18,11 +18,21 @@ export interface ChaosServer {
   close(): Promise<void>;
 }
 
-/** What BullMQ runs on: a Redis, or the Postgres that holds everything else. */
-export interface QueueServer {
-  backend: QueueBackend["kind"];
-  server: ChaosServer;
+export interface RedisServer extends ChaosServer {
+  /**
+   * Between a crash and a restart: the last `share`, above 0 and up to 1, of what a crashed machine may lose of the log
+   * is cut off, in the middle of a command as likely as not. Returns the bytes that are gone.
+   */
+  loseTail(share: number): Promise<number>;
 }
+
+/** What BullMQ runs on: a Redis, or the Postgres that holds everything else. */
+export type QueueServer =
+  | { backend: "redis"; server: RedisServer }
+  | { backend: "postgres"; server: ChaosServer };
+
+/** The log of a second or two at the pace of a run: `everysec` promises no more. */
+const TAIL_MAX_BYTES = 64 * 1024;
 
 /** Durable as in production: fsync and synchronous_commit stay on. */
 export async function startPostgres(directory: string): Promise<ChaosServer> {
@@ -45,8 +55,8 @@ export async function startPostgres(directory: string): Promise<ChaosServer> {
   };
 }
 
-/** Null where no redis-server is installed. Its tail of a second is lost at each kill, as with `everysec`. */
-export async function startRedis(directory: string, port: number): Promise<ChaosServer | null> {
+/** Null where no redis-server is installed. A kill alone loses nothing: what it wrote is in the kernel's cache. */
+export async function startRedis(directory: string, port: number): Promise<RedisServer | null> {
   await mkdir(directory, { recursive: true });
   const settings = { port, bind: "127.0.0.1", dir: directory, save: "", appendonly: "yes" };
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
@@ -74,11 +84,23 @@ export async function startRedis(directory: string, port: number): Promise<Chaos
     port,
     url,
     crash: () => end("SIGKILL"),
+    loseTail: (share) => cutTail(join(directory, "appendonlydir"), share),
     async restart() {
       child = await launch();
     },
     close: () => end("SIGTERM"),
   };
+}
+
+async function cutTail(directory: string, share: number): Promise<number> {
+  // Numbered; never rewritten in a run, so there is but one.
+  const name = (await readdir(directory)).find((file) => file.endsWith(".incr.aof"));
+  if (name === undefined) return 0;
+  const path = join(directory, name);
+  const { size } = await stat(path);
+  const lost = Math.ceil(Math.min(size, TAIL_MAX_BYTES) * share);
+  await truncate(path, size - lost);
+  return lost;
 }
 
 async function answers(url: string): Promise<void> {

@@ -9,6 +9,13 @@ export interface TcpProxy {
   cut(): number;
   /** Lets nothing through in either direction and tells nobody, new connections included. */
   hole(): number;
+  /**
+   * What is open brings nothing more, for good, and neither side hears that the other has closed; or only the server's
+   * answers are lost. What comes next passes. Returns how many connections that were.
+   */
+  silence(what?: "all" | "answers"): number;
+  /** Connections from now on go to another server. */
+  redirect(targetPort: number): void;
   /** Ends a hole as middleboxes do: what was open is reset, what comes next passes. */
   heal(): void;
   close(): Promise<void>;
@@ -21,13 +28,16 @@ interface Pair {
 
 export async function createTcpProxy(targetPort: number): Promise<TcpProxy> {
   const pairs = new Set<Pair>();
+  const silent = new Set<Pair>();
+  let port = targetPort;
   let holed = false;
 
   const server = createServer({ noDelay: true }, (near) => {
-    const far = connect({ port: targetPort, host: "127.0.0.1", noDelay: true });
+    const far = connect({ port, host: "127.0.0.1", noDelay: true });
     const pair = { near, far };
     pairs.add(pair);
     const end = () => {
+      if (silent.has(pair)) return;
       pairs.delete(pair);
       near.destroy();
       far.destroy();
@@ -58,6 +68,17 @@ export async function createTcpProxy(targetPort: number): Promise<TcpProxy> {
       for (const pair of pairs) block(pair);
       return pairs.size;
     },
+    silence(what = "all") {
+      const muted = [...pairs];
+      for (const pair of muted) {
+        if (what === "all") block(pair);
+        else hush(pair);
+        silent.add(pair);
+        pairs.delete(pair);
+      }
+      return muted.length;
+    },
+    redirect: (next) => void (port = next),
     heal() {
       holed = false;
       reset();
@@ -66,14 +87,19 @@ export async function createTcpProxy(targetPort: number): Promise<TcpProxy> {
       const closed = once(server, "close");
       server.close();
       reset();
+      for (const { near, far } of silent) for (const socket of [near, far]) socket.destroy();
       await closed;
     },
   };
 }
 
-function block({ near, far }: Pair): void {
-  near.unpipe(far);
+function block(pair: Pair): void {
+  pair.near.unpipe(pair.far);
+  pair.near.pause();
+  hush(pair);
+}
+
+function hush({ near, far }: Pair): void {
   far.unpipe(near);
-  near.pause();
   far.pause();
 }
