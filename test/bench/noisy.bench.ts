@@ -87,7 +87,9 @@ try {
   const loaded = await createSide(servers);
   sides.push(loaded);
   // In the lane of B's: only turns between tenants keep B from waiting behind them.
+  const fillingAt = performance.now();
   await storeWaitingPosts(loaded.fleet, { count: backlog, tenant: LOADED, lane: "standard" });
+  process.stderr.write(`filled in ${((performance.now() - fillingAt) / 1_000).toFixed()} s\n`);
   const unloaded: number[] = [];
   const beside: number[] = [];
   const ratios: number[] = [];
