@@ -1,5 +1,6 @@
 import { Readable } from "node:stream";
 import { findFreePort } from "../support/free-port.ts";
+import { type FullWindow, fillWindow } from "./support/full-window.ts";
 import { json, numberOption } from "./support/options.ts";
 import { startProgram } from "./support/program.ts";
 import { printReport } from "./support/report.ts";
@@ -20,6 +21,8 @@ interface Round {
   flatness: number;
   apiBytes: number;
   redisBytes: number;
+  /** Once the window of a dispatcher is full; null where none was started. */
+  dispatched: FullWindow | null;
 }
 
 /** Every twentieth line repeats an earlier post. */
@@ -45,7 +48,11 @@ function* toNdjson(count: number): Generator<string> {
   }
 }
 
-async function accept(servers: BenchServers, count: number): Promise<Round> {
+async function accept(
+  servers: BenchServers,
+  count: number,
+  { dispatches }: { dispatches: boolean },
+): Promise<Round> {
   await flushRedis(servers.redisUrl);
   const databaseUrl = await createBenchDatabase(servers);
   const api = await startProgram("api", {
@@ -65,12 +72,14 @@ async function accept(servers: BenchServers, count: number): Promise<Round> {
     const { counts } = (await response.json()) as { counts: Record<string, number> };
     const ms = performance.now() - startedAt;
     await check(databaseUrl, count, counts);
-    return {
+    const round = {
       rate: (count / ms) * 1_000,
       flatness: await readFlatness(databaseUrl),
       apiBytes: api.peakBytes(),
       redisBytes: await readRedisBytes(servers.redisUrl),
     };
+    // Not beside the API: the rate is that of accepting, and Redis holds most with the whole list waiting.
+    return { ...round, dispatched: dispatches ? await fillWindow(servers, databaseUrl) : null };
   } finally {
     await api.stop();
     await dropBenchDatabase(servers, databaseUrl);
@@ -110,16 +119,26 @@ async function readFlatness(databaseUrl: string): Promise<number> {
   return rows[0]?.flatness ?? Number.NaN;
 }
 
-async function acceptOften(servers: BenchServers, rounds: number, count: number): Promise<Round[]> {
+async function acceptOften(
+  servers: BenchServers,
+  rounds: number,
+  count: number,
+  options: { dispatches: boolean },
+): Promise<Round[]> {
   const done: Round[] = [];
   while (done.length < rounds) {
-    const round = await accept(servers, count);
+    const round = await accept(servers, count, options);
     done.push(round);
     process.stderr.write(
-      `${count}: ${round.rate.toFixed()}/s, last tenth ${round.flatness.toFixed(2)}\n`,
+      `${count}: ${round.rate.toFixed()}/s, last tenth ${round.flatness.toFixed(2)}${toDispatched(round)}\n`,
     );
   }
   return done;
+}
+
+function toDispatched({ dispatched }: Round): string {
+  if (dispatched === null) return "";
+  return `, ${(dispatched.redisBytes / 1e6).toFixed(1)} MB of Redis with ${dispatched.hints} hints`;
 }
 
 const toRate = ({ rate }: Round) => rate;
@@ -130,20 +149,22 @@ const longRounds = numberOption("long-rounds", 3);
 const longCount = numberOption("links", 1_000_000);
 const servers = await startServers();
 try {
-  const short = median((await acceptOften(servers, shortRounds, shortCount)).map(toRate));
-  const longs = await acceptOften(servers, longRounds, longCount);
+  const shorts = await acceptOften(servers, shortRounds, shortCount, { dispatches: false });
+  const short = median(shorts.map(toRate));
+  const longs = await acceptOften(servers, longRounds, longCount, { dispatches: true });
   const long = {
     rate: median(longs.map(toRate)),
     // Two spans of a few seconds, a minute apart: on a machine whose speed drifts, one round says little.
     flatness: median(longs.map(({ flatness }) => flatness)),
     apiBytes: Math.max(...longs.map(({ apiBytes }) => apiBytes)),
     redisBytes: Math.max(...longs.map(({ redisBytes }) => redisBytes)),
+    dispatchedBytes: Math.max(...longs.map((each) => each.dispatched?.redisBytes ?? Number.NaN)),
   };
   const met =
     Math.min(short, long.rate) >= BAR.rate &&
     long.flatness >= BAR.flatness &&
     long.apiBytes < BAR.apiBytes &&
-    long.redisBytes < BAR.redisBytes;
+    Math.max(long.redisBytes, long.dispatchedBytes) < BAR.redisBytes;
   printReport(
     {
       name: "accept",
@@ -154,6 +175,7 @@ try {
         last_tenth_to_first: long.flatness,
         api_peak_mb: long.apiBytes / 1e6,
         redis_mb: long.redisBytes / 1e6,
+        redis_mb_with_dispatcher: long.dispatchedBytes / 1e6,
       },
       ratio: Math.min(short, long.rate) / BAR.rate,
       bar: "≥ 15,000 a second; last tenth ≥ 0.9 of the first; API < 300 MB; Redis < 50 MB",
@@ -161,6 +183,7 @@ try {
       checks: {
         repeated_lines: `1 in ${REPEATED_EVERY}`,
         counts: "as planted, each post once",
+        hints_with_dispatcher: Math.max(...longs.map((each) => each.dispatched?.hints ?? 0)),
         long_rounds: longs
           .map(({ rate, flatness }) => `${rate.toFixed()}/s ${flatness.toFixed(2)}`)
           .join(", "),

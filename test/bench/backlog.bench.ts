@@ -5,6 +5,7 @@ import { json, numberOption } from "./support/options.ts";
 import { printReport } from "./support/report.ts";
 import { type BenchServers, createBenchDatabase, startServers } from "./support/servers.ts";
 import { median } from "./support/stats.ts";
+import { storeWaitingPosts } from "./support/waiting-posts.ts";
 
 /** One side: a store whose first stage has so many rows waiting, which stay as many. */
 interface Side {
@@ -16,36 +17,14 @@ const QUEUES = ["io", "gpu", "llm"] as const;
 /** Posts of one measurement, and hints of one pick. */
 const BATCH = 100;
 
-/** Rows as `accept` leaves them, made in one statement: the way there is what `accept` measures. */
 async function prepare(servers: BenchServers, waitingCount: number): Promise<Side> {
   const url = await createBenchDatabase(servers);
   const database = createDatabase({ url, poolSize: 2, name: "bench", onError() {} });
-  await database.pool.query("set statement_timeout = 0");
   const work = createWorkStore(database, { plan: planToy, leaseMs: 60_000, queuedForMs: 60_000 });
-  await work.accept([toSubmission(newPostId(), { lane: "backfill" })]);
-  const client = await database.pool.connect();
-  await client.query("set statement_timeout = 0");
-  const step = 100_000;
-  for (let from = 1; from <= waitingCount; from += step) {
-    const values = [from, Math.min(waitingCount, from + step - 1)];
-    await client.query(
-      `with waiting as (
-          insert into stage_job (stage, key, queue, lane, tenant, input, run_at)
-          select 'first', '8' || lpad((n::bigint * 7368787 % 100000007)::text, 18, '0'), 'io', 3, 'local',
-            jsonb_build_object('postId', '8' || lpad((n::bigint * 7368787 % 100000007)::text, 18, '0')), now()
-          from generate_series($1::int, $2::int) n returning id, key),
-        asked as (
-          insert into request (id, tenant, link, post_id, options_id, lane)
-          select 'job_' || lpad(id::text, 26, '0'), 'local', 'https://www.tiktok.com/@toy/video/' || key, key, 1, 3
-          from waiting returning id, post_id)
-        insert into request_stage_job (request_id, stage_job_id, relation)
-        select 'job_' || lpad(id::text, 26, '0'), id, 'started' from waiting`,
-      values,
-    );
-  }
-  await client.query("vacuum analyze");
-  await client.query("checkpoint");
-  client.release();
+  await storeWaitingPosts(
+    { database, work },
+    { count: waitingCount, tenant: "local", lane: "backfill" },
+  );
   return { database, work };
 }
 

@@ -7,7 +7,7 @@ import { startTestRedis } from "../support/global-setup-redis.ts";
 import { hasFfmpeg } from "../support/media-fixtures.ts";
 import { json, numberOption } from "./support/options.ts";
 import { printReport } from "./support/report.ts";
-import { createBenchDatabase } from "./support/servers.ts";
+import { createBenchDatabase, readDurability } from "./support/servers.ts";
 
 /**
  * Half good and half bad posts, a fifth of all requests hit by a fault, everything on this machine: the figure that
@@ -16,7 +16,7 @@ import { createBenchDatabase } from "./support/servers.ts";
 const posts = numberOption("posts", 2_000);
 const seed = numberOption("seed", 1);
 
-function print(report: MixReport, queue: string): boolean {
+function print(report: MixReport, facts: Record<string, string>): boolean {
   const { deviations, leaks, forbiddenConnections } = report;
   const met = deviations.length === 0 && leaks.length === 0 && forbiddenConnections === 0;
   printReport(
@@ -29,13 +29,13 @@ function print(report: MixReport, queue: string): boolean {
       met,
       checks: {
         posts,
-        queue,
         fault_share_of_requests: Number(report.faultShare.toFixed(3)),
         deviations: deviations.length,
         leaks: leaks.length,
         forbidden_connections: forbiddenConnections,
         broken_files_swept: report.orphans,
         ...report.ends,
+        ...facts,
       },
       simulated: true,
     },
@@ -63,7 +63,9 @@ try {
     posts,
     seed,
   });
-  if (!print(report, redis === null ? "postgres" : "redis")) process.exitCode = 1;
+  const facts = await readDurability(postgres.url);
+  const queue = redis === null ? "postgres" : "redis";
+  if (!print(report, { queue, ...facts })) process.exitCode = 1;
 } finally {
   await postgres.close();
   await redis?.close();

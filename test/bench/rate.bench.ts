@@ -8,6 +8,7 @@ import { startProcess } from "./support/child.ts";
 import { startLimitedUpstream } from "./support/limited-upstream.ts";
 import { json, numberOption } from "./support/options.ts";
 import { printReport } from "./support/report.ts";
+import { readDurability } from "./support/servers.ts";
 import { median } from "./support/stats.ts";
 
 const LATENCY_MS = 40;
@@ -88,6 +89,7 @@ try {
         clock: `x${clock}`,
         limits: `x${scale}`,
         window: "sliding, strict",
+        ...(await readDurability(postgres.url)),
       },
       simulated: true,
     },

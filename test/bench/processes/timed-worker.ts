@@ -15,13 +15,15 @@ import { createToyStages, planToy, silentLog } from "../../support/toy-pipeline.
 export interface TimedWorkerArgs {
   databaseUrl: string;
   redisUrl: string;
+  /** Of the queues in Redis: fleets that take turns do not get each other's hints. */
+  prefix: string;
   stageMs: Record<"first" | "second" | "third", number>;
   slots: Record<"io" | "gpu" | "llm", number>;
   /** Hints in all queues together are for this many workers. */
   workerCount: number;
 }
 
-/** When this worker's GPU was at work, in ms of the system's clock. */
+/** When this worker's GPU was at work, in ms of the system's clock; the last runs may end after now. */
 export interface GpuReport {
   type: "gpu";
   runs: { from: number; to: number }[];
@@ -32,27 +34,26 @@ const WINDOW_PER_SLOT = 3;
 const LEASE_MS = 30_000;
 
 const args = JSON.parse(process.argv[2] ?? "{}") as TimedWorkerArgs;
-const { databaseUrl, redisUrl, slots, stageMs, workerCount } = args;
+const { databaseUrl, redisUrl, prefix, slots, stageMs, workerCount } = args;
 const onError = (error: Error) => process.stderr.write(`${error.message}\n`);
 const log = {
   ...silentLog,
   error: (fields: Record<string, unknown>, message: string) =>
     process.stderr.write(`${message} ${String(fields["err"])}\n`),
 };
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 const runs: GpuReport["runs"] = [];
-let gpu = Promise.resolve();
-/** There is one GPU: who comes while it is at work waits, as at a recognition server. */
+let freeAt = 0;
+/**
+ * There is one GPU: who comes while it is at work waits, as at a recognition server. It keeps its own time, so that a
+ * timer of ours that is late makes it neither busier nor idler; only a GPU without a job stands still.
+ */
 function useGpu(): Promise<void> {
-  const before = gpu;
-  gpu = (async () => {
-    await before;
-    const from = Date.now();
-    await sleep(stageMs.second);
-    runs.push({ from, to: Date.now() });
-  })();
-  return gpu;
+  const from = Math.max(Date.now(), freeAt);
+  freeAt = from + stageMs.second;
+  runs.push({ from, to: freeAt });
+  return sleep(freeAt - Date.now());
 }
 
 const stages = createToyStages(async (name, postId) => {
@@ -62,7 +63,7 @@ const stages = createToyStages(async (name, postId) => {
 });
 const database = createDatabase({ url: databaseUrl, poolSize: 8, name: "bench", onError });
 const listener = createListener({ url: databaseUrl, onError });
-const backend = createQueueBackend({ redisUrl, databaseUrl, prefix: "bench", onError });
+const backend = createQueueBackend({ redisUrl, databaseUrl, prefix, onError });
 const hints = createHints(backend);
 const toWindow = (count: number) => count * WINDOW_PER_SLOT * workerCount;
 const window = {

@@ -17,7 +17,7 @@ export interface BenchServers {
   close(): Promise<void>;
 }
 
-/** Throws where Postgres does not keep what it commits: the figures would mean nothing. */
+/** Throws where Postgres does not keep what it commits. */
 export async function startServers(): Promise<BenchServers> {
   const directory = await mkdtemp(join(tmpdir(), "clipmill-bench-"));
   const redis = await startTestRedis();
@@ -89,7 +89,8 @@ async function withRedis<T>(url: string, use: (redis: Redis) => Promise<T>): Pro
   }
 }
 
-async function readDurability(url: string): Promise<Record<string, string>> {
+/** Throws where the server may lose what it commits. */
+export async function readDurability(url: string): Promise<Record<string, string>> {
   const { rows } = await withClient(url, (client) =>
     client.query<{ name: string; setting: string }>(
       "select name, setting from pg_settings where name in ('fsync', 'synchronous_commit', 'full_page_writes', 'server_version')",
