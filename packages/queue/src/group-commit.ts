@@ -87,6 +87,6 @@ export function isDataError(error: unknown): boolean {
     error instanceof Error &&
     "code" in error &&
     typeof error.code === "string" &&
-    /^2[23]\d{3}$/.test(error.code)
+    /^2[23][0-9A-Z]{3}$/.test(error.code)
   );
 }
