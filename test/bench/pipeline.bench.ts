@@ -152,10 +152,11 @@ try {
     process.stderr.write(`round ${round}: ${line.join(", ")} posts/s\n`);
   }
   const ratio = median(rates.clipmill) / median(rates.bare);
-  // Shown beside the bar: what credits and paid calls add to the rows of a post.
+  // Both are held to the bar: a key, a credit and a paid call add the rows of the ledgers to those of a post.
   const chargedRatio = median(rates.clipmill_charged) / median(rates.bare);
   // By hand and in whole batches pg-boss is a mover of rows; shown for what Postgres can do, not as a pipeline.
-  const isAhead = median(rates.clipmill) > Math.max(median(rates.graphile), median(rates.pgboss));
+  const slowest = Math.min(median(rates.clipmill), median(rates.clipmill_charged));
+  const isAhead = slowest > Math.max(median(rates.graphile), median(rates.pgboss));
   printReport(
     {
       name: "pipeline",
@@ -164,8 +165,8 @@ try {
         Object.entries(rates).map(([name, values]) => [`${name}_posts_per_second`, median(values)]),
       ),
       ratio,
-      bar: `ratio ≥ ${BAR}, ahead of graphile-worker and pg-boss`,
-      met: ratio >= BAR && isAhead,
+      bar: `ratio and charged_ratio ≥ ${BAR}, ahead of graphile-worker and pg-boss`,
+      met: Math.min(ratio, chargedRatio) >= BAR && isAhead,
       checks: {
         charged_ratio: Number(chargedRatio.toFixed(3)),
         posts: count,

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { newPostId, toSubmission } from "../support/toy-pipeline.ts";
-import { openWorkFixture, type WorkFixture } from "../support/work-fixture.ts";
+import { openWorkFixture, toDone, type WorkFixture } from "../support/work-fixture.ts";
 
 let fixture: WorkFixture;
 let client: pg.Client;
@@ -39,4 +39,27 @@ test("each step of a post is news, and its end is; of a backfill only that it wa
     `clipmill_request ${standard}`,
   ]);
   expect(await fixture.requestOf(backfill)).toMatchObject({ state: "done" });
+});
+
+test("a step is no news where work of its tenant waits already; another tenant's is", async () => {
+  const end = async (tenant: string) => {
+    const postId = newPostId();
+    await fixture.work.accept([toSubmission(postId, { tenant })]);
+    await fixture.work.settle([toDone(await fixture.claimStage(postId, "io"), postId)]);
+  };
+  heard.length = 0;
+  for (const tenant of ["busy", "busy", "busy", "quiet"]) await end(tenant);
+  const steps = () => heard.filter((line) => line === "clipmill_ready gpu").length;
+  const accepted = () => heard.filter((line) => line === "clipmill_ready io").length;
+  await vi.waitFor(() =>
+    expect({ accepted: accepted(), steps: steps() }).toEqual({ accepted: 4, steps: 2 }),
+  );
+  const waiting =
+    "select tenant from stage_job where queue = 'gpu' and state = 'ready' order by id";
+  expect((await fixture.rows<{ tenant: string }>(waiting)).map(({ tenant }) => tenant)).toEqual([
+    "busy",
+    "busy",
+    "busy",
+    "quiet",
+  ]);
 });

@@ -37,7 +37,7 @@ export async function attachSteps(
   const byKey = groupByKey(wanted);
   // Sorted by key, so that two batches insert in one order.
   const best = [...byKey.keys()].sort().map((key) => toBestPlaced(byKey.get(key) ?? []));
-  const { created, handedOff, carriedOn } = await insertJobs(tx, best, handOff);
+  const { created, first, handedOff, carriedOn } = await insertJobs(tx, best, handOff);
   const rest = best.filter(({ step }) => !created.has(toMapKey(step)));
   const existing = await lockExisting(
     tx,
@@ -45,11 +45,11 @@ export async function attachSteps(
   );
   const reopened = await reopen(tx, rest, existing);
 
-  const atOnce = new Set([...handedOff, ...carriedOn].map(toMapKey));
   for (const { request, step } of best) {
     const key = toMapKey(step);
-    const isReady = (created.has(key) && !atOnce.has(key)) || reopened.has(key);
-    if (isReady && isNews(request)) attached.readyQueues.add(step.queue);
+    // Who has work waiting there already is picked by and by; news of each step would wake the dispatchers for nothing.
+    if ((first.has(key) || reopened.has(key)) && isNews(request))
+      attached.readyQueues.add(step.queue);
   }
   const links: Link[] = [];
   for (const [key, wants] of byKey) {

@@ -33,6 +33,8 @@ export const NO_HAND_OFF: HandOff = {
 export interface Inserted {
   /** Ids by map key. */
   created: Map<string, number>;
+  /** Map keys of those that wait for a dispatcher as the first of their tenant and lane. */
+  first: Set<string>;
   handedOff: PickedJob[];
   carriedOn: ClaimedJob[];
 }
@@ -52,6 +54,7 @@ export async function insertJobs(
     lane: number;
     epoch: number;
     state: string;
+    first: boolean;
     ahead: boolean;
   }>({
     name: "insert_stage_jobs",
@@ -86,7 +89,11 @@ export async function insertJobs(
         case state when 'running' then now() end, case state when 'running' then $14 end
       from wanted order by stage, key
       on conflict (stage, key) do nothing
-      returning id, stage, key, queue, lane, epoch, state, state = 'queued' and coalesce((
+      returning id, stage, key, queue, lane, epoch, state,
+        state = 'ready' and not exists (
+          select from stage_job j where j.queue = stage_job.queue and j.lane = stage_job.lane
+            and j.tenant = stage_job.tenant and j.run_at <= now()) as first,
+        state = 'queued' and coalesce((
         select f.jobs * 2 * room.tenants <= room.in_flight from in_flight f join room on room.queue = f.queue
         where f.queue = stage_job.queue and f.tenant = stage_job.tenant), true) as ahead`,
     values: [
@@ -113,6 +120,7 @@ export async function insertJobs(
   );
   return {
     created: new Map(rows.map((row) => [toMapKey(row), row.id])),
+    first: new Set(rows.filter((row) => row.first).map(toMapKey)),
     handedOff: inState("queued").map(({ id, epoch, queue, stage, key, lane, ahead }) => {
       const place = { lane: toJobLane(lane), ahead, owed: false, passing: false };
       return { id, epoch, queue, stage, key, ...place };
