@@ -67,7 +67,7 @@ test("looks a few times a second where nothing happens", async () => {
 });
 
 test("news that lead to nothing do not keep it busy", async () => {
-  expect(await countLooks({ news: true, found: 0 })).toBeLessThan(40);
+  expect(await countLooks({ news: true, found: 0 })).toBeLessThan(110);
 });
 
 test("refills an empty window more often than one that stays nearly full", async () => {

@@ -39,7 +39,7 @@ const FAILED_POLL_MS = 1_000;
 const CROWDED_WINDOWS = 4;
 const CROWD_CHECK_MS = 5_000;
 /** News that led to nothing: another dispatcher was faster, or the window is full. The next news are not worth waking for. */
-const DEAF_MS = 60;
+const DEAF_MS = 20;
 
 /** Feeds each queue a small window from Postgres. Any number of dispatchers may run. */
 export function createDispatcher({ work, hints, nextReady, window, log }: DispatcherDeps): Loop {
