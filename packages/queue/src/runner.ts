@@ -156,7 +156,8 @@ export function createRunner(deps: RunnerDeps): Runner {
     const outcome = await runStage(job, { abort, log: jobLog });
     leases.keep(job);
     const durationMs = performance.now() - startedAt;
-    carrier.note(job.stage, durationMs);
+    // A failure may come at once where a result takes long.
+    if (outcome.kind === "done") carrier.note(job.stage, durationMs);
     const stored = store(outcome, job, { durationMs, log: jobLog })
       // Its lease runs out, and the job runs again.
       .catch(report)
