@@ -36,8 +36,8 @@ export interface ChaosOptions {
 
 const DEFAULT: Plan = {
   minima: { requests: 2_000, kills: 100, faults: 3 },
-  faultsForMs: { least: 115_000, most: 180_000 },
-  requestsPerSecond: 24,
+  faultsForMs: { least: 115_000, most: 150_000 },
+  requestsPerSecond: 20,
   killEveryMs: 1_200,
   kinds: FAULT_KINDS,
   stalledAfterMs: 30_000,
