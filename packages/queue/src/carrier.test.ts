@@ -91,6 +91,36 @@ test("what is about to be stored keeps a slot for what follows, as long as it is
   expect(started).toHaveLength(SLOTS + 1);
 });
 
+test("where nothing is carried on all slots are for hints, until something is", async () => {
+  const { carrier, slots, endAll } = createToyCarrier();
+  carrier.note("hear", 1);
+  const gpu = slots.get("gpu");
+  const started: number[] = [];
+  const ask = () => void gpu?.take().then(() => started.push(0));
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+  const reserve = () => {
+    const reserved = carrier.reserve(["fetch"]);
+    if (reserved === null) throw new Error("nothing was reserved");
+    return reserved;
+  };
+  for (let n = 0; n < 2 * SLOTS; n++) carrier.expect("fetch");
+  carrier.start(reserve(), []);
+  for (let n = 0; n < SLOTS + 1; n++) ask();
+  await settle();
+  expect(started).toHaveLength(SLOTS);
+  gpu?.leave();
+  await settle();
+  expect(started).toHaveLength(SLOTS + 1);
+
+  gpu?.leave();
+  carrier.start(reserve(), [toJob(1, "hear")]);
+  for (let n = 0; n < SLOTS; n++) ask();
+  endAll();
+  gpu?.leave();
+  await settle();
+  expect(started).toHaveLength(SLOTS + 1);
+});
+
 test("closing takes no more, and waits for what was carried on and for what may still come of a reservation", async () => {
   const { carrier, endAll } = createToyCarrier();
   carrier.note("hear", 1);

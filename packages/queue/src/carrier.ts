@@ -98,13 +98,19 @@ export function createCarrier(deps: {
 
     start(reserved, jobs) {
       const left = new Map(Object.entries(reserved.slots) as [QueueName, number][]);
+      const used = new Set<QueueName>();
       for (const job of jobs) {
         const queue = stages.get(job.stage)?.queue;
         if (queue === undefined) throw new Error(`${job.stage} was not among the stages named`);
         left.set(queue, (left.get(queue) ?? 0) - 1);
+        used.add(queue);
         void runOne(queue, job);
       }
-      for (const [queue, count] of left) leave(queue, count);
+      for (const [queue, count] of left) {
+        // Nothing: work waits in Postgres, most likely, and all slots are for its hints until there is a free one again.
+        slots.get(queue)?.keepExpected(used.has(queue));
+        leave(queue, count);
+      }
     },
 
     note(stage, durationMs) {

@@ -14,6 +14,8 @@ export interface Slots {
   leaveCarried(count: number): void;
   /** So many more, or fewer, will be carried on soon: as many are kept from hints as they come free. */
   expectToCarryOn(count: number): void;
+  /** Whether slots are kept for what is expected. Default true. Where nothing came of it they would stand idle while hints wait. */
+  keepExpected(isWorthIt: boolean): void;
   isFull(): boolean;
 }
 
@@ -25,9 +27,10 @@ export function createSlots(size: number): Slots {
   /** Free, but kept from hints. */
   let kept = 0;
   let expected = 0;
+  let keepsExpected = true;
 
   function share(): void {
-    const wanted = Math.max(0, Math.min(expected, carriedMax) - carried);
+    const wanted = keepsExpected ? Math.max(0, Math.min(expected, carriedMax) - carried) : 0;
     const surplus = Math.max(0, kept - wanted);
     kept -= surplus;
     free += surplus;
@@ -62,6 +65,10 @@ export function createSlots(size: number): Slots {
     },
     expectToCarryOn(count) {
       expected += count;
+      share();
+    },
+    keepExpected(isWorthIt) {
+      keepsExpected = isWorthIt;
       share();
     },
     isFull: () => free === 0,
