@@ -53,6 +53,16 @@ test("a stage that takes a second is left to whoever is free first, until it is 
   expect(carrier.reserve(["fetch"])).toMatchObject({ slots: { gpu: 1 } });
 });
 
+test("a failure makes no stage quick, and one that took long makes it slow", () => {
+  const { carrier } = createToyCarrier();
+  carrier.note("hear", 5, false);
+  expect(carrier.reserve(["fetch"])).toBeNull();
+  carrier.note("hear", 900);
+  carrier.note("hear", 5, false);
+  carrier.note("hear", 10_000, false);
+  expect(carrier.reserve(["fetch"])).toBeNull();
+});
+
 test("a queue that this process does not drain, and a stage that nothing follows, take no slots", () => {
   const { carrier } = createToyCarrier({ drains: ["io", "llm"] });
   for (const stage of Object.keys(QUEUES)) carrier.note(stage, 1);

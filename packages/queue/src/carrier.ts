@@ -21,8 +21,11 @@ export interface Carrier {
   reserve(endedStages: readonly string[]): CarryOn | null;
   /** Runs what was claimed under a reservation, and gives back what that has left. */
   start(reserved: CarryOn, jobs: readonly ClaimedJob[]): void;
-  /** How long a stage took here. */
-  note(stage: string, durationMs: number): void;
+  /**
+   * How long a stage took here. `hasResult`, default true: without one it would have taken so long at least, so a paused
+   * upstream, which refuses in no time, makes no stage quick.
+   */
+  note(stage: string, durationMs: number, hasResult?: boolean): void;
   /** Reserves nothing any more; resolves when all that was carried on has ended. */
   close(): Promise<void>;
 }
@@ -113,7 +116,8 @@ export function createCarrier(deps: {
       }
     },
 
-    note(stage, durationMs) {
+    note(stage, durationMs, hasResult = true) {
+      if (!hasResult && durationMs < (meanMs.get(stage) ?? Number.POSITIVE_INFINITY)) return;
       const before = meanMs.get(stage) ?? durationMs;
       meanMs.set(stage, before + (durationMs - before) * LATEST);
     },

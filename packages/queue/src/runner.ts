@@ -156,7 +156,7 @@ export function createRunner(deps: RunnerDeps): Runner {
     const outcome = await runStage(job, { abort, log: jobLog });
     leases.keep(job);
     const durationMs = performance.now() - startedAt;
-    carrier.note(job.stage, durationMs);
+    carrier.note(job.stage, durationMs, outcome.kind === "done");
     const stored = store(outcome, job, { durationMs, log: jobLog })
       // Its lease runs out, and the job runs again.
       .catch(report)
