@@ -60,6 +60,28 @@ test("next steps are the caller's own up to its slots; the others are handed off
   }
 });
 
+test("a slot is taken once, also where a step that is stored already is planned past", async () => {
+  const [known, plain] = [newPostId(), newPostId()];
+  await rows(
+    `insert into stage_job (stage, key, queue, lane, tenant, input, state, output, finished_at)
+     values ('second', $1, 'gpu', 2, 'local', '{}', 'done', $2, now())`,
+    [known, { postId: known }],
+  );
+  await work.accept([known, plain].map((postId) => toSubmission(postId)));
+  const claim = async (queue: "io" | "gpu", count: number) =>
+    await work.claim(await work.pick(queue, count), "worker-1");
+  const firsts = new Map((await claim("io", 2)).map((job) => [job.key, job]));
+  const [first, other] = [firsts.get(known), firsts.get(plain)];
+  if (first === undefined || other === undefined) throw new Error("nothing was picked");
+  const { carriedOn } = await work.settle([toDone(other, plain)], ROUTE);
+  const [second] = carriedOn as [ClaimedJob];
+  // One of them wants its third step at once, the other after a look at what is stored.
+  const both = [toDone(first, known), toDone(second, plain)];
+  const next = await work.settle(both, { ...ROUTE, slots: { llm: 1 } });
+  expect(next.carriedOn).toMatchObject([{ stage: "third", key: plain }]);
+  expect(next.handedOff).toMatchObject([{ stage: "third", key: known }]);
+});
+
 test("what is carried on is held, fenced and ended like any claimed job", async () => {
   const { carriedOn } = await endFirsts(1, ROUTE);
   const [job] = carriedOn as [ClaimedJob];

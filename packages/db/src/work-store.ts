@@ -94,13 +94,17 @@ export function createWorkStore(
         failpoint("in-settle");
         return written;
       };
+      const ownPatience = patience;
       try {
-        const settled = await withTransaction(pool, write, { withinMs: settleWithinMs * patience });
+        const settled = await withTransaction(pool, write, {
+          withinMs: settleWithinMs * ownPatience,
+        });
         patience = 1;
         failpoint("after-settle");
         return settled;
       } catch (error) {
-        patience = Math.min(PATIENCE_MAX, patience * 2);
+        // From its own: two at once that fail together are one failure.
+        patience = Math.min(PATIENCE_MAX, ownPatience * 2);
         throw error;
       }
     },

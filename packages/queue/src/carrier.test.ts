@@ -53,6 +53,16 @@ test("a stage that takes a second is left to whoever is free first, until it is 
   expect(carrier.reserve(["fetch"])).toMatchObject({ slots: { gpu: 1 } });
 });
 
+test("a failure makes no stage quick, and one that took long makes it slow", () => {
+  const { carrier } = createToyCarrier();
+  carrier.note("hear", 5, false);
+  expect(carrier.reserve(["fetch"])).toBeNull();
+  carrier.note("hear", 900);
+  carrier.note("hear", 5, false);
+  carrier.note("hear", 10_000, false);
+  expect(carrier.reserve(["fetch"])).toBeNull();
+});
+
 test("a queue that this process does not drain, and a stage that nothing follows, take no slots", () => {
   const { carrier } = createToyCarrier({ drains: ["io", "llm"] });
   for (const stage of Object.keys(QUEUES)) carrier.note(stage, 1);
@@ -88,6 +98,36 @@ test("what is about to be stored keeps a slot for what follows, as long as it is
   expect(started).toHaveLength(SLOTS);
   stored();
   await new Promise((resolve) => setImmediate(resolve));
+  expect(started).toHaveLength(SLOTS + 1);
+});
+
+test("where nothing is carried on all slots are for hints, until something is", async () => {
+  const { carrier, slots, endAll } = createToyCarrier();
+  carrier.note("hear", 1);
+  const gpu = slots.get("gpu");
+  const started: number[] = [];
+  const ask = () => void gpu?.take().then(() => started.push(0));
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+  const reserve = () => {
+    const reserved = carrier.reserve(["fetch"]);
+    if (reserved === null) throw new Error("nothing was reserved");
+    return reserved;
+  };
+  for (let n = 0; n < 2 * SLOTS; n++) carrier.expect("fetch");
+  carrier.start(reserve(), []);
+  for (let n = 0; n < SLOTS + 1; n++) ask();
+  await settle();
+  expect(started).toHaveLength(SLOTS);
+  gpu?.leave();
+  await settle();
+  expect(started).toHaveLength(SLOTS + 1);
+
+  gpu?.leave();
+  carrier.start(reserve(), [toJob(1, "hear")]);
+  for (let n = 0; n < SLOTS; n++) ask();
+  endAll();
+  gpu?.leave();
+  await settle();
   expect(started).toHaveLength(SLOTS + 1);
 });
 

@@ -21,13 +21,16 @@ export interface Carrier {
   reserve(endedStages: readonly string[]): CarryOn | null;
   /** Runs what was claimed under a reservation, and gives back what that has left. */
   start(reserved: CarryOn, jobs: readonly ClaimedJob[]): void;
-  /** How long a stage took here. */
-  note(stage: string, durationMs: number): void;
+  /**
+   * How long a stage took here. `hasResult`, default true: without one it would have taken so long at least, so a paused
+   * upstream, which refuses in no time, makes no stage quick.
+   */
+  note(stage: string, durationMs: number, hasResult?: boolean): void;
   /** Reserves nothing any more; resolves when all that was carried on has ended. */
   close(): Promise<void>;
 }
 
-/** Of a stage's mean time. A hint waits in this process for a slot that a carried job has, for about so long at most. */
+/** Of a stage's mean time. A hint may wait in this process for a slot that a carried job has. */
 const QUICK_MS = 1_000;
 /** Weight of the latest run in the mean. */
 const LATEST = 1 / 8;
@@ -98,16 +101,23 @@ export function createCarrier(deps: {
 
     start(reserved, jobs) {
       const left = new Map(Object.entries(reserved.slots) as [QueueName, number][]);
+      const used = new Set<QueueName>();
       for (const job of jobs) {
         const queue = stages.get(job.stage)?.queue;
         if (queue === undefined) throw new Error(`${job.stage} was not among the stages named`);
         left.set(queue, (left.get(queue) ?? 0) - 1);
+        used.add(queue);
         void runOne(queue, job);
       }
-      for (const [queue, count] of left) leave(queue, count);
+      for (const [queue, count] of left) {
+        // Nothing: work waits in Postgres, most likely, and all slots are for its hints until there is a free one again.
+        slots.get(queue)?.keepExpected(used.has(queue));
+        leave(queue, count);
+      }
     },
 
-    note(stage, durationMs) {
+    note(stage, durationMs, hasResult = true) {
+      if (!hasResult && durationMs < (meanMs.get(stage) ?? Number.POSITIVE_INFINITY)) return;
       const before = meanMs.get(stage) ?? durationMs;
       meanMs.set(stage, before + (durationMs - before) * LATEST);
     },

@@ -33,7 +33,8 @@ export function createQueueWorker(options: {
 
   async function process(job: Job<Hint, string, string>): Promise<string> {
     lastTakenAt = Date.now();
-    await slots.take();
+    // In BullMQ's order, also where a carried job has the slot.
+    await slots.take(job.opts.priority);
     const { kind, code } = await runner
       .run({ id: job.data.id, epoch: job.data.epoch })
       .finally(() => slots.leave());

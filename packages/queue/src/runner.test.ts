@@ -1,16 +1,26 @@
-import type { ClaimedJob, JobRef, Log, RunnableStage } from "@clipmill/domain";
+import {
+  type CarryOn,
+  type ClaimedJob,
+  type JobRef,
+  type Log,
+  RetryableError,
+  type RunnableStage,
+} from "@clipmill/domain";
 import { expect, test, vi } from "vitest";
 import { createRunner, type RunnerDeps } from "./runner.ts";
+import { createSlots } from "./slots.ts";
 
 const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
 
-/** A runner of one stage, on a store that grants everything but what `work` says. */
+/** A runner on a store that grants everything but what `work` says. */
 function createToyRunner(
-  stage: RunnableStage,
+  stages: RunnableStage | readonly RunnableStage[],
   work: Partial<RunnerDeps["work"]> & Pick<RunnerDeps["work"], "claim">,
+  route?: RunnerDeps["route"],
 ) {
   return createRunner({
-    stages: [stage],
+    stages: [stages].flat(),
+    ...(route === undefined ? {} : { route }),
     work: {
       startAlone: () => Promise.resolve(true),
       extend: (refs) => Promise.resolve([...refs]),
@@ -128,6 +138,57 @@ const toClaimed = ({ id, epoch }: JobRef): ClaimedJob => {
   return { id, epoch, stage: "toy", key: "k", input: {}, attempts: 0, lane: "standard", ageMs: 0 };
 };
 
+test("only a result says how long a stage takes: what fails at once is not quick for it", async () => {
+  let isPaused = true;
+  const shape = { attempts: 9, timeoutMs: 1_000 };
+  const fetch: RunnableStage = {
+    ...shape,
+    name: "fetch",
+    queue: "io",
+    run: () => Promise.resolve({ output: {} }),
+  };
+  const hear: RunnableStage = {
+    ...shape,
+    name: "hear",
+    queue: "gpu",
+    run: async () => {
+      if (isPaused) throw new RetryableError("paused", "not now");
+      return { output: {} };
+    },
+  };
+  const routes: (CarryOn | undefined)[] = [];
+  const toJob = ({ id, epoch }: JobRef): ClaimedJob => {
+    const stage = id % 2 === 0 ? "hear" : "fetch";
+    return { id, epoch, stage, key: "k", input: {}, attempts: 0, lane: "standard", ageMs: 0 };
+  };
+  const runner = createToyRunner(
+    [fetch, hear],
+    {
+      claim: (refs) => Promise.resolve(refs.map(toJob)),
+      settle: (_outcomes, carryOn) => {
+        routes.push(carryOn);
+        return Promise.resolve({ fenced: [], handedOff: [], carriedOn: [] });
+      },
+    },
+    {
+      slots: new Map([["gpu" as const, createSlots(2)]]),
+      next: (stage) => (stage === "fetch" ? ["hear"] : []),
+    },
+  );
+  const run = async (id: number) => {
+    const count = routes.length;
+    await runner.run({ id, epoch: 1 });
+    await vi.waitFor(() => expect(routes).toHaveLength(count + 1));
+    return routes.at(-1);
+  };
+  await run(2);
+  expect(await run(1)).toBeUndefined();
+  isPaused = false;
+  await run(4);
+  expect(await run(3)).toMatchObject({ slots: { gpu: 1 } });
+  await runner.close();
+});
+
 test("a hint outlives a database that is away for a moment", async () => {
   let tries = 0;
   const runner = createToyRunner(TOY, {
@@ -158,5 +219,17 @@ test("a lease is kept until the outcome is stored, and not a moment longer", asy
   kept.length = 0;
   await new Promise((resolve) => setTimeout(resolve, 500));
   expect(kept).toEqual([]);
+  await runner.close();
+});
+
+test("a hint that is taken while the worker stops goes back at once", async () => {
+  const returned: JobRef[] = [];
+  const runner = createToyRunner(TOY, {
+    claim: (refs) => Promise.resolve(refs.map(toClaimed)),
+    unpick: (refs) => Promise.resolve(void returned.push(...refs)),
+  });
+  runner.releaseAll();
+  expect(await runner.run({ id: 1, epoch: 1 })).toEqual({ kind: "stale", code: null });
+  expect(returned).toEqual([{ id: 1, epoch: 1 }]);
   await runner.close();
 });

@@ -104,7 +104,8 @@ export function createRunner(deps: RunnerDeps): Runner {
         await sleep(CLAIM_RETRY_MS, NEVER);
       }
     }
-    // It stays queued, and goes to another worker when its hint's time is over.
+    // Nobody else would take it before its hint's time is over.
+    await work.unpick([ref]).catch(reportClaim);
     return null;
   }
 
@@ -156,8 +157,7 @@ export function createRunner(deps: RunnerDeps): Runner {
     const outcome = await runStage(job, { abort, log: jobLog });
     leases.keep(job);
     const durationMs = performance.now() - startedAt;
-    // A failure may come at once where a result takes long.
-    if (outcome.kind === "done") carrier.note(job.stage, durationMs);
+    carrier.note(job.stage, durationMs, outcome.kind === "done");
     const stored = store(outcome, job, { durationMs, log: jobLog })
       // Its lease runs out, and the job runs again.
       .catch(report)

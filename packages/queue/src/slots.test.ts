@@ -8,7 +8,7 @@ function createQueueOf(size: number) {
   return {
     slots,
     started,
-    ask: (name: string) => void slots.take().then(() => started.push(name)),
+    ask: (name: string, rank?: number) => void slots.take(rank).then(() => started.push(name)),
     settle: () => new Promise((resolve) => setImmediate(resolve)),
   };
 }
@@ -22,6 +22,21 @@ test("a hint waits for a slot, first come, first served", async () => {
   slots.leave();
   await settle();
   expect(started).toEqual(["a", "b"]);
+});
+
+test("an urgent hint is served before those that came earlier", async () => {
+  const { slots, started, ask, settle } = createQueueOf(1);
+  ask("running");
+  for (const [name, rank] of [
+    ["backfill", 3],
+    ["interactive", 1],
+    ["standard", 3],
+    ["ahead", 0],
+  ] as const)
+    ask(name, rank);
+  for (let n = 0; n < 4; n++) slots.leave();
+  await settle();
+  expect(started).toEqual(["running", "ahead", "interactive", "backfill", "standard"]);
 });
 
 test("jobs are carried on in slots that are free, and never in the last one", () => {

@@ -5,8 +5,8 @@
  */
 export interface Slots {
   readonly size: number;
-  /** For a job that comes by a hint; first come, first served. */
-  take(): Promise<void>;
+  /** For a job that comes by a hint: lower ranks first, then first come, first served. Default rank 0. */
+  take(rank?: number): Promise<void>;
   leave(): void;
   /** For jobs to be carried on: as many as there are at once, `max` at most and never all. */
   takeToCarryOn(max: number): number;
@@ -14,34 +14,42 @@ export interface Slots {
   leaveCarried(count: number): void;
   /** So many more, or fewer, will be carried on soon: as many are kept from hints as they come free. */
   expectToCarryOn(count: number): void;
+  /** Whether slots are kept for what is expected. Default true. Where nothing came of it they would stand idle while hints wait. */
+  keepExpected(isWorthIt: boolean): void;
   isFull(): boolean;
 }
 
 export function createSlots(size: number): Slots {
   const carriedMax = size - 1;
-  const waiting: (() => void)[] = [];
+  const waiting: { rank: number; start(): void }[] = [];
   let free = size;
   let carried = 0;
   /** Free, but kept from hints. */
   let kept = 0;
   let expected = 0;
+  let keepsExpected = true;
 
   function share(): void {
-    const wanted = Math.max(0, Math.min(expected, carriedMax) - carried);
+    const wanted = keepsExpected ? Math.max(0, Math.min(expected, carriedMax) - carried) : 0;
     const surplus = Math.max(0, kept - wanted);
     kept -= surplus;
     free += surplus;
     const missing = Math.min(free, wanted - kept);
     kept += missing;
     free -= missing;
-    for (; free > 0 && waiting.length > 0; free--) waiting.shift()?.();
+    for (; free > 0 && waiting.length > 0; free--) waiting.shift()?.start();
   }
 
   return {
     size,
-    async take() {
-      if (free > 0) free--;
-      else await new Promise<void>((start) => waiting.push(start));
+    async take(rank = 0) {
+      if (free > 0) {
+        free--;
+        return;
+      }
+      const later = waiting.findIndex((other) => other.rank > rank);
+      const at = later < 0 ? waiting.length : later;
+      await new Promise<void>((start) => waiting.splice(at, 0, { rank, start }));
     },
     leave() {
       free++;
@@ -62,6 +70,10 @@ export function createSlots(size: number): Slots {
     },
     expectToCarryOn(count) {
       expected += count;
+      share();
+    },
+    keepExpected(isWorthIt) {
+      keepsExpected = isWorthIt;
       share();
     },
     isFull: () => free === 0,

@@ -3,6 +3,7 @@ import type { Queryable } from "../database.ts";
 import { notify } from "../notify.ts";
 import type { AdvancingRequest, Wanted } from "./advancing-request.ts";
 import { attachSteps } from "./attach-steps.ts";
+import type { CarriedJob, HandOff } from "./insert-jobs.ts";
 import { isNews } from "./lane.ts";
 import { type RequestEnd, setCurrentArtifacts, storeEnds } from "./request-ends.ts";
 import type { Planning } from "./settle.ts";
@@ -32,6 +33,7 @@ export async function advance(
   const carriedOn: ClaimedJob[] = [];
   const readyQueues = new Set<string>();
   let active: readonly AdvancingRequest[] = requests;
+  let left = handOff;
   while (active.length > 0) {
     const wanted: Wanted[] = [];
     for (const request of active) {
@@ -40,7 +42,8 @@ export async function advance(
       if (next.kind === "steps") for (const step of next.steps) wanted.push({ request, step });
       else ended.push({ request, plan: next });
     }
-    const attached = await attachSteps(tx, wanted, handOff);
+    const attached = await attachSteps(tx, wanted, left);
+    left = toLeft(left, attached.carriedOn);
     for (const queue of attached.readyQueues) readyQueues.add(queue);
     handedOff.push(...attached.handedOff);
     carriedOn.push(...attached.carriedOn);
@@ -59,6 +62,15 @@ export async function advance(
   );
   const ends = new Map(ended.map((end) => [end.request.id, end.plan.kind]));
   return { ends, handedOff, carriedOn };
+}
+
+/** For the next round: a slot is taken once. */
+function toLeft(handOff: HandOff, carriedOn: readonly CarriedJob[]): HandOff {
+  const { carryOn } = handOff;
+  if (carryOn === null) return handOff;
+  const slots = { ...carryOn.slots };
+  for (const { queue } of carriedOn) slots[queue] = (slots[queue] ?? 0) - 1;
+  return { ...handOff, carryOn: { ...carryOn, slots } };
 }
 
 /** A result that cannot be read, of another version say, ends its own request and not the batch that it is in. */

@@ -1,8 +1,8 @@
-import type { ClaimedJob, PickedJob } from "@clipmill/domain";
+import type { PickedJob } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 import { type AdvancingRequest, toMapKey, type Wanted } from "./advancing-request.ts";
 import { type ExistingJob, lockExisting, reopen } from "./existing-jobs.ts";
-import { type HandOff, insertJobs } from "./insert-jobs.ts";
+import { type CarriedJob, type HandOff, insertJobs } from "./insert-jobs.ts";
 import { isNews } from "./lane.ts";
 import { toStageState } from "./stage-state.ts";
 
@@ -12,7 +12,7 @@ export interface Attached {
   /** Queues with news for a dispatcher; see `isNews`. */
   readyQueues: Set<string>;
   handedOff: PickedJob[];
-  carriedOn: ClaimedJob[];
+  carriedOn: CarriedJob[];
 }
 
 interface Link {

@@ -10,15 +10,15 @@ import { toMapKey, type Wanted } from "./advancing-request.ts";
 import { toJobLane } from "./lane.ts";
 
 /**
- * Whether a new job may be queued at once instead of waiting for a dispatcher: its queue must have room in this
- * window and nothing ready, so that no lane or tenant is passed, and its tenant no cap, which dispatchers count. Saves
- * a row version and a round through the dispatcher for each stage after the first. A window of 0 hands nothing off.
+ * Whether a new job may go on at once instead of waiting for a dispatcher: its queue must have nothing ready, so that no
+ * lane or tenant is passed, and its tenant no cap, which dispatchers count. It is carried on, or queued where there is
+ * room in this window. Saves row versions and a round through the dispatcher for each stage after the first. A window of 0 hands nothing off.
  */
 export interface HandOff {
   window: Readonly<Record<QueueName, number>>;
   queuedForMs: number;
   leaseMs: number;
-  /** Jobs that may be handed off, and that the caller would run itself, are its own at once. Null: none. */
+  /** Those that the caller would run itself, and are its own at once. Null: none. */
   carryOn: CarryOn | null;
 }
 
@@ -36,7 +36,11 @@ export interface Inserted {
   /** Map keys of those that wait for a dispatcher as the first of their tenant and lane. */
   first: Set<string>;
   handedOff: PickedJob[];
-  carriedOn: ClaimedJob[];
+  carriedOn: CarriedJob[];
+}
+
+export interface CarriedJob extends ClaimedJob {
+  queue: QueueName;
 }
 
 /** Stores the jobs whose key is new; some of them are queued already, or claimed. */
@@ -85,7 +89,7 @@ export async function insertJobs(
       select stage, key, queue, lane, tenant, input::jsonb, start_by, state,
         case state when 'ready' then 0 else 1 end, case state when 'ready' then now() end,
         case state when 'queued' then now() + make_interval(secs => $9::float8 / 1000)
-          when 'running' then now() + make_interval(secs => $13::float8 / 1000) end,
+          when 'running' then clock_timestamp() + make_interval(secs => $13::float8 / 1000) end,
         case state when 'running' then now() end, case state when 'running' then $14 end
       from wanted order by stage, key
       on conflict (stage, key) do nothing
@@ -125,9 +129,10 @@ export async function insertJobs(
       const place = { lane: toJobLane(lane), ahead, owed: false, passing: false };
       return { id, epoch, queue, stage, key, ...place };
     }),
-    carriedOn: carried.map(({ id, epoch, stage, key, lane }) => ({
+    carriedOn: carried.map(({ id, epoch, queue, stage, key, lane }) => ({
       id,
       epoch,
+      queue,
       stage,
       key,
       // As it will be read from the row, should the job run again.
