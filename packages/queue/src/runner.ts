@@ -52,7 +52,7 @@ export interface Runner {
   close(): Promise<void>;
 }
 
-/** A bigger batch holds its row locks longer; at 64 jobs the commit is a few per cent of the batch. */
+/** A bigger batch holds its row locks longer, and two of 80 at once found too few of 100 slots to carry on what followed. */
 const BATCH_MAX = 64;
 const CLAIM_RETRY_MS = 500;
 /** Until another program of this queue may have taken it. */

@@ -12,7 +12,8 @@ import { toJobLane } from "./lane.ts";
 /**
  * Whether a new job may go on at once instead of waiting for a dispatcher: its queue must have nothing ready, so that no
  * lane or tenant is passed, and its tenant no cap, which dispatchers count. It is carried on, or queued where there is
- * room in this window. Saves row versions and a round through the dispatcher for each stage after the first. A window of 0 hands nothing off.
+ * room in this window. Saves row versions and a round through the dispatcher for each stage after the first. A window
+ * of 0 hands nothing off.
  */
 export interface HandOff {
   window: Readonly<Record<QueueName, number>>;
