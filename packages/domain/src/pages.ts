@@ -1,4 +1,4 @@
-import { RetryableError } from "./errors.ts";
+import { RetryableError } from "./errors/errors.ts";
 
 /** A part of a list of somebody else. Its length says nothing: pages may be smaller than asked for, or empty. */
 export interface Page<T> {

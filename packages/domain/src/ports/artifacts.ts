@@ -1,7 +1,7 @@
-import type { ScreenText } from "../answer.ts";
+import type { ScreenText } from "../artifacts/answer.ts";
 import type { PostId } from "../ids.ts";
-import type { Engagement, Post } from "../post.ts";
-import type { Transcript } from "../transcript.ts";
+import type { Engagement, Post } from "../post/post.ts";
+import type { Transcript } from "../artifacts/transcript.ts";
 
 /** What stages read of what earlier stages stored. Writing goes through the stage's `records`. */
 export interface ArtifactReader {

@@ -1,8 +1,8 @@
 import type { EngineId } from "../engine-id.ts";
-import type { EvidenceSource, Summary } from "../answer.ts";
+import type { EvidenceSource, Summary } from "../artifacts/answer.ts";
 import type { Sha256 } from "../ids.ts";
-import type { Engagement } from "../post.ts";
-import type { Segment } from "../transcript.ts";
+import type { Engagement } from "../post/post.ts";
+import type { Segment } from "../artifacts/transcript.ts";
 
 /** Speech recognition. */
 export interface AsrProvider {

@@ -1,8 +1,8 @@
 import type { EngineId } from "../engine-id.ts";
 import type { AwemeId, PostId, Sha256 } from "../ids.ts";
 import type { Page } from "../pages.ts";
-import type { Engagement, Post } from "../post.ts";
-import type { Segment } from "../transcript.ts";
+import type { Engagement, Post } from "../post/post.ts";
+import type { Segment } from "../artifacts/transcript.ts";
 
 /**
  * Where posts come from: an API of someone else, a program, or a folder of one's own. Every source fetches single

@@ -1,4 +1,4 @@
-import { UnrecoverableError } from "./errors.ts";
+import { UnrecoverableError } from "../errors/errors.ts";
 import { isLinkHost } from "./link-hosts.ts";
 
 /** TikTok captions have at most 4,000 characters; a paste beyond this is not share text. */

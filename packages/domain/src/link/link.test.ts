@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type ClipmillError, UnrecoverableError } from "./errors.ts";
+import { type ClipmillError, UnrecoverableError } from "../errors/errors.ts";
 import { type ParsedLink, parseLink } from "./link.ts";
 
 const ID = "7345678901234567890";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { hashJson, type Sha256 } from "./ids.ts";
+import { hashJson, type Sha256 } from "../ids.ts";
 
 /** A stretch of recognised speech; milliseconds from the start of the media. */
 export const Segment = z.object({

@@ -1,5 +1,5 @@
-import { UnrecoverableError } from "./errors.ts";
-import { AwemeId } from "./ids.ts";
+import { UnrecoverableError } from "../errors/errors.ts";
+import { AwemeId } from "../ids.ts";
 import { DOUYIN_HOSTS, isLinkHost, PAGE_HOSTS, SHORT_HOSTS } from "./link-hosts.ts";
 import { findRawLink, type RawLink, toVisibleText } from "./link-text.ts";
 

@@ -1,7 +1,7 @@
-import type { Answer, ScreenText } from "./answer.ts";
-import type { PostId, Sha256 } from "./ids.ts";
-import type { Engagement, Post } from "./post.ts";
-import type { Transcript } from "./transcript.ts";
+import type { Answer, ScreenText } from "../artifacts/answer.ts";
+import type { PostId, Sha256 } from "../ids.ts";
+import type { Engagement, Post } from "../post/post.ts";
+import type { Transcript } from "../artifacts/transcript.ts";
 
 /** A stored file and what was found in it. */
 export interface Media {

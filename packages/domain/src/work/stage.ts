@@ -1,6 +1,6 @@
 import type { z } from "zod";
-import { UnrecoverableError } from "./errors.ts";
-import type { Log } from "./log.ts";
+import { UnrecoverableError } from "../errors/errors.ts";
+import type { Log } from "../ports/log.ts";
 import type { StageRecord } from "./record.ts";
 
 /** One BullMQ queue each, named after the resource that the work needs. */

@@ -1,7 +1,7 @@
-import type { ErrorCode } from "./error-codes.ts";
+import type { ErrorCode } from "../errors/error-codes.ts";
 import type { StageRecord } from "./record.ts";
 import type { JobLane, Submission, TerminalState } from "./request.ts";
-import type { RequestView } from "./result.ts";
+import type { RequestView } from "../post/result.ts";
 import type { QueueName } from "./stage.ts";
 
 /** A dispatched job. `epoch` is the fence: every dispatch bumps it, and only its holder may write. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { hashJson, PostId, type Sha256 } from "./ids.ts";
+import { hashJson, PostId, type Sha256 } from "../ids.ts";
 
 /** Counters of a post at one moment; null where the source does not tell. */
 export const Engagement = z.object({

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import type { ErrorCode } from "./error-codes.ts";
-import type { Recipe } from "./engine-id.ts";
-import type { PostId } from "./ids.ts";
+import type { ErrorCode } from "../errors/error-codes.ts";
+import type { Recipe } from "../engine-id.ts";
+import type { PostId } from "../ids.ts";
 
 /** Who goes first. `solo` is internal: a job that was running when its worker died runs alone next time. */
 export const LANES = ["interactive", "standard", "backfill"] as const;

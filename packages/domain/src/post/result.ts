@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { EvidenceSource, Summary } from "./answer.ts";
-import { isErrorCode } from "./error-codes.ts";
-import type { REQUEST_STATES } from "./request.ts";
+import { EvidenceSource, Summary } from "../artifacts/answer.ts";
+import { isErrorCode } from "../errors/error-codes.ts";
+import type { REQUEST_STATES } from "../work/request.ts";
 
 /** A segment in public JSON: seconds, three decimals. */
 export const PublicSegment = z.object({ start: z.number(), end: z.number(), text: z.string() });
