@@ -1,6 +1,6 @@
 import type { Log, PickedJob, QueueName, WorkStore } from "@clipmill/domain";
-import type { Hints } from "./hints.ts";
-import { createErrorLog } from "./throttled-log.ts";
+import type { Hints } from "../bullmq/hints.ts";
+import { createErrorLog } from "../throttled-log.ts";
 
 /** Delivers the hints of jobs that are queued in Postgres; what cannot be delivered is ready again. */
 export interface Delivery {

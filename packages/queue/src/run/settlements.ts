@@ -7,10 +7,10 @@ import {
   type WorkStore,
 } from "@clipmill/domain";
 import type { Carrier } from "./carrier.ts";
-import type { Delivery } from "./delivery.ts";
-import { createGroupCommit, isDataError } from "./group-commit.ts";
-import { sleep } from "./sleep.ts";
-import { createErrorLog } from "./throttled-log.ts";
+import type { Delivery } from "../dispatch/delivery.ts";
+import { createGroupCommit, isDataError } from "../group-commit.ts";
+import { sleep } from "../sleep.ts";
+import { createErrorLog } from "../throttled-log.ts";
 import { toOutcome } from "./to-outcome.ts";
 
 /** Stores outcomes in batches, and passes on what follows: carried on here, or as hints. */

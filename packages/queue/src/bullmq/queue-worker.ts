@@ -1,9 +1,9 @@
 import type { Log, QueueName } from "@clipmill/domain";
 import { type Job, UnrecoverableError } from "bullmq";
 import type { Hint, QueueBackend } from "./backend.ts";
-import type { Runner } from "./runner.ts";
-import type { Slots } from "./slots.ts";
-import { createErrorLog } from "./throttled-log.ts";
+import type { Runner } from "../run/runner.ts";
+import type { Slots } from "../run/slots.ts";
+import { createErrorLog } from "../throttled-log.ts";
 
 export interface QueueWorker {
   readonly queue: QueueName;

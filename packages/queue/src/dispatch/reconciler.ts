@@ -1,8 +1,8 @@
 import type { Log, WorkStore } from "@clipmill/domain";
 import type { Loop } from "./dispatcher.ts";
-import type { Hints } from "./hints.ts";
-import { sleep } from "./sleep.ts";
-import { createErrorLog } from "./throttled-log.ts";
+import type { Hints } from "../bullmq/hints.ts";
+import { sleep } from "../sleep.ts";
+import { createErrorLog } from "../throttled-log.ts";
 
 export interface ReconcilerDeps {
   work: Pick<WorkStore, "reconcile" | "expireDeadlines" | "requeueAll">;

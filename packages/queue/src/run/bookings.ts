@@ -6,7 +6,7 @@ import {
   LeaseLostError,
   type PaidCall,
 } from "@clipmill/domain";
-import { createGroupCommit } from "./group-commit.ts";
+import { createGroupCommit } from "../group-commit.ts";
 
 /** The intents of paid calls, many jobs' in one commit. */
 export interface Bookings {

@@ -1,6 +1,6 @@
 import type { Log } from "@clipmill/domain";
-import type { Hints } from "./hints.ts";
-import type { QueueWorker } from "./queue-worker.ts";
+import type { Hints } from "../bullmq/hints.ts";
+import type { QueueWorker } from "../bullmq/queue-worker.ts";
 
 /** What the watchdog looks at: one queue of this process. */
 export type WatchedQueue = Pick<QueueWorker, "queue" | "lastTakenAt" | "isFull">;

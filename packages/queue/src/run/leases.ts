@@ -1,5 +1,5 @@
 import { type JobRef, LeaseLostError, type Log, type WorkStore } from "@clipmill/domain";
-import { createErrorLog } from "./throttled-log.ts";
+import { createErrorLog } from "../throttled-log.ts";
 
 /** Keeps the leases of this process's jobs, and aborts those that were lost. */
 export interface Leases {

@@ -5,10 +5,10 @@ import {
   type UpstreamState,
   type UpstreamStore,
 } from "@clipmill/domain";
-import { createGroupCommit } from "./group-commit.ts";
+import { createGroupCommit } from "../group-commit.ts";
 import { createPermits } from "./permits.ts";
-import { sleep } from "./sleep.ts";
-import { createErrorLog } from "./throttled-log.ts";
+import { sleep } from "../sleep.ts";
+import { createErrorLog } from "../throttled-log.ts";
 import { createUpstreamClock } from "./upstream-clock.ts";
 import { exchange, type Grant, type Report, toSpacing } from "./upstream-exchange.ts";
 import { addReports, EMPTY_REPORT, toReport } from "./upstream-report.ts";

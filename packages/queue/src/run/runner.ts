@@ -12,13 +12,13 @@ import { attempt, type AttemptDeps, ShutdownError } from "./attempt.ts";
 import { createBookings } from "./bookings.ts";
 import { createCarrier, NO_ROUTE, type Route } from "./carrier.ts";
 import { createClaims } from "./claims.ts";
-import { createDelivery } from "./delivery.ts";
-import type { Hints } from "./hints.ts";
+import { createDelivery } from "../dispatch/delivery.ts";
+import type { Hints } from "../bullmq/hints.ts";
 import { createLeases } from "./leases.ts";
 import { createSettlements } from "./settlements.ts";
-import { sleep } from "./sleep.ts";
+import { sleep } from "../sleep.ts";
 import { createSoloGate } from "./solo-gate.ts";
-import { createErrorLog } from "./throttled-log.ts";
+import { createErrorLog } from "../throttled-log.ts";
 
 export interface RunnerDeps extends Partial<Omit<AttemptDeps, "bookings">> {
   stages: readonly RunnableStage[];

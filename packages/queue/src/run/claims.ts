@@ -1,5 +1,5 @@
 import type { ClaimedJob, JobRef, WorkStore } from "@clipmill/domain";
-import { createGroupCommit } from "./group-commit.ts";
+import { createGroupCommit } from "../group-commit.ts";
 
 /** Claims jobs in batches; null where the hint is stale. */
 export interface Claims {

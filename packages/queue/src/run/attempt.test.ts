@@ -9,7 +9,7 @@ import {
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { attempt, ShutdownError } from "./attempt.ts";
 import type { Bookings } from "./bookings.ts";
-import { createUpstreams } from "./upstreams.ts";
+import { createUpstreams } from "../limits/upstreams.ts";
 
 const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
 const job: ClaimedJob = {

@@ -5,9 +5,9 @@ import {
   type QueueName,
   type WorkStore,
 } from "@clipmill/domain";
-import type { Hints } from "./hints.ts";
-import { sleep } from "./sleep.ts";
-import { createErrorLog } from "./throttled-log.ts";
+import type { Hints } from "../bullmq/hints.ts";
+import { sleep } from "../sleep.ts";
+import { createErrorLog } from "../throttled-log.ts";
 
 export interface DispatcherDeps {
   work: Pick<WorkStore, "pick" | "unpick">;
