@@ -1,10 +1,10 @@
-export { createArtifactReader } from "./artifact-reader.ts";
+export { createArtifactReader } from "./read/artifact-reader.ts";
 export {
   type Backfill,
   type BackfillChunk,
   type BackfillStore,
   createBackfillStore,
-} from "./backfill/backfills.ts";
+} from "./work/accept/backfills.ts";
 export {
   createDatabase,
   type Database,
@@ -13,8 +13,13 @@ export {
   toOutage,
   withTransaction,
 } from "./database.ts";
-export type { DeadFilter, DeadJob, DeadJobDetail, DeadSelection } from "./dead-letter/dead-job.ts";
-export { createDeadLetter, type DeadLetter } from "./dead-letter/dead-letter.ts";
+export type {
+  DeadFilter,
+  DeadJob,
+  DeadJobDetail,
+  DeadSelection,
+} from "./work/dead-letter/dead-job.ts";
+export { createDeadLetter, type DeadLetter } from "./work/dead-letter/dead-letter.ts";
 export {
   type EmbeddedPostgres,
   findPostgresBinaries,
@@ -23,10 +28,10 @@ export {
 } from "./embedded/index.ts";
 export { createListener, type Listener } from "./listener.ts";
 export { migrateDatabase } from "./migrate.ts";
-export { countJobs, type QueueCounts } from "./queue-counts.ts";
-export { findRecentRequests, type RecentRequest } from "./recent-requests.ts";
-export { createPostReader, type PostReader, type StoredPost } from "./post-reader.ts";
-export { createRequestReader } from "./request-reader.ts";
+export { countJobs, type QueueCounts } from "./read/queue-counts.ts";
+export { findRecentRequests, type RecentRequest } from "./read/recent-requests.ts";
+export { createPostReader, type PostReader, type StoredPost } from "./read/post-reader.ts";
+export { createRequestReader } from "./read/request-reader.ts";
 export { createRefetch } from "./retention/refetch.ts";
 export {
   type RetentionCounts,
@@ -35,6 +40,6 @@ export {
 } from "./retention/sweep-files.ts";
 export { type OrphanOptions, sweepOrphans } from "./retention/sweep-orphans.ts";
 export { createUpstreamStore } from "./upstream-store.ts";
-export { grantCredits } from "./work/credits.ts";
-export { createWorkStore, type WorkStoreOptions } from "./work-store.ts";
+export { grantCredits } from "./ledger/credits.ts";
+export { createWorkStore, type WorkStoreOptions } from "./work/work-store.ts";
 export { createWorkerRegistry, type WorkerRegistry, type WorkerReport } from "./worker-registry.ts";

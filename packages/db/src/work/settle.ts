@@ -1,12 +1,12 @@
 import type { Outcome, Planner, Settled } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 import { notify } from "../notify.ts";
-import { saveRecords } from "../save-records.ts";
-import { advance } from "./advance.ts";
-import type { HandOff } from "./insert-jobs.ts";
-import type { AdvancingRequest } from "./advancing-request.ts";
-import type { RequestOptions } from "./request-options.ts";
-import { toStageState } from "./stage-state.ts";
+import { saveRecords } from "../artifacts/save-records.ts";
+import { advance } from "./plan/advance.ts";
+import type { HandOff } from "./plan/insert-jobs.ts";
+import type { AdvancingRequest } from "./plan/advancing-request.ts";
+import type { RequestOptions } from "./accept/request-options.ts";
+import { toStageState } from "./plan/stage-state.ts";
 
 /** What the planning of next steps needs. */
 export interface Planning {

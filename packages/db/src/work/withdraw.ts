@@ -1,7 +1,7 @@
 import type { ErrorCode } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 import { notify } from "../notify.ts";
-import { endHolds } from "./credits.ts";
+import { endHolds } from "../ledger/credits.ts";
 
 /** How a request ends before its work does. */
 export interface Withdrawal {

@@ -1,7 +1,7 @@
 import type { Plan, PlannedStep, Submission } from "@clipmill/domain";
-import type { Queryable } from "../database.ts";
-import { toMapKey } from "./advancing-request.ts";
-import { toLaneRank } from "./lane.ts";
+import type { Queryable } from "../../database.ts";
+import { toMapKey } from "../plan/advancing-request.ts";
+import { toLaneRank } from "../lane.ts";
 
 /** A submission with all that can be worked out without the database. */
 export interface Candidate {

@@ -1,6 +1,6 @@
 import type { RequestState } from "@clipmill/domain";
 import { isSimulated } from "@clipmill/domain";
-import type { Database } from "./database.ts";
+import type { Database } from "../database.ts";
 
 export interface RecentRequest {
   id: string;

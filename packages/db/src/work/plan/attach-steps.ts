@@ -1,9 +1,9 @@
 import type { PickedJob } from "@clipmill/domain";
-import type { Queryable } from "../database.ts";
+import type { Queryable } from "../../database.ts";
 import { type AdvancingRequest, toMapKey, type Wanted } from "./advancing-request.ts";
 import { type ExistingJob, lockExisting, reopen } from "./existing-jobs.ts";
 import { type CarriedJob, type HandOff, insertJobs } from "./insert-jobs.ts";
-import { isNews } from "./lane.ts";
+import { isNews } from "../lane.ts";
 import { toStageState } from "./stage-state.ts";
 
 export interface Attached {

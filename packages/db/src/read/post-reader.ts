@@ -1,6 +1,6 @@
 import type { PostResult } from "@clipmill/domain";
 import { ASKED, createBatchedFind } from "./batched-find.ts";
-import type { Database } from "./database.ts";
+import type { Database } from "../database.ts";
 import { type ArtifactRow, READ_SHARE, selectArtifacts, toPostResult } from "./results.ts";
 
 export interface StoredPost {

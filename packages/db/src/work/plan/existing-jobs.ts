@@ -1,5 +1,5 @@
 import { type ErrorCode, isErrorCode, type PlannedStep } from "@clipmill/domain";
-import type { Queryable } from "../database.ts";
+import type { Queryable } from "../../database.ts";
 import { toMapKey, type Wanted } from "./advancing-request.ts";
 
 /** A stage job that stood there before this transaction wanted it. */

@@ -1,5 +1,5 @@
 import { hashJson, type RequestFacts } from "@clipmill/domain";
-import type { Queryable } from "../database.ts";
+import type { Queryable } from "../../database.ts";
 
 export type Options = Pick<RequestFacts, "outputs" | "recipes" | "language" | "fresh">;
 

@@ -5,9 +5,9 @@ import {
   QUEUE_NAMES,
   type QueueName,
 } from "@clipmill/domain";
-import type { Queryable } from "../database.ts";
+import type { Queryable } from "../../database.ts";
 import { toMapKey, type Wanted } from "./advancing-request.ts";
-import { toJobLane } from "./lane.ts";
+import { toJobLane } from "../lane.ts";
 
 /**
  * Whether a new job may go on at once instead of waiting for a dispatcher: its queue must have nothing ready, so that no

@@ -7,13 +7,13 @@ import {
   sha256,
   type Submission,
 } from "@clipmill/domain";
-import type { Queryable } from "../database.ts";
-import { notify } from "../notify.ts";
-import { advance } from "./advance.ts";
-import type { AdvancingRequest } from "./advancing-request.ts";
-import { holdCredits } from "./credits.ts";
-import { toLaneRank } from "./lane.ts";
-import type { Planning } from "./settle.ts";
+import type { Queryable } from "../../database.ts";
+import { notify } from "../../notify.ts";
+import { advance } from "../plan/advance.ts";
+import type { AdvancingRequest } from "../plan/advancing-request.ts";
+import { holdCredits } from "../../ledger/credits.ts";
+import { toLaneRank } from "../lane.ts";
+import type { Planning } from "../settle.ts";
 import { type Candidate, prepareColumns, type PreparedSubmissions, storeNew } from "./store-new.ts";
 
 /** Stores submissions as requests and plans their first steps, in the caller's transaction. */

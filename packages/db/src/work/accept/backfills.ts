@@ -1,10 +1,10 @@
 import { newBackfillId, type Planner, type Submission, UnrecoverableError } from "@clipmill/domain";
 import type pg from "pg";
-import { type Database, withTransaction } from "../database.ts";
-import { acceptPrepared, prepareSubmissions } from "../work/accept.ts";
-import type { PreparedSubmissions } from "../work/store-new.ts";
-import { NO_HAND_OFF } from "../work/insert-jobs.ts";
-import { createRequestOptions } from "../work/request-options.ts";
+import { type Database, withTransaction } from "../../database.ts";
+import { acceptPrepared, prepareSubmissions } from "./accept.ts";
+import type { PreparedSubmissions } from "./store-new.ts";
+import { NO_HAND_OFF } from "../plan/insert-jobs.ts";
+import { createRequestOptions } from "./request-options.ts";
 
 /** How far a list of links has been taken in. */
 export interface Backfill {

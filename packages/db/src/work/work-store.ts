@@ -5,9 +5,9 @@ import {
   type QueueName,
   type WorkStore,
 } from "@clipmill/domain";
-import { type Database, type Queryable, withTransaction } from "./database.ts";
-import { acceptSubmissions } from "./work/accept.ts";
-import { openCalls } from "./work/open-calls.ts";
+import { type Database, type Queryable, withTransaction } from "../database.ts";
+import { acceptSubmissions } from "./accept/accept.ts";
+import { openCalls } from "../ledger/open-calls.ts";
 import {
   claimJobs,
   extendLeases,
@@ -15,12 +15,12 @@ import {
   pickJobs,
   startAlone,
   unpickJobs,
-} from "./work/dispatch.ts";
-import { type HandOff, NO_HAND_OFF } from "./work/insert-jobs.ts";
-import { reconcileJobs, requeueAll } from "./work/reconcile.ts";
-import { createRequestOptions } from "./work/request-options.ts";
-import { settleOutcomes } from "./work/settle.ts";
-import { CANCELLED, expireDeadlines, withdrawRequests } from "./work/withdraw.ts";
+} from "./dispatch.ts";
+import { type HandOff, NO_HAND_OFF } from "./plan/insert-jobs.ts";
+import { reconcileJobs, requeueAll } from "./reconcile.ts";
+import { createRequestOptions } from "./accept/request-options.ts";
+import { settleOutcomes } from "./settle.ts";
+import { CANCELLED, expireDeadlines, withdrawRequests } from "./withdraw.ts";
 
 export interface WorkStoreOptions {
   plan: Planner;

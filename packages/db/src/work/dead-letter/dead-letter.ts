@@ -1,4 +1,4 @@
-import { type Database, withTransaction } from "../database.ts";
+import { type Database, withTransaction } from "../../database.ts";
 import {
   DEAD_COLUMNS,
   type DeadFilter,

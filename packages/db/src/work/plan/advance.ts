@@ -1,12 +1,12 @@
 import type { ClaimedJob, PickedJob, Plan, Planner } from "@clipmill/domain";
-import type { Queryable } from "../database.ts";
-import { notify } from "../notify.ts";
+import type { Queryable } from "../../database.ts";
+import { notify } from "../../notify.ts";
 import type { AdvancingRequest, Wanted } from "./advancing-request.ts";
 import { attachSteps } from "./attach-steps.ts";
 import type { CarriedJob, HandOff } from "./insert-jobs.ts";
-import { isNews } from "./lane.ts";
+import { isNews } from "../lane.ts";
 import { type RequestEnd, setCurrentArtifacts, storeEnds } from "./request-ends.ts";
-import type { Planning } from "./settle.ts";
+import type { Planning } from "../settle.ts";
 
 /** Where a request fails that no stage failed. */
 const PLANNING = "plan";

@@ -1,5 +1,5 @@
 import type { ArtifactReader, Engagement, Post, ScreenText, Transcript } from "@clipmill/domain";
-import type { Database } from "./database.ts";
+import type { Database } from "../database.ts";
 
 interface PostRow extends Engagement {
   postId: string;

@@ -1,7 +1,7 @@
 import type { Plan, Warning } from "@clipmill/domain";
-import type { Queryable } from "../database.ts";
+import type { Queryable } from "../../database.ts";
 import type { AdvancingRequest } from "./advancing-request.ts";
-import { endHolds } from "./credits.ts";
+import { endHolds } from "../../ledger/credits.ts";
 
 /** A request that has come to its end, and how. */
 export interface RequestEnd {

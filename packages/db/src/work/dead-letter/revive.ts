@@ -1,5 +1,5 @@
-import type { Queryable } from "../database.ts";
-import { notify } from "../notify.ts";
+import type { Queryable } from "../../database.ts";
+import { notify } from "../../notify.ts";
 import { type DeadSelection, toCondition } from "./dead-job.ts";
 
 /**

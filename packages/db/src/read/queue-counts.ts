@@ -1,5 +1,5 @@
 import type { QueueName } from "@clipmill/domain";
-import type { Database } from "./database.ts";
+import type { Database } from "../database.ts";
 
 export interface QueueCounts {
   queue: QueueName;

@@ -1,5 +1,5 @@
 import type { StageRecord } from "@clipmill/domain";
-import type { Queryable } from "./database.ts";
+import type { Queryable } from "../database.ts";
 
 type Of<K extends StageRecord["kind"]> = Extract<StageRecord, { kind: K }>;
 

@@ -8,8 +8,8 @@ import {
   type Warning,
 } from "@clipmill/domain";
 import { ASKED, createBatchedFind } from "./batched-find.ts";
-import type { Database } from "./database.ts";
-import type { Listener } from "./listener.ts";
+import type { Database } from "../database.ts";
+import type { Listener } from "../listener.ts";
 import {
   type ArtifactRow,
   type RequestShare,

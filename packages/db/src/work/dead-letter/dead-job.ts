@@ -5,7 +5,7 @@ import {
   type JobLane,
   UnrecoverableError,
 } from "@clipmill/domain";
-import { toJobLane } from "../work/lane.ts";
+import { toJobLane } from "../lane.ts";
 
 /** A stage job that failed for good and that nobody has dealt with. */
 export interface DeadJob {
