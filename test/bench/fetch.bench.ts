@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startEmbeddedPostgres } from "@clipmill/db";
+import { startEmbeddedPostgres } from "@clipmill/postgres";
 import { type MixReport, runMix } from "../mixed/run-mix.ts";
 import { startTestRedis } from "../support/global-setup-redis.ts";
 import { hasFfmpeg } from "../support/media-fixtures.ts";

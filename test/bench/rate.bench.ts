@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { migrateDatabase, startEmbeddedPostgres } from "@clipmill/db";
+import { migrateDatabase } from "@clipmill/db";
+import { startEmbeddedPostgres } from "@clipmill/postgres";
 import type { UpstreamPolicy } from "@clipmill/domain";
 import type { UpstreamCallerArgs } from "./processes/upstream-caller.ts";
 import { startProcess } from "./support/child.ts";

@@ -7,11 +7,8 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import {
-  findRunningPostgres,
-  startEmbeddedPostgres,
-} from "../../packages/db/src/embedded/index.ts";
-import { identifyProcess } from "../../packages/db/src/embedded/postmaster.ts";
+import { findRunningPostgres, startEmbeddedPostgres } from "@clipmill/postgres";
+import { identifyProcess } from "../../packages/postgres/src/postmaster.ts";
 
 const DEAD_PID = 4_194_305; // above the kernel's largest pid
 

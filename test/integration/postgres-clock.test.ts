@@ -4,10 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Outcome } from "@clipmill/domain";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import {
-  type EmbeddedPostgres,
-  startEmbeddedPostgres,
-} from "../../packages/db/src/embedded/index.ts";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "@clipmill/postgres";
 import { newPostId, toSubmission } from "../support/toy-pipeline.ts";
 import { openWorkFixture, toDone, type WorkFixture } from "../support/work-fixture.ts";
 

@@ -9,7 +9,7 @@ import {
   migrateDatabase,
 } from "@clipmill/db";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { startEmbeddedPostgres } from "../../packages/db/src/embedded/index.ts";
+import { startEmbeddedPostgres } from "@clipmill/postgres";
 import { fillDisk, mountSmallDisk, unmountSmallDisk } from "../support/small-disk.ts";
 import { postJob, startTestApi } from "../support/test-api.ts";
 import { newPostId, planToy, toSubmission } from "../support/toy-pipeline.ts";

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startEmbeddedPostgres } from "../../packages/db/src/embedded/index.ts";
+import { startEmbeddedPostgres } from "@clipmill/postgres";
 import { startContainer } from "./global-setup-docker.ts";
 
 export interface TestServer {

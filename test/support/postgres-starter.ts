@@ -1,5 +1,5 @@
 // Starts the embedded Postgres on the directory it is given, tells its pid, and waits to be killed.
-import { startEmbeddedPostgres } from "../../packages/db/src/embedded/index.ts";
+import { startEmbeddedPostgres } from "@clipmill/postgres";
 
 const log = { info: () => {} };
 const [directory = ""] = process.argv.slice(2);

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Config } from "@clipmill/config";
-import { migrateDatabase, startEmbeddedPostgres } from "@clipmill/db";
+import { migrateDatabase } from "@clipmill/db";
+import { startEmbeddedPostgres } from "@clipmill/postgres";
 import { migrateQueueSchema } from "@clipmill/queue";
 import { EnvironmentError, UsageError } from "./failure.ts";
 

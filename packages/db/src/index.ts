@@ -20,12 +20,6 @@ export type {
   DeadSelection,
 } from "./work/dead-letter/dead-job.ts";
 export { createDeadLetter, type DeadLetter } from "./work/dead-letter/dead-letter.ts";
-export {
-  type EmbeddedPostgres,
-  findPostgresBinaries,
-  findRunningPostgres,
-  startEmbeddedPostgres,
-} from "./embedded/index.ts";
 export { createListener, type Listener } from "./listener.ts";
 export { migrateDatabase } from "./migrate.ts";
 export { countJobs, type QueueCounts } from "./read/queue-counts.ts";
