@@ -2,9 +2,9 @@ import { type RunnableStage, toRunnable } from "@clipmill/domain";
 import { createPrepareAudio } from "./cpu/prepare-audio.ts";
 import { createReadScreen, type ReadScreenDeps } from "./cpu/read-screen.ts";
 import { createTranscribe } from "./gpu/transcribe.ts";
-import { createDownload, type DownloadDeps } from "./io/download.ts";
+import { createDownload, type DownloadDeps } from "./io/download/download.ts";
 import { createResolve } from "./io/resolve.ts";
-import { createSummarize, type SummarizeDeps } from "./llm/summarize.ts";
+import { createSummarize, type SummarizeDeps } from "./llm/answer/summarize.ts";
 
 /** Everything the stages need of the outside world. */
 export type StageDeps = DownloadDeps &

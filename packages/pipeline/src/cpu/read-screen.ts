@@ -12,7 +12,7 @@ import {
   toRecipeKey,
 } from "@clipmill/domain";
 import { z } from "zod";
-import { chooseEngine } from "../choose-engine.ts";
+import { chooseEngine } from "../engines/choose-engine.ts";
 
 const Input = z.object({
   /** Slides in order, or the cover. */

@@ -13,7 +13,7 @@ import {
   type Transcript,
 } from "@clipmill/domain";
 import { z } from "zod";
-import { findEngines, tryEngines } from "../choose-engine.ts";
+import { findEngines, tryEngines } from "../engines/choose-engine.ts";
 
 const Input = z.object({
   mediaSha256: Sha256,

@@ -1,11 +1,11 @@
 import { chooseCaptions } from "@clipmill/domain";
-import { prepareAudio } from "./cpu/prepare-audio.ts";
-import { readScreen } from "./cpu/read-screen.ts";
-import { transcribe } from "./gpu/transcribe.ts";
-import { download } from "./io/download.ts";
-import { resolve } from "./io/resolve.ts";
-import { summarize } from "./llm/summarize.ts";
-import { createPlanner, type Progress, step } from "./planner.ts";
+import { prepareAudio } from "../cpu/prepare-audio.ts";
+import { readScreen } from "../cpu/read-screen.ts";
+import { transcribe } from "../gpu/transcribe.ts";
+import { download } from "../io/download/download.ts";
+import { resolve } from "../io/resolve.ts";
+import { summarize } from "../llm/answer/summarize.ts";
+import { createPlanner, type Progress, step } from "../planner.ts";
 
 /**
  * What happens to a post, in order. A step starts when those named in `after` are settled; `input` builds its input

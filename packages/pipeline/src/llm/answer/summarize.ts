@@ -13,7 +13,7 @@ import {
   toRecipeKey,
 } from "@clipmill/domain";
 import { z } from "zod";
-import { chooseEngine } from "../choose-engine.ts";
+import { chooseEngine } from "../../engines/choose-engine.ts";
 import { SUMMARY_PROMPT_VERSION, toSummaryPrompt } from "./summary-prompt.ts";
 
 const Input = z.object({

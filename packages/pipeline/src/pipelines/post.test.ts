@@ -1,6 +1,6 @@
 import type { RequestFacts, StageStates } from "@clipmill/domain";
 import { describe, expect, test } from "vitest";
-import { planRequest } from "./pipeline.ts";
+import { planRequest } from "./post.ts";
 
 const POST_ID = "7345678901234567890";
 const hash = (letter: string) => letter.repeat(64);

@@ -10,8 +10,8 @@ import {
   type StageContext,
 } from "@clipmill/domain";
 import { z } from "zod";
-import { type FetchedFiles, fetchPost, type FetchPostDeps } from "../fetch-post.ts";
-import { type CaptionTranscript, readPostCaptions } from "../post-captions.ts";
+import { type FetchedFiles, fetchPost, type FetchPostDeps } from "./fetch-post.ts";
+import { type CaptionTranscript, readPostCaptions } from "./post-captions.ts";
 
 const Input = z.object({
   postId: PostId,

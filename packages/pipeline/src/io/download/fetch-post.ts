@@ -6,7 +6,7 @@ import {
   SkipError,
   type StageContext,
 } from "@clipmill/domain";
-import { findEngines, tryEngines } from "./choose-engine.ts";
+import { findEngines, tryEngines } from "../../engines/choose-engine.ts";
 import { toPaidSource } from "./paid-source.ts";
 import { isRefusal, type PostFile, type PostMediaDeps, storeMedia } from "./post-media.ts";
 
