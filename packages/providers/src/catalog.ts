@@ -7,13 +7,17 @@ import {
   type SummaryProvider,
   toEngineId,
 } from "@clipmill/domain";
-import { createOpenAiTranscriber } from "./asr/openai.ts";
-import { createPocketsphinx, findPocketsphinx, POCKETSPHINX_ID } from "./asr/pocketsphinx.ts";
-import { createClaude } from "./llm/claude.ts";
-import { createExtractive, EXTRACTIVE_ID } from "./llm/extractive.ts";
-import { createTesseract, findTesseract, TESSERACT_ID } from "./ocr/tesseract.ts";
-import { TIKWM_ID } from "./posts/tikwm.ts";
-import { YTDLP_ID } from "./posts/ytdlp.ts";
+import { createOpenAiTranscriber } from "./asr/openai/openai.ts";
+import {
+  createPocketsphinx,
+  findPocketsphinx,
+  POCKETSPHINX_ID,
+} from "./asr/pocketsphinx/pocketsphinx.ts";
+import { createClaude } from "./llm/claude/claude.ts";
+import { createExtractive, EXTRACTIVE_ID } from "./llm/extractive/extractive.ts";
+import { createTesseract, findTesseract, TESSERACT_ID } from "./ocr/tesseract/tesseract.ts";
+import { TIKWM_ID } from "./posts/tikwm/tikwm.ts";
+import { YTDLP_ID } from "./posts/ytdlp/ytdlp.ts";
 
 /** The configuration that decides which engines there are; each field is the variable of that name. */
 export interface EngineSettings {

@@ -6,9 +6,9 @@ import {
   type Storage,
   UnrecoverableError,
 } from "@clipmill/domain";
-import { parseRetryAfter } from "../upstream-error.ts";
+import { parseRetryAfter } from "../http/upstream-error.ts";
 import { readResuming } from "./read-resuming.ts";
-import type { SafeHttp, SafeResponse } from "./safe-http.ts";
+import type { SafeHttp, SafeResponse } from "../http/safe-http.ts";
 import { SNIFF_BYTES, sniffMedia } from "./sniff-media.ts";
 
 export interface CdnFetcherOptions {

@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type MediaTools, RetryableError, UnrecoverableError } from "@clipmill/domain";
 import ffmpeg, { type FfmpegCommand } from "fluent-ffmpeg";
-import { ProgramError, runProgram } from "../run-program.ts";
+import { ProgramError, runProgram } from "../programs/run-program.ts";
 import { MAX_MEMORY_BYTES, toInputOptions } from "./input-options.ts";
 import { MAX_PIXELS, probe, readFormat } from "./probe.ts";
 

@@ -1,7 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { type ProbedMedia, RetryableError, UnrecoverableError } from "@clipmill/domain";
 import { z } from "zod";
-import { ProgramError, runProgram } from "../run-program.ts";
+import { ProgramError, runProgram } from "../programs/run-program.ts";
 import { MAX_MEMORY_BYTES, toInputOptions } from "./input-options.ts";
 import { findMp4Damage } from "./mp4-boxes.ts";
 import { type MediaFormat, SNIFF_BYTES, sniffMedia } from "./sniff-media.ts";

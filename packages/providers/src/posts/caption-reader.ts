@@ -6,8 +6,8 @@ import {
 } from "@clipmill/domain";
 import { parseText, tokenizeVTTCue, type VTTNode } from "media-captions";
 import { tidySegments } from "../asr/tidy-segments.ts";
-import type { SafeHttp } from "../media/safe-http.ts";
-import { parseRetryAfter, toStatusError } from "../upstream-error.ts";
+import type { SafeHttp } from "../http/safe-http.ts";
+import { parseRetryAfter, toStatusError } from "../http/upstream-error.ts";
 
 /** An hour of subtitles has about 100 kB. */
 const MAX_BYTES = 1_000_000;

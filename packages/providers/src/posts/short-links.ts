@@ -7,8 +7,8 @@ import {
   SkipError,
   UnrecoverableError,
 } from "@clipmill/domain";
-import type { SafeHttp, SafeResponse } from "../media/safe-http.ts";
-import { parseRetryAfter, toStatusError } from "../upstream-error.ts";
+import type { SafeHttp, SafeResponse } from "../http/safe-http.ts";
+import { parseRetryAfter, toStatusError } from "../http/upstream-error.ts";
 
 export interface LinkResolverOptions {
   http: SafeHttp;

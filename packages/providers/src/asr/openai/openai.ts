@@ -7,7 +7,7 @@ import {
   UnrecoverableError,
 } from "@clipmill/domain";
 import { Agent, FormData, request } from "undici";
-import { mayHaveArrived, parseRetryAfter, toStatusError } from "../upstream-error.ts";
+import { mayHaveArrived, parseRetryAfter, toStatusError } from "../../http/upstream-error.ts";
 import { parseErrorCode, parseOpenAiAnswer } from "./openai-answer.ts";
 
 export interface OpenAiTranscriberOptions {

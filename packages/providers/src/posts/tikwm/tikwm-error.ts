@@ -1,7 +1,7 @@
 import { type ClipmillError, RetryableError, SkipError } from "@clipmill/domain";
-import { findWaitMs } from "../rate-headers.ts";
-import { toStatusError } from "../upstream-error.ts";
-import type { ApiAnswer } from "./api-client.ts";
+import { findWaitMs } from "../../http/rate-headers.ts";
+import { toStatusError } from "../../http/upstream-error.ts";
+import type { ApiAnswer } from "../../http/api-client.ts";
 
 /** Its own words are "1 request/second"; a second is what it wants. */
 const LIMIT_WAIT_MS = 1_000;

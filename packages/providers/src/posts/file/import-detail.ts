@@ -1,6 +1,6 @@
 import { type FetchedPost, type PostId, type Sha256, UnrecoverableError } from "@clipmill/domain";
-import { parseExactJson } from "./exact-json.ts";
-import { TikLiveDetail, toEngagement, toNumericIds, toPost } from "./tiklive-detail.ts";
+import { parseExactJson } from "../../http/exact-json.ts";
+import { TikLiveDetail, toEngagement, toNumericIds, toPost } from "../tiklive/tiklive-detail.ts";
 
 /** The engine id of posts that come from files. */
 const SOURCE = "file";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ProgramError } from "../run-program.ts";
+import { ProgramError } from "../../programs/run-program.ts";
 import { toYtDlpError } from "./ytdlp-error.ts";
 
 const ID = "7345678901234567890";

@@ -1,6 +1,6 @@
 import { type EngineId, RetryableError } from "@clipmill/domain";
 import { Agent, type Dispatcher } from "undici";
-import { findRestMs } from "../rate-headers.ts";
+import { findRestMs } from "./rate-headers.ts";
 import { parseExactJson } from "./exact-json.ts";
 
 export interface ApiClientOptions {

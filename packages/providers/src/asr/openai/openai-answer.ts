@@ -1,7 +1,7 @@
 import type { AsrInput, Segment } from "@clipmill/domain";
 import { z } from "zod";
-import { tidySegments } from "./tidy-segments.ts";
-import { toLanguageTag } from "./to-language-tag.ts";
+import { tidySegments } from "../tidy-segments.ts";
+import { toLanguageTag } from "../to-language-tag.ts";
 
 /**
  * What every server of this shape agrees on. The confidence fields are left out: vLLM sends null for all of them,

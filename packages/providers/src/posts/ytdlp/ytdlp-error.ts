@@ -4,7 +4,7 @@ import {
   SkipError,
   UnrecoverableError,
 } from "@clipmill/domain";
-import type { ProgramError } from "../run-program.ts";
+import type { ProgramError } from "../../programs/run-program.ts";
 
 /**
  * What an exit of yt-dlp means. It has one exit code for everything, so only its last ERROR line tells; the numbers

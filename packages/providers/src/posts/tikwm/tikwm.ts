@@ -1,8 +1,8 @@
 import { type EngineId, type PostSource, toEngineId } from "@clipmill/domain";
-import { createApiClient } from "./api-client.ts";
-import { toCommentPage, toPostPage } from "./listed-items.ts";
-import { toPageLink, toRequestedId } from "./page-link.ts";
-import { TikLiveDetail, toFetchedPost } from "./tiklive-detail.ts";
+import { createApiClient } from "../../http/api-client.ts";
+import { toCommentPage, toPostPage } from "../tiklive/listed-items.ts";
+import { toPageLink, toRequestedId } from "../page-link.ts";
+import { TikLiveDetail, toFetchedPost } from "../tiklive/tiklive-detail.ts";
 import { findTikwmError } from "./tikwm-error.ts";
 
 export interface TikwmOptions {

@@ -5,10 +5,10 @@ import {
   type PostSource,
   RetryableError,
 } from "@clipmill/domain";
-import { createApiClient } from "./api-client.ts";
+import { createApiClient } from "../../http/api-client.ts";
 import { toCommentPage, toPostPage, toReplyPage } from "./listed-items.ts";
-import { looseCount, looseObject, looseTextOrNull } from "./loose-fields.ts";
-import { toPageLink, toRequestedId } from "./page-link.ts";
+import { looseCount, looseObject, looseTextOrNull } from "../loose-fields.ts";
+import { toPageLink, toRequestedId } from "../page-link.ts";
 import { TikLiveDetail, toFetchedPost } from "./tiklive-detail.ts";
 import { findTikLiveError } from "./tiklive-error.ts";
 

@@ -14,8 +14,8 @@ import {
   looseObject,
   looseText,
   looseTextOrNull,
-} from "./loose-fields.ts";
-import { toPageUrl, toPostedAt } from "./tiklive-detail.ts";
+} from "../loose-fields.ts";
+import { toPageUrl, toPostedAt } from "../tiklive/tiklive-detail.ts";
 
 const looseList = <T extends z.ZodType>(entry: T) =>
   z

@@ -8,7 +8,7 @@ import {
   type Storage,
   UnrecoverableError,
 } from "@clipmill/domain";
-import { SNIFF_BYTES, sniffMedia } from "../media/sniff-media.ts";
+import { SNIFF_BYTES, sniffMedia } from "../../media/sniff-media.ts";
 import { parseImportDetail, toBareImport } from "./import-detail.ts";
 
 export interface ImportFileOptions {

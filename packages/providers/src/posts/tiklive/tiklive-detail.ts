@@ -15,7 +15,7 @@ import {
   looseObject,
   looseText,
   looseTextOrNull,
-} from "./loose-fields.ts";
+} from "../loose-fields.ts";
 
 const MusicInfo = looseObject({
   id: looseTextOrNull,

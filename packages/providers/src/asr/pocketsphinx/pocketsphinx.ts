@@ -2,9 +2,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type AsrProvider, RetryableError, toEngineId } from "@clipmill/domain";
-import { ProgramError, runProgram } from "../run-program.ts";
+import { ProgramError, runProgram } from "../../programs/run-program.ts";
 import { parsePocketsphinx } from "./pocketsphinx-output.ts";
-import { tidySegments } from "./tidy-segments.ts";
+import { tidySegments } from "../tidy-segments.ts";
 
 export interface PocketsphinxOptions {
   /** The program `pocketsphinx_continuous`. */

@@ -7,7 +7,7 @@ import {
   RetryableError,
 } from "@clipmill/domain";
 import { z } from "zod";
-import { looseCount, looseFlag, looseObject, looseText, looseTextOrNull } from "./loose-fields.ts";
+import { looseCount, looseFlag, looseObject, looseText, looseTextOrNull } from "../loose-fields.ts";
 import { TikLiveDetail, toEngagement, toNumericIds, toPost, toPostedAt } from "./tiklive-detail.ts";
 
 /** Lists in the words that TikLiveAPI and tikwm share. */

@@ -2,8 +2,8 @@ import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type OcrProvider, RetryableError, toEngineId, UnrecoverableError } from "@clipmill/domain";
-import { toProgramEnv } from "../program-env.ts";
-import { ProgramError, runProgram } from "../run-program.ts";
+import { toProgramEnv } from "../../programs/program-env.ts";
+import { ProgramError, runProgram } from "../../programs/run-program.ts";
 import { selectReading, toLines } from "./tesseract-lines.ts";
 
 export interface TesseractOptions {

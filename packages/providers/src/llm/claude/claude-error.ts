@@ -1,6 +1,6 @@
 import { APIConnectionError, APIError } from "@anthropic-ai/sdk";
 import { type ClipmillError, type EngineId, RetryableError } from "@clipmill/domain";
-import { mayHaveArrived, parseRetryAfter, toStatusError } from "../upstream-error.ts";
+import { mayHaveArrived, parseRetryAfter, toStatusError } from "../../http/upstream-error.ts";
 
 /** `error.type` where it says more than the status: some overloads come with 200 or 500, and not with 529. */
 const STATUS_OF_TYPE: Readonly<Record<string, number>> = {

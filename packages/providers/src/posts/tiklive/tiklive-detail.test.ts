@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseExactJson } from "./exact-json.ts";
+import { parseExactJson } from "../../http/exact-json.ts";
 import { TikLiveDetail, toFetchedPost } from "./tiklive-detail.ts";
 
 const ID = "7345678901234567890";

@@ -1,8 +1,8 @@
 import { type EngineId, type PostSource, RetryableError, toEngineId } from "@clipmill/domain";
-import { toProgramEnv } from "../program-env.ts";
-import { ProgramError, runProgram } from "../run-program.ts";
-import { parseExactJson } from "./exact-json.ts";
-import { toPageLink, toRequestedId } from "./page-link.ts";
+import { toProgramEnv } from "../../programs/program-env.ts";
+import { ProgramError, runProgram } from "../../programs/run-program.ts";
+import { parseExactJson } from "../../http/exact-json.ts";
+import { toPageLink, toRequestedId } from "../page-link.ts";
 import { toYtDlpError } from "./ytdlp-error.ts";
 import { toYtDlpPost, YtDlpInfo } from "./ytdlp-info.ts";
 

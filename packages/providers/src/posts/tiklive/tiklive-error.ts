@@ -1,6 +1,6 @@
 import { type ClipmillError, RetryableError, SkipError } from "@clipmill/domain";
-import { findWaitMs, type RateHeaders } from "../rate-headers.ts";
-import { toStatusError } from "../upstream-error.ts";
+import { findWaitMs, type RateHeaders } from "../../http/rate-headers.ts";
+import { toStatusError } from "../../http/upstream-error.ts";
 
 /** The error that an answer of TikLiveAPI stands for, or null for one that may hold a post. */
 export function findTikLiveError(
