@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Segment, sha256 } from "@clipmill/domain";
 import type { SampleFile, SamplePost } from "../src/sample-posts.ts";
-import { wordRecall } from "../src/word-recall.ts";
+import { wordRecall } from "../src/asr/word-recall.ts";
 import { type Draft, drafts } from "./drafts.ts";
 
 const PACK = fileURLToPath(new URL(".", import.meta.url));

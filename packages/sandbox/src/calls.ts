@@ -1,4 +1,4 @@
-import { type FaultKind, ROUTE_NAMES, type RouteName } from "./fault.ts";
+import { type FaultKind, ROUTE_NAMES, type RouteName } from "./faults/fault.ts";
 
 export interface RouteCalls {
   total: number;

@@ -1,20 +1,20 @@
 import type { Log } from "@clipmill/domain";
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { z } from "zod";
-import { type Endpoint, parseBody, type SandboxRequest } from "./answer.ts";
-import { applyFault } from "./apply-fault.ts";
+import { type Endpoint, parseBody, type SandboxRequest } from "./claude/answer.ts";
+import { applyFault } from "./faults/apply-fault.ts";
 import { type CallCounter, type Calls, newCallCounter } from "./calls.ts";
-import { toCdn } from "./cdn.ts";
+import { toCdn } from "./tiktok/cdn.ts";
 import { deliver } from "./deliver.ts";
-import { Fault, type ParsedFault } from "./fault.ts";
-import { type FaultPlan, newFaultPlan } from "./fault-plan.ts";
-import { toMessages } from "./messages.ts";
+import { Fault, type ParsedFault } from "./faults/fault.ts";
+import { type FaultPlan, newFaultPlan } from "./faults/fault-plan.ts";
+import { toMessages } from "./claude/messages.ts";
 import { type PlantedPost, toSamplePost } from "./planted-posts.ts";
-import { newPresignedLinks } from "./presigned-links.ts";
+import { newPresignedLinks } from "./tiktok/presigned-links.ts";
 import { type SamplePost, samplePosts } from "./sample-posts.ts";
-import { toShortLinks } from "./short-links.ts";
-import { toTiklive } from "./tiklive.ts";
-import { toTranscriptions } from "./transcriptions.ts";
+import { toShortLinks } from "./tiktok/short-links.ts";
+import { toTiklive } from "./tiklive/tiklive.ts";
+import { toTranscriptions } from "./asr/transcriptions.ts";
 
 /** An hour of 16 kHz mono WAV is 115 MB. */
 const MAX_BODY_BYTES = 128_000_000;

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { FastifyReply } from "fastify";
-import type { Answer } from "./answer.ts";
-import { type Delivery, toHalf } from "./apply-fault.ts";
+import type { Answer } from "./claude/answer.ts";
+import { type Delivery, toHalf } from "./faults/apply-fault.ts";
 
 const DRIP_PIECES = 50;
 const OVERSIZED_BYTES = 100_000_000_000;

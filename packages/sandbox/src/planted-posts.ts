@@ -1,5 +1,5 @@
 import type { AwemeId } from "@clipmill/domain";
-import { Fault } from "./fault.ts";
+import { Fault } from "./faults/fault.ts";
 import type { SampleFile, SamplePost } from "./sample-posts.ts";
 
 /** A post that is planted beside the pack's, for cases that the pack has not. */

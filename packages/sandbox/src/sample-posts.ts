@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { AwemeId, isErrorCode, Segment, Sha256 } from "@clipmill/domain";
 import { z } from "zod";
-import { Fault } from "./fault.ts";
+import { Fault } from "./faults/fault.ts";
 
 const PACK = new URL("../pack/", import.meta.url);
 

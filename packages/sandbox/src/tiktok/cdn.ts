@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
-import { type Answer, type Endpoint, type SandboxRequest, toTextAnswer } from "./answer.ts";
-import type { PlantedPost } from "./planted-posts.ts";
+import { type Answer, type Endpoint, type SandboxRequest, toTextAnswer } from "../claude/answer.ts";
+import type { PlantedPost } from "../planted-posts.ts";
 import type { PresignedLinks } from "./presigned-links.ts";
-import { type SampleFile, type SamplePost, toSamplePath } from "./sample-posts.ts";
+import { type SampleFile, type SamplePost, toSamplePath } from "../sample-posts.ts";
 
 type Rendition = "play" | "hd" | "wm";
 

@@ -1,4 +1,4 @@
-import { type Answer, toJsonAnswer, toTextAnswer } from "./answer.ts";
+import { type Answer, toJsonAnswer, toTextAnswer } from "../claude/answer.ts";
 import type { RouteName } from "./fault.ts";
 
 /** What an upstream may fail with, in its own words. */

@@ -1,5 +1,5 @@
-import { type Endpoint, toTextAnswer } from "./answer.ts";
-import type { SamplePost } from "./sample-posts.ts";
+import { type Endpoint, toTextAnswer } from "../claude/answer.ts";
+import type { SamplePost } from "../sample-posts.ts";
 
 /** Short links lead to the post's page with tracking parameters; a dead code leads to the home page, as TikTok's do. */
 export function toShortLinks(posts: readonly SamplePost[]): Endpoint {

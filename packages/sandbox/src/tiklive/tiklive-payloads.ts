@@ -1,5 +1,5 @@
-import { toRenditionName } from "./cdn.ts";
-import type { SampleFile, SamplePost } from "./sample-posts.ts";
+import { toRenditionName } from "../tiktok/cdn.ts";
+import type { SampleFile, SamplePost } from "../sample-posts.ts";
 
 /** A presigned link to a file, made anew for every answer. */
 export type ToLink = (name: string) => string;

@@ -1,4 +1,4 @@
-import { type Answer, parseBody, toJsonAnswer, toTextAnswer } from "./answer.ts";
+import { type Answer, parseBody, toJsonAnswer, toTextAnswer } from "../claude/answer.ts";
 import type { FaultKind, ParsedFault, RouteName } from "./fault.ts";
 import { toFailure } from "./upstream-failure.ts";
 

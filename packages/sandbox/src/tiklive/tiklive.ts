@@ -1,6 +1,6 @@
-import { type Answer, type Endpoint, type SandboxRequest, toJsonAnswer } from "./answer.ts";
-import type { RouteName } from "./fault.ts";
-import type { SamplePost } from "./sample-posts.ts";
+import { type Answer, type Endpoint, type SandboxRequest, toJsonAnswer } from "../claude/answer.ts";
+import type { RouteName } from "../faults/fault.ts";
+import type { SamplePost } from "../sample-posts.ts";
 import {
   toComment,
   toDetail,
@@ -9,7 +9,7 @@ import {
   toPayload,
   toUserInfo,
 } from "./tiklive-payloads.ts";
-import { toFailure } from "./upstream-failure.ts";
+import { toFailure } from "../faults/upstream-failure.ts";
 
 /** Pages are smaller than what callers ask for. */
 const MAX_PAGE = 30;

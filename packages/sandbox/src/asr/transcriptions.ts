@@ -1,5 +1,5 @@
-import { type Answer, type Endpoint, type SandboxRequest, toJsonAnswer } from "./answer.ts";
-import type { SamplePost } from "./sample-posts.ts";
+import { type Answer, type Endpoint, type SandboxRequest, toJsonAnswer } from "../claude/answer.ts";
+import type { SamplePost } from "../sample-posts.ts";
 
 const WAV_HEADER_BYTES = 44;
 const WAV_BYTES_PER_SECOND = 32_000;

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import type { RouteName } from "./fault.ts";
+import type { RouteName } from "../faults/fault.ts";
 
 /** A request as the stand-ins see it. */
 export interface SandboxRequest {

@@ -8,9 +8,9 @@ import {
 } from "./answer.ts";
 import { toEvidencePhrases } from "./evidence-phrases.ts";
 import { type MessagesRequest, parseMessagesRequest } from "./messages-request.ts";
-import type { SamplePost } from "./sample-posts.ts";
+import type { SamplePost } from "../sample-posts.ts";
 import { toSchemaAnswer } from "./schema-answer.ts";
-import { newAnthropicRequestId, toAnthropicError } from "./upstream-failure.ts";
+import { newAnthropicRequestId, toAnthropicError } from "../faults/upstream-failure.ts";
 
 const CHARS_PER_TOKEN = 4;
 /** What the stand-in claims to have thought when thinking is not switched off. */
