@@ -4,27 +4,27 @@ import {
   validatorCompiler,
   type ZodTypeProvider,
 } from "fastify-type-provider-zod";
-import { registerAccessLog } from "./access-log.ts";
+import { registerAccessLog } from "./http/access-log.ts";
 import type { Api, ApiDeps } from "./deps.ts";
-import { registerDocs } from "./docs.ts";
-import { registerErrorHandling, sendFault } from "./error-handling.ts";
-import { registerOpenApi } from "./openapi.ts";
-import { REQUEST_ID_HEADER, toRequestId } from "./request-id.ts";
-import { backfills } from "./routes/backfills.ts";
-import { dead } from "./routes/dead.ts";
-import { errors } from "./routes/errors.ts";
-import { cancelJob } from "./routes/cancel-job.ts";
-import { getJob } from "./routes/get-job.ts";
-import { getPost } from "./routes/get-post.ts";
-import { home } from "./routes/home.ts";
-import { jobPage } from "./routes/job-page.ts";
-import { livez } from "./routes/livez.ts";
-import { openapiJson } from "./routes/openapi-json.ts";
-import { postJob } from "./routes/post-job.ts";
-import { readyz } from "./routes/readyz.ts";
-import { stylesheet } from "./routes/stylesheet.ts";
-import { registerSameOrigin } from "./same-origin.ts";
-import { registerSecurityHeaders } from "./security-headers.ts";
+import { registerDocs } from "./docs/docs.ts";
+import { registerErrorHandling, sendFault } from "./http/error-handling.ts";
+import { registerOpenApi } from "./docs/openapi.ts";
+import { REQUEST_ID_HEADER, toRequestId } from "./http/request-id.ts";
+import { backfills } from "./v1/backfills/backfills.ts";
+import { dead } from "./v1/dead-letter/dead.ts";
+import { errors } from "./pages/errors.ts";
+import { cancelJob } from "./v1/jobs/cancel-job.ts";
+import { getJob } from "./v1/jobs/get-job.ts";
+import { getPost } from "./v1/posts/get-post.ts";
+import { home } from "./pages/home.ts";
+import { jobPage } from "./pages/job-page.ts";
+import { livez } from "./health/livez.ts";
+import { openapiJson } from "./docs/openapi-json.ts";
+import { postJob } from "./v1/jobs/post-job.ts";
+import { readyz } from "./health/readyz.ts";
+import { stylesheet } from "./pages/stylesheet.ts";
+import { registerSameOrigin } from "./http/same-origin.ts";
+import { registerSecurityHeaders } from "./http/security-headers.ts";
 
 const BODY_LIMIT_BYTES = 64 * 1024;
 

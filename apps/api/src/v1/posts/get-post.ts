@@ -1,8 +1,8 @@
 import { PostId, PostResult, UnrecoverableError } from "@clipmill/domain";
 import { z } from "zod";
-import { createAnswerMemory } from "../answer-memory.ts";
-import type { Api, ApiDeps } from "../deps.ts";
-import { problemResponses } from "../openapi.ts";
+import { createAnswerMemory } from "./answer-memory.ts";
+import type { Api, ApiDeps } from "../../deps.ts";
+import { problemResponses } from "../../docs/openapi.ts";
 
 /** `GET /v1/posts/:aweme_id`; local files without an aweme_id are found under `file-<sha256>`. */
 export function getPost(api: Api, { posts, answerMemoryBytes }: ApiDeps): void {

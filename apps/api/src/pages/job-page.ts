@@ -1,7 +1,7 @@
 import { renderJobPage } from "@clipmill/dashboard";
 import { z } from "zod";
 import type { Api, ApiDeps } from "../deps.ts";
-import { getRequest } from "../get-request.ts";
+import { getRequest } from "../v1/jobs/get-request.ts";
 
 /** `GET /jobs/:id` for people. */
 export function jobPage(api: Api, { requests }: ApiDeps): void {

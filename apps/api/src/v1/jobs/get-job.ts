@@ -1,8 +1,8 @@
 import { z } from "zod";
-import type { Api, ApiDeps } from "../deps.ts";
-import { getRequest } from "../get-request.ts";
-import { Job, toJob } from "../job.ts";
-import { problemResponses } from "../openapi.ts";
+import type { Api, ApiDeps } from "../../deps.ts";
+import { getRequest } from "./get-request.ts";
+import { Job, toJob } from "./job.ts";
+import { problemResponses } from "../../docs/openapi.ts";
 
 /** `GET /v1/jobs/:id` */
 export function getJob(api: Api, { requests }: ApiDeps): void {

@@ -1,8 +1,8 @@
 import { renderProblemPage } from "@clipmill/dashboard";
 import { type Outage, toOutage } from "@clipmill/db";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { Api, ApiDeps } from "./deps.ts";
-import { checkHealth } from "./health.ts";
+import type { Api, ApiDeps } from "../deps.ts";
+import { checkHealth } from "../health/health.ts";
 import { type Fault, toFault, toProblem } from "./problem.ts";
 
 /** For 429 and 503 when nobody named a time. */

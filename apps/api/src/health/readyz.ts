@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Api, ApiDeps } from "../deps.ts";
-import { checkHealth } from "../health.ts";
+import { checkHealth } from "./health.ts";
 
 const Readiness = z.object({
   status: z.enum(["ok", "unavailable"]),

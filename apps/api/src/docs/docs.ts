@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import reference from "@scalar/fastify-api-reference";
-import type { Api } from "./deps.ts";
+import type { Api } from "../deps.ts";
 
 /** Scalar's page at `/docs/`, from its own bundle. It may talk to nobody but us, whatever its settings come to be. */
 export async function registerDocs(api: Api): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Api } from "./deps.ts";
+import type { Api } from "../deps.ts";
 import { toPath } from "./error-handling.ts";
 
 /** Longer paths are nobody's job id. */

@@ -2,11 +2,11 @@ import type { Readable } from "node:stream";
 import type { Backfill as StoredBackfill } from "@clipmill/db";
 import { BackfillId, hashJson, Output, UnrecoverableError } from "@clipmill/domain";
 import { z } from "zod";
-import { LIST_TYPES, type ListType, readLinks } from "../backfill/read-links.ts";
-import { takeList } from "../backfill/take-list.ts";
-import type { Api, ApiDeps } from "../deps.ts";
-import { IDEMPOTENCY_KEY_HEADER, parseIdempotencyKey } from "../idempotency-key.ts";
-import { problemResponses } from "../openapi.ts";
+import { LIST_TYPES, type ListType, readLinks } from "./read-links.ts";
+import { takeList } from "./take-list.ts";
+import type { Api, ApiDeps } from "../../deps.ts";
+import { IDEMPOTENCY_KEY_HEADER, parseIdempotencyKey } from "../../http/idempotency-key.ts";
+import { problemResponses } from "../../docs/openapi.ts";
 
 /** Until accounts exist there is one tenant. */
 const TENANT = "local";

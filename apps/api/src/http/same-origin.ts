@@ -1,6 +1,6 @@
 import { isSameOrigin } from "@clipmill/dashboard";
 import { UnrecoverableError } from "@clipmill/domain";
-import type { Api } from "./deps.ts";
+import type { Api } from "../deps.ts";
 
 const READING = new Set(["GET", "HEAD", "OPTIONS"]);
 

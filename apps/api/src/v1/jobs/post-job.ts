@@ -10,13 +10,13 @@ import {
 } from "@clipmill/domain";
 import type { FastifyReply } from "fastify";
 import { z } from "zod";
-import type { Api, ApiDeps } from "../deps.ts";
-import { getRequest } from "../get-request.ts";
-import { IDEMPOTENCY_KEY_HEADER, parseIdempotencyKey } from "../idempotency-key.ts";
-import { Job, toJob, toJobPath } from "../job.ts";
-import { Moment } from "../moment.ts";
-import { problemResponses } from "../openapi.ts";
-import { parseWait } from "../prefer.ts";
+import type { Api, ApiDeps } from "../../deps.ts";
+import { getRequest } from "./get-request.ts";
+import { IDEMPOTENCY_KEY_HEADER, parseIdempotencyKey } from "../../http/idempotency-key.ts";
+import { Job, toJob, toJobPath } from "./job.ts";
+import { Moment } from "../dead-letter/moment.ts";
+import { problemResponses } from "../../docs/openapi.ts";
+import { parseWait } from "../../http/prefer.ts";
 
 /** Until accounts exist there is one tenant. */
 const TENANT = "local";

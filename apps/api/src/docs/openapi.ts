@@ -2,9 +2,9 @@ import swagger from "@fastify/swagger";
 import { PostResult } from "@clipmill/domain";
 import { jsonSchemaTransform, jsonSchemaTransformObject } from "fastify-type-provider-zod";
 import { z } from "zod";
-import type { Api } from "./deps.ts";
-import { Job } from "./job.ts";
-import { Problem } from "./problem.ts";
+import type { Api } from "../deps.ts";
+import { Job } from "../v1/jobs/job.ts";
+import { Problem } from "../http/problem.ts";
 
 /** Of the HTTP interface: changes with it, not with clipmill's releases. */
 const API_VERSION = "1.0.0";

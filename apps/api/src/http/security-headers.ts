@@ -1,4 +1,4 @@
-import type { Api } from "./deps.ts";
+import type { Api } from "../deps.ts";
 
 /** Our pages run no script and load one style sheet. Routes that need more (docs, board) set their own. */
 const PAGE_CSP = [

@@ -1,7 +1,7 @@
 import { UnrecoverableError } from "@clipmill/domain";
 import { z } from "zod";
-import type { Api, ApiDeps } from "../deps.ts";
-import { problemResponses } from "../openapi.ts";
+import type { Api, ApiDeps } from "../../deps.ts";
+import { problemResponses } from "../../docs/openapi.ts";
 import {
   deadFilterFields,
   DeadJob,

@@ -1,4 +1,4 @@
-import type { ApiDeps, Health } from "./deps.ts";
+import type { ApiDeps, Health } from "../deps.ts";
 
 /** A pool that waits for a dead server must not make the probe hang: orchestrators give up after a second or more. */
 const HEALTH_TIMEOUT_MS = 2_000;

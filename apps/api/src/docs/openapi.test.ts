@@ -2,10 +2,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { createLogger } from "@clipmill/config";
 import { validate } from "@scalar/openapi-parser";
 import { describe, expect, it } from "vitest";
-import { buildApp } from "./app.ts";
-import type { ApiDeps } from "./deps.ts";
+import { buildApp } from "../app.ts";
+import type { ApiDeps } from "../deps.ts";
 
-const COMMITTED = new URL("../openapi.json", import.meta.url);
+const COMMITTED = new URL("../../openapi.json", import.meta.url);
 
 async function loadDocument(): Promise<Record<string, object>> {
   // Describing the routes calls none of what they need.

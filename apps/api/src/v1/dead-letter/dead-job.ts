@@ -1,7 +1,7 @@
 import type { DeadFilter, DeadJob as Dead, DeadJobDetail as DeadDetail } from "@clipmill/db";
 import { ERROR_CODES, type ErrorCode } from "@clipmill/domain";
 import { z } from "zod";
-import { Moment } from "../moment.ts";
+import { Moment } from "./moment.ts";
 
 const CODES = Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]];
 const name = z
