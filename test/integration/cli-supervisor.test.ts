@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { identifyProcess } from "../../apps/cli/bootstrap/pid-lock.mjs";
-import { chooseApiPort } from "../../apps/cli/src/api-port.ts";
+import { chooseApiPort } from "../../apps/cli/src/up/api-port.ts";
 import { EnvironmentError, UsageError } from "../../apps/cli/src/failure.ts";
-import { findRunState, lockHome } from "../../apps/cli/src/run-state.ts";
-import { createSupervisor, type Supervisor } from "../../apps/cli/src/supervisor.ts";
+import { findRunState, lockHome } from "../../apps/cli/src/up/run-state.ts";
+import { createSupervisor, type Supervisor } from "../../apps/cli/src/up/supervisor.ts";
 
 /** Does what its argument says; counts its lives in a file. */
 const CHILD = `

@@ -133,8 +133,8 @@ function toSelection(ids: readonly number[] = [], { all = false, limit, ...optio
 
 async function withDeadLetter<T>(use: (dead: DeadLetter) => Promise<T>): Promise<T> {
   const { createDatabase, createDeadLetter } = await import("@clipmill/db");
-  const { toReason } = await import("../database.ts");
-  const { findRunState } = await import("../run-state.ts");
+  const { toReason } = await import("../up/database.ts");
+  const { findRunState } = await import("../up/run-state.ts");
   const { CLIPMILL_HOME, DATABASE_URL } = loadCliConfig();
   const url = DATABASE_URL ?? findRunState(CLIPMILL_HOME)?.databaseUrl;
   if (url === undefined)

@@ -11,7 +11,7 @@ export function addDoctorCommand(program: Command): void {
     )
     .option("--json", "print the findings as JSON")
     .action(async ({ json = false }: { json?: boolean }) => {
-      const { examine } = await import("../doctor.ts");
+      const { examine } = await import("../doctor/doctor.ts");
       const findings = await examine(loadCliConfig());
       if (json) console.log(JSON.stringify(findings, null, 2));
       else {

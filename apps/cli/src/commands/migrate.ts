@@ -6,7 +6,7 @@ export function addMigrateCommand(program: Command): void {
     .command("migrate")
     .description("Bring the database at DATABASE_URL up to date; `up` does so by itself.")
     .action(async () => {
-      const { serveDatabase } = await import("../database.ts");
+      const { serveDatabase } = await import("../up/database.ts");
       const database = await serveDatabase(loadCliConfig(), (line) =>
         console.error(`clipmill: ${line}`),
       );

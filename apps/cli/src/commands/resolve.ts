@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { loadCliConfig } from "../load-cli-config.ts";
 import { toPrintable } from "../printable.ts";
-import type { ResolvedLink } from "../resolver.ts";
+import type { ResolvedLink } from "../run/resolver.ts";
 
 export function addResolveCommand(program: Command): void {
   program
@@ -14,7 +14,7 @@ export function addResolveCommand(program: Command): void {
 
 async function resolve(links: string[], { json = false }: { json?: boolean }): Promise<void> {
   const config = loadCliConfig();
-  const { createResolver } = await import("../resolver.ts");
+  const { createResolver } = await import("../run/resolver.ts");
   const resolver = createResolver({ sandboxUrl: config.CLIPMILL_SANDBOX_URL });
   try {
     for (const link of links) {

@@ -5,7 +5,7 @@ import { EnvironmentError, InterruptedError, UsageError } from "../failure.ts";
 import { loadCliConfig } from "../load-cli-config.ts";
 import { parseLanguage } from "../parse-options.ts";
 import { toPrintable, toSecondsText } from "../printable.ts";
-import { type Shutdown, listenForShutdown } from "../shutdown.ts";
+import { type Shutdown, listenForShutdown } from "../up/shutdown.ts";
 
 interface RunOptions {
   json?: boolean;
@@ -33,7 +33,7 @@ async function run(
   { json = false, language, fresh = false }: RunOptions,
 ): Promise<void> {
   const config = loadCliConfig();
-  const { toIntake } = await import("../intake.ts");
+  const { toIntake } = await import("../run/intake.ts");
   const shutdown = listenForShutdown();
   const { signal } = shutdown;
   const intake = await explainInput(() =>
@@ -41,8 +41,8 @@ async function run(
   );
   const service = await findOrStart(config, shutdown);
   try {
-    const { createRequests } = await import("../requests.ts");
-    const { followRequest } = await import("../progress.ts");
+    const { createRequests } = await import("../run/requests.ts");
+    const { followRequest } = await import("../run/progress.ts");
     const onError = (error: Error) => notice(`database: ${error.message}`);
     const requests = createRequests(config, { ...service, onError });
     try {
@@ -76,7 +76,7 @@ interface Service {
 
 /** A running `up` does the work; without one, a worker is started for this command. */
 async function findOrStart(config: Config, shutdown: Shutdown): Promise<Service> {
-  const { findRunState, lockHome } = await import("../run-state.ts");
+  const { findRunState, lockHome } = await import("../up/run-state.ts");
   const running = findRunState(config.CLIPMILL_HOME);
   if (running !== null) {
     if (running.apiUrl === null) {
@@ -86,7 +86,7 @@ async function findOrStart(config: Config, shutdown: Shutdown): Promise<Service>
     }
     return { ...running, failed: new Promise(() => {}), close: async () => {} };
   }
-  const { startStack } = await import("../stack.ts");
+  const { startStack } = await import("../up/stack.ts");
   const home = lockHome(config.CLIPMILL_HOME);
   try {
     const stack = await startStack(config, { api: false, notice });
@@ -119,7 +119,7 @@ async function explainInput<T>(understand: () => Promise<T>): Promise<T> {
 
 async function printView({ failure, result, state }: RequestView, json: boolean): Promise<void> {
   if (result !== null) {
-    const { toReport } = await import("../report.ts");
+    const { toReport } = await import("../run/report.ts");
     console.log(json ? JSON.stringify(result, null, 2) : toReport(result));
     return;
   }

@@ -2,7 +2,7 @@ import { createLogger } from "@clipmill/config";
 import type { Command } from "commander";
 import { loadCliConfig } from "../load-cli-config.ts";
 import { parsePort } from "../parse-options.ts";
-import { listenForShutdown } from "../shutdown.ts";
+import { listenForShutdown } from "../up/shutdown.ts";
 
 /** Started by `up` as a process of its own, so that a fault asked for there cannot stop anything else. */
 export function addSandboxCommand(program: Command): void {

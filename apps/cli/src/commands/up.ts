@@ -2,10 +2,10 @@ import type { Command } from "commander";
 import { InterruptedError, UsageError } from "../failure.ts";
 import { loadCliConfig } from "../load-cli-config.ts";
 import { parsePort } from "../parse-options.ts";
-import type { DemoOutcome } from "../demo.ts";
-import type { Stack } from "../stack.ts";
+import type { DemoOutcome } from "../up/demo.ts";
+import type { Stack } from "../up/stack.ts";
 import type { Config } from "@clipmill/config";
-import { type Shutdown, listenForShutdown } from "../shutdown.ts";
+import { type Shutdown, listenForShutdown } from "../up/shutdown.ts";
 
 interface UpOptions {
   demo?: boolean;
@@ -40,8 +40,8 @@ export function addUpCommand(program: Command): void {
 
 async function up({ demo = false, once = false, port }: UpOptions): Promise<void> {
   const config = loadCliConfig();
-  const { lockHome } = await import("../run-state.ts");
-  const { startStack } = await import("../stack.ts");
+  const { lockHome } = await import("../up/run-state.ts");
+  const { startStack } = await import("../up/stack.ts");
   const shutdown = listenForShutdown();
   const home = lockHome(config.CLIPMILL_HOME);
   try {
@@ -79,9 +79,9 @@ async function showDemo(
     return null;
   }
   const { databaseUrl, sandboxUrl } = stack;
-  const { createRequests } = await import("../requests.ts");
-  const { runDemo } = await import("../demo.ts");
-  const { hasRecogniser } = await import("../recogniser.ts");
+  const { createRequests } = await import("../run/requests.ts");
+  const { runDemo } = await import("../up/demo.ts");
+  const { hasRecogniser } = await import("../up/recogniser.ts");
   const onError = (error: Error) => notice(`database: ${error.message}`);
   const requests = createRequests(config, { databaseUrl, sandboxUrl, onError });
   try {

@@ -3,7 +3,7 @@ import { chmod, mkdir, symlink } from "node:fs/promises";
 import { dirname, isAbsolute, join } from "node:path";
 import type { Config } from "@clipmill/config";
 import { findEngine, installEngine } from "./engines.ts";
-import { EnvironmentError, UsageError } from "./failure.ts";
+import { EnvironmentError, UsageError } from "../failure.ts";
 
 export interface Ffmpeg {
   path: string;

@@ -3,7 +3,7 @@ import type { Config } from "@clipmill/config";
 import { migrateDatabase } from "@clipmill/db";
 import { startEmbeddedPostgres } from "@clipmill/postgres";
 import { migrateQueueSchema } from "@clipmill/queue";
-import { EnvironmentError, UsageError } from "./failure.ts";
+import { EnvironmentError, UsageError } from "../failure.ts";
 
 export interface ServedDatabase {
   /** Holds the password. */

@@ -1,9 +1,9 @@
 import { parseLink, type RequestView } from "@clipmill/domain";
 import { type SamplePost, samplePosts } from "@clipmill/sandbox";
 import { findDifferences } from "./demo-verdict.ts";
-import { toCostText, toPrintable, toSecondsText } from "./printable.ts";
-import { followRequest, type StageChange } from "./progress.ts";
-import type { Intake, Requests } from "./requests.ts";
+import { toCostText, toPrintable, toSecondsText } from "../printable.ts";
+import { followRequest, type StageChange } from "../run/progress.ts";
+import type { Intake, Requests } from "../run/requests.ts";
 
 export interface DemoOptions {
   requests: Requests;

@@ -4,10 +4,10 @@ import { cp, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { findNpm } from "../bootstrap/npm.mjs";
-import { tryPidLock } from "../bootstrap/pid-lock.mjs";
-import { EnvironmentError } from "./failure.ts";
-import { ENGINE_MANIFESTS } from "./paths.ts";
+import { findNpm } from "../../bootstrap/npm.mjs";
+import { tryPidLock } from "../../bootstrap/pid-lock.mjs";
+import { EnvironmentError } from "../failure.ts";
+import { ENGINE_MANIFESTS } from "../paths.ts";
 
 const execute = promisify(execFile);
 const NPM_TIMEOUT_MS = 300_000;

@@ -6,11 +6,11 @@ import type { Config } from "@clipmill/config";
 import { createDatabase } from "@clipmill/db";
 import { findPostgresBinaries } from "@clipmill/postgres";
 import { checkRedis } from "@clipmill/queue";
-import { chooseApiPort } from "./api-port.ts";
-import { toReason } from "./database.ts";
+import { chooseApiPort } from "../up/api-port.ts";
+import { toReason } from "../up/database.ts";
 import { findFfmpeg } from "./ffmpeg.ts";
-import { findPocketsphinx } from "./recogniser.ts";
-import { findRunState } from "./run-state.ts";
+import { findPocketsphinx } from "../up/recogniser.ts";
+import { findRunState } from "../up/run-state.ts";
 
 /** One thing that clipmill depends on. */
 export interface Finding {

@@ -2,8 +2,8 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { findHolder, tryPidLock } from "../bootstrap/pid-lock.mjs";
-import { EnvironmentError } from "./failure.ts";
+import { findHolder, tryPidLock } from "../../bootstrap/pid-lock.mjs";
+import { EnvironmentError } from "../failure.ts";
 
 /** Where a running `clipmill up` can be reached. Holds the database's password: the file is 0600. */
 const RunState = z.object({

@@ -1,5 +1,5 @@
 import type { PostResult } from "@clipmill/domain";
-import { toCostText, toPrintable } from "./printable.ts";
+import { toCostText, toPrintable } from "../printable.ts";
 
 /** A result for a person at a terminal. Everything in it came from outside. */
 export function toReport(result: PostResult): string {

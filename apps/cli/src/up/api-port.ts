@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
-import { UsageError } from "./failure.ts";
+import { UsageError } from "../failure.ts";
 
 const DEFAULT_PORT = 4_600;
 const TRIED_PORTS = 20;

@@ -8,7 +8,7 @@ import {
   createStorage,
   importFile,
 } from "@clipmill/providers";
-import { requireFfmpeg } from "./ffmpeg.ts";
+import { requireFfmpeg } from "../doctor/ffmpeg.ts";
 import type { Intake } from "./requests.ts";
 
 export interface IntakeOptions {

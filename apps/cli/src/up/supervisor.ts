@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ChildLog, openChildLog } from "./child-log.ts";
-import { EnvironmentError, UsageError } from "./failure.ts";
+import { EnvironmentError, UsageError } from "../failure.ts";
 
 /**
  * What a child does: sends `{ type: "ready", url? }` over IPC once it works, and stops gracefully on SIGTERM and

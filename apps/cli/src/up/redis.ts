@@ -1,5 +1,5 @@
 import { checkRedis } from "@clipmill/queue";
-import { UsageError } from "./failure.ts";
+import { UsageError } from "../failure.ts";
 
 /** Throws UsageError with the line that mends it when the configured Redis would lose or refuse jobs. */
 export async function requireUsableRedis(url: string | undefined): Promise<void> {
