@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
-import { SkipReporter } from "./support/reporter.ts";
+import { SkipReporter } from "./support/servers/reporter.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 

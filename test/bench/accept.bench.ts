@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { findFreePort } from "../support/free-port.ts";
+import { findFreePort } from "../support/servers/free-port.ts";
 import { type FullWindow, fillWindow } from "./support/full-window.ts";
 import { json, numberOption } from "./support/options.ts";
 import { startProgram } from "./support/program.ts";

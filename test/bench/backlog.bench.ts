@@ -1,6 +1,6 @@
 import { createDatabase, createWorkStore, type Database } from "@clipmill/db";
 import type { WorkStore } from "@clipmill/domain";
-import { newPostId, planToy, toSubmission } from "../support/toy-pipeline.ts";
+import { newPostId, planToy, toSubmission } from "../support/work/toy-pipeline.ts";
 import { json, numberOption } from "./support/options.ts";
 import { printReport } from "./support/report.ts";
 import { type BenchServers, createBenchDatabase, startServers } from "./support/servers.ts";

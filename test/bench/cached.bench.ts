@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { startProcess } from "./support/child.ts";
-import { findFreePort } from "../support/free-port.ts";
+import { findFreePort } from "../support/servers/free-port.ts";
 import { json, numberOption } from "./support/options.ts";
 import { startProgram } from "./support/program.ts";
 import { printReport } from "./support/report.ts";

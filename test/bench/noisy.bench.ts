@@ -1,6 +1,6 @@
 import { createListener, createRequestReader } from "@clipmill/db";
 import type { RequestReader } from "@clipmill/domain";
-import { newPostId, toSubmission } from "../support/toy-pipeline.ts";
+import { newPostId, toSubmission } from "../support/work/toy-pipeline.ts";
 import { json, numberOption } from "./support/options.ts";
 import { printReport } from "./support/report.ts";
 import { type BenchServers, startServers } from "./support/servers.ts";

@@ -1,5 +1,5 @@
 import { createDatabase, createWorkStore, grantCredits } from "@clipmill/db";
-import { newPostId, planToy, toSubmission } from "../support/toy-pipeline.ts";
+import { newPostId, planToy, toSubmission } from "../support/work/toy-pipeline.ts";
 import type { ToyWorkerArgs } from "./processes/toy-worker.ts";
 import { type BenchProcess, startProcess } from "./support/child.ts";
 import { json, numberOption } from "./support/options.ts";

@@ -1,4 +1,4 @@
-import { newPostId, toSubmission } from "../support/toy-pipeline.ts";
+import { newPostId, toSubmission } from "../support/work/toy-pipeline.ts";
 import { json, numberOption } from "./support/options.ts";
 import { printReport } from "./support/report.ts";
 import { type BenchServers, startServers } from "./support/servers.ts";

@@ -9,7 +9,7 @@ import {
   createRunner,
   createSlots,
 } from "@clipmill/queue";
-import { createToyStages, planToy, silentLog } from "../../support/toy-pipeline.ts";
+import { createToyStages, planToy, silentLog } from "../../support/work/toy-pipeline.ts";
 
 /** One worker with all roles, as `clipmill up` starts it, around stages that only take time. */
 export interface TimedWorkerArgs {

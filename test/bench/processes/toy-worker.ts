@@ -10,7 +10,7 @@ import {
   createSlots,
   type Loop,
 } from "@clipmill/queue";
-import { createToyStages, planToy, silentLog } from "../../support/toy-pipeline.ts";
+import { createToyStages, planToy, silentLog } from "../../support/work/toy-pipeline.ts";
 
 /** The real worker program's parts around stages that do nothing. */
 export interface ToyWorkerArgs {

@@ -1,7 +1,7 @@
 import { createDatabase, createUpstreamStore } from "@clipmill/db";
 import { ClipmillError, RetryableError, type UpstreamPolicy } from "@clipmill/domain";
 import { createUpstreams } from "@clipmill/queue";
-import { silentLog } from "../../support/toy-pipeline.ts";
+import { silentLog } from "../../support/work/toy-pipeline.ts";
 
 /** One worker process in front of the simulated upstream: its jobs come in bursts, and go back to wait when told to. */
 export interface UpstreamCallerArgs {

@@ -7,7 +7,7 @@ import { startEmbeddedPostgres } from "@clipmill/postgres";
 import { migrateQueueSchema } from "@clipmill/queue";
 import { Redis } from "ioredis";
 import pg from "pg";
-import { startTestRedis } from "../../support/global-setup-redis.ts";
+import { startTestRedis } from "../../support/servers/global-setup-redis.ts";
 
 /** A durable Postgres and a Redis of the benchmark's own. */
 export interface BenchServers {

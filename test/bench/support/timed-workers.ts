@@ -1,6 +1,6 @@
 import { createDatabase, createWorkStore, type Database } from "@clipmill/db";
 import type { WorkStore } from "@clipmill/domain";
-import { planToy } from "../../support/toy-pipeline.ts";
+import { planToy } from "../../support/work/toy-pipeline.ts";
 import type { GpuReport, TimedWorkerArgs } from "../processes/timed-worker.ts";
 import { type BenchProcess, startProcess } from "./child.ts";
 import {

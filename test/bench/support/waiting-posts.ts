@@ -1,6 +1,6 @@
 import type { Database } from "@clipmill/db";
 import type { WorkStore } from "@clipmill/domain";
-import { newPostId, toSubmission } from "../../support/toy-pipeline.ts";
+import { newPostId, toSubmission } from "../../support/work/toy-pipeline.ts";
 
 const STEP = 100_000;
 const RANKS = { standard: 2, backfill: 3 } as const;

@@ -1,3 +1,0 @@
-import { describeQueueBackend } from "../support/describe-queue-backend.ts";
-
-describeQueueBackend("the queue on Postgres", () => null);

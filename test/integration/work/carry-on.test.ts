@@ -1,0 +1,144 @@
+import { createWorkStore } from "@clipmill/db";
+import type { CarryOn, ClaimedJob, Submission, WorkStore } from "@clipmill/domain";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { newPostId, planToy, toSubmission } from "../../support/work/toy-pipeline.ts";
+import { openWorkFixture, toDone, type WorkFixture } from "../../support/work/work-fixture.ts";
+
+const LEASE_MS = 30_000;
+const ROUTE: CarryOn = { workerId: "worker-1", stages: ["second", "third"], slots: { gpu: 2 } };
+
+let fixture: WorkFixture;
+let rows: WorkFixture["rows"];
+let work: WorkStore;
+
+beforeEach(async () => {
+  fixture = await openWorkFixture();
+  ({ rows } = fixture);
+  work = openStore(10);
+});
+
+afterEach(() => fixture[Symbol.asyncDispose]());
+
+function openStore(size: number): WorkStore {
+  const window = { io: size, gpu: size, cpu: size, llm: size };
+  const options = { plan: planToy, leaseMs: LEASE_MS, queuedForMs: 60_000, window };
+  return createWorkStore(fixture.database, options);
+}
+
+/** Ends the first step of so many new posts in one settlement, on that route. */
+async function endFirsts(count: number, route: CarryOn, more: Partial<Submission> = {}) {
+  await work.accept(Array.from({ length: count }, () => toSubmission(newPostId(), more)));
+  const jobs = await work.claim(await work.pick("io", count), "worker-1");
+  expect(jobs).toHaveLength(count);
+  return await work.settle(
+    jobs.map((job) => toDone(job, job.key)),
+    route,
+  );
+}
+
+const findStates = async () =>
+  (
+    await rows<{ state: string }>("select state from stage_job where queue = 'gpu' order by state")
+  ).map(({ state }) => state);
+
+test("next steps are the caller's own up to its slots; the others are handed off", async () => {
+  const { carriedOn, handedOff } = await endFirsts(3, ROUTE);
+  expect(handedOff).toMatchObject([{ stage: "second", epoch: 1 }]);
+  expect(carriedOn).toHaveLength(2);
+  for (const job of carriedOn) {
+    const { key } = job;
+    const known = { stage: "second", epoch: 1, attempts: 0, lane: "standard", ageMs: 0 };
+    expect(job).toMatchObject({ ...known, key, input: { postId: key } });
+    const [row] = await rows(
+      `select state, epoch, worker_id, run_at, started_at is not null as started,
+         extract(epoch from deadline - now())::float8 * 1000 > ${LEASE_MS / 2} as leased
+       from stage_job where id = $1`,
+      [job.id],
+    );
+    const held = { state: "running", epoch: 1, worker_id: "worker-1", run_at: null };
+    expect(row).toEqual({ ...held, started: true, leased: true });
+  }
+});
+
+test("a slot is taken once, also where a step that is stored already is planned past", async () => {
+  const [known, plain] = [newPostId(), newPostId()];
+  await rows(
+    `insert into stage_job (stage, key, queue, lane, tenant, input, state, output, finished_at)
+     values ('second', $1, 'gpu', 2, 'local', '{}', 'done', $2, now())`,
+    [known, { postId: known }],
+  );
+  await work.accept([known, plain].map((postId) => toSubmission(postId)));
+  const claim = async (queue: "io" | "gpu", count: number) =>
+    await work.claim(await work.pick(queue, count), "worker-1");
+  const firsts = new Map((await claim("io", 2)).map((job) => [job.key, job]));
+  const [first, other] = [firsts.get(known), firsts.get(plain)];
+  if (first === undefined || other === undefined) throw new Error("nothing was picked");
+  const { carriedOn } = await work.settle([toDone(other, plain)], ROUTE);
+  const [second] = carriedOn as [ClaimedJob];
+  // One of them wants its third step at once, the other after a look at what is stored.
+  const both = [toDone(first, known), toDone(second, plain)];
+  const next = await work.settle(both, { ...ROUTE, slots: { llm: 1 } });
+  expect(next.carriedOn).toMatchObject([{ stage: "third", key: plain }]);
+  expect(next.handedOff).toMatchObject([{ stage: "third", key: known }]);
+});
+
+test("what is carried on is held, fenced and ended like any claimed job", async () => {
+  const { carriedOn } = await endFirsts(1, ROUTE);
+  const [job] = carriedOn as [ClaimedJob];
+  const ref = { id: job.id, epoch: job.epoch };
+  expect(await work.extend([ref])).toEqual([ref]);
+  await rows("update stage_job set deadline = now() - interval '1 second' where id = $1", [job.id]);
+  expect(await work.reconcile()).toMatchObject({ expired: 1 });
+  const [again] = await work.claim(await work.pick("gpu", 1), "worker-2");
+  if (again === undefined) throw new Error("it was not given out again");
+  expect(again).toMatchObject({ id: job.id, epoch: 2, input: job.input });
+  expect((await work.settle([toDone(ref, job.key)], ROUTE)).fenced).toEqual([ref]);
+  const next = await work.settle([toDone(again, job.key)], { ...ROUTE, slots: { llm: 1 } });
+  expect(next).toMatchObject({ fenced: [], carriedOn: [{ stage: "third", key: job.key }] });
+});
+
+test("nothing is carried on past work that waits for a dispatcher", async () => {
+  await endFirsts(1, { ...ROUTE, slots: {} });
+  await rows(
+    "update stage_job set state = 'ready', run_at = now(), deadline = null where queue = 'gpu'",
+  );
+  expect(await endFirsts(1, ROUTE)).toMatchObject({ carriedOn: [], handedOff: [] });
+  expect(await findStates()).toEqual(["ready", "ready"]);
+});
+
+test("a stage that was not named goes by a hint", async () => {
+  const { carriedOn, handedOff } = await endFirsts(1, { ...ROUTE, stages: ["third"] });
+  expect({ carriedOn, handedOff: handedOff.length }).toEqual({ carriedOn: [], handedOff: 1 });
+});
+
+test("a tenant with a cap waits for a dispatcher, which counts", async () => {
+  await rows("insert into tenant (id, max_in_flight) values ('capped-on', 9)");
+  expect(await endFirsts(1, ROUTE, { tenant: "capped-on" })).toMatchObject({ carriedOn: [] });
+  expect(await findStates()).toEqual(["ready"]);
+});
+
+test("what nobody wants any more is not started", async () => {
+  await work.accept([
+    toSubmission(newPostId(), { deadline: new Date(Date.now() + 60_000).toISOString() }),
+  ]);
+  const [job] = await work.claim(await work.pick("io", 1), "worker-1");
+  if (job === undefined) throw new Error("nothing was picked");
+  await rows("update request set deadline = now() - interval '1 second'");
+  expect(await work.settle([toDone(job, job.key)], ROUTE)).toMatchObject({ carriedOn: [] });
+});
+
+test("a step that somebody else runs already is not carried on a second time", async () => {
+  const postId = newPostId();
+  await work.accept([toSubmission(postId)]);
+  const [job] = await work.claim(await work.pick("io", 1), "worker-1");
+  if (job === undefined) throw new Error("nothing was picked");
+  await rows(
+    `insert into stage_job (stage, key, queue, lane, tenant, input, state, epoch, deadline)
+     values ('second', $1, 'gpu', 2, 'local', '{}', 'running', 1, now() + interval '1 minute')`,
+    [postId],
+  );
+  expect(await work.settle([toDone(job, postId)], ROUTE)).toMatchObject({
+    carriedOn: [],
+    handedOff: [],
+  });
+});

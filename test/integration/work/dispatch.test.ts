@@ -1,0 +1,136 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { newPostId, toSubmission } from "../../support/work/toy-pipeline.ts";
+import { openWorkFixture, toDone, type WorkFixture } from "../../support/work/work-fixture.ts";
+
+let fixture: WorkFixture;
+let work: WorkFixture["work"];
+let rows: WorkFixture["rows"];
+let stagesOf: WorkFixture["stagesOf"];
+let requestOf: WorkFixture["requestOf"];
+
+beforeAll(async () => {
+  fixture = await openWorkFixture();
+  ({ work, rows, stagesOf, requestOf } = fixture);
+});
+
+afterAll(() => fixture[Symbol.asyncDispose]());
+
+describe("dispatch", () => {
+  test("lets interactive work pass a backlog, and keeps a share for the lanes below", async () => {
+    const backlog = Array.from({ length: 300 }, () =>
+      toSubmission(newPostId(), { lane: "backfill" }),
+    );
+    await work.accept(backlog);
+    const urgent = Array.from({ length: 100 }, () =>
+      toSubmission(newPostId(), { lane: "interactive" }),
+    );
+    await work.accept(urgent);
+    await rows(
+      "update stage_job set state = 'ready', run_at = now(), deadline = null where state = 'queued'",
+    );
+    const picked = await work.pick("io", 50);
+    const count = (lane: string) => picked.filter((job) => job.lane === lane).length;
+    expect(picked).toHaveLength(50);
+    expect(count("interactive")).toBeGreaterThan(25);
+    expect(count("backfill")).toBeGreaterThanOrEqual(5);
+    expect(await work.pick("io", 50)).toEqual([]);
+    await rows("delete from stage_job where state in ('ready', 'queued')");
+  });
+
+  test("shares a lane between tenants whatever their backlogs", async () => {
+    await work.accept(
+      Array.from({ length: 200 }, () => toSubmission(newPostId(), { tenant: "loud" })),
+    );
+    await work.accept(
+      Array.from({ length: 10 }, () => toSubmission(newPostId(), { tenant: "quiet" })),
+    );
+    const picked = await work.pick("io", 20);
+    const { rows: tenants } = await fixture.database.pool.query(
+      "select tenant, count(*) from stage_job where id = any ($1) group by tenant order by tenant",
+      [picked.map((job) => job.id)],
+    );
+    expect(tenants).toEqual([
+      { tenant: "loud", count: 10 },
+      { tenant: "quiet", count: 10 },
+    ]);
+    await rows("delete from stage_job where state in ('ready', 'queued')");
+  });
+
+  test("moves a waiting job up when a better-placed request joins", async () => {
+    const postId = newPostId();
+    await work.accept([toSubmission(postId, { lane: "backfill" })]);
+    await work.accept([toSubmission(postId, { lane: "interactive" })]);
+    expect(await stagesOf(postId)).toMatchObject([{ lane: 1 }]);
+  });
+});
+
+describe("reconcile", () => {
+  test("condemns a job only after three crashes on its own, and never its neighbour", async () => {
+    await rows("delete from stage_job where state in ('ready', 'queued')");
+    const culprit = newPostId();
+    const neighbour = newPostId();
+    const [guilty, innocent] = await work.accept([toSubmission(culprit), toSubmission(neighbour)]);
+    const expireLeases = () =>
+      rows("update stage_job set deadline = now() - interval '1 second' where state = 'running'");
+    // One crash takes both down; from then on each runs alone.
+    await work.claim(await work.pick("io", 10), "doomed");
+    await expireLeases();
+    expect(await work.reconcile()).toMatchObject({ expired: 2, poisoned: 0 });
+
+    let culpritRuns = 0;
+    for (let round = 0; round < 4; round++) {
+      const picked = await work.pick("io", 10);
+      expect(picked).toMatchObject([{ lane: "solo" }]);
+      const [job] = await work.claim(picked, "alone");
+      if (job === undefined) throw new Error("not claimed");
+      if (job.key === neighbour) {
+        await work.settle([toDone(job, neighbour)]);
+      } else {
+        culpritRuns++;
+        expect(await work.startAlone(job)).toBe(true);
+        await expireLeases();
+        expect(await work.reconcile()).toMatchObject({ poisoned: culpritRuns === 3 ? 1 : 0 });
+      }
+    }
+    expect(await requestOf(guilty?.requestId)).toMatchObject({
+      state: "failed",
+      error_code: "poison",
+    });
+    expect(await requestOf(innocent?.requestId)).toMatchObject({ state: "open" });
+    expect(await stagesOf(neighbour)).toMatchObject([
+      { stage: "first", state: "done" },
+      { stage: "second" },
+    ]);
+  });
+
+  test("lays no crash at the door of a job that still waited to run alone", async () => {
+    await rows("delete from stage_job where state in ('ready', 'queued')");
+    const postId = newPostId();
+    await work.accept([toSubmission(postId)]);
+    for (let crash = 0; crash < 5; crash++) {
+      const [job] = await work.claim(await work.pick("io", 10), "doomed");
+      if (job === undefined) throw new Error("not claimed");
+      await rows(
+        "update stage_job set deadline = now() - interval '1 second' where state = 'running'",
+      );
+      expect(await work.reconcile()).toMatchObject({ expired: 1, poisoned: 0 });
+      expect(await work.startAlone(job)).toBe(false);
+    }
+    const [job] = await work.claim(await work.pick("io", 10), "alone");
+    if (job === undefined) throw new Error("not claimed");
+    expect(await work.startAlone(job)).toBe(true);
+    await work.settle([toDone(job, postId)]);
+    expect((await stagesOf(postId))[0]).toMatchObject({ stage: "first", state: "done" });
+  });
+
+  test("requeues a hint that nobody claimed in time", async () => {
+    const postId = newPostId();
+    await work.accept([toSubmission(postId)]);
+    await work.pick("io", 1_000);
+    await rows(
+      "update stage_job set deadline = now() - interval '1 second' where state = 'queued'",
+    );
+    expect((await work.reconcile()).requeued).toBeGreaterThanOrEqual(1);
+    expect(await stagesOf(postId)).toMatchObject([{ state: "ready", attempts: 0 }]);
+  });
+});

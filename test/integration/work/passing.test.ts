@@ -1,0 +1,132 @@
+import type { PickedJob, QueueName } from "@clipmill/domain";
+import { createDispatcher } from "@clipmill/queue";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { newPostId, toSubmission } from "../../support/work/toy-pipeline.ts";
+import { openWorkFixture, toDone, type WorkFixture } from "../../support/work/work-fixture.ts";
+
+const WINDOW = 9;
+const NO_LOG = { debug() {}, info() {}, warn() {}, error() {}, child: () => NO_LOG };
+
+let fixture: WorkFixture;
+let work: WorkFixture["work"];
+
+beforeEach(async () => {
+  fixture = await openWorkFixture();
+  ({ work } = fixture);
+});
+
+afterEach(() => fixture[Symbol.asyncDispose]());
+
+const submit = (tenant: string, count: number, lane: "interactive" | "standard" = "standard") =>
+  work.accept(Array.from({ length: count }, () => toSubmission(newPostId(), { tenant, lane })));
+
+/** As the queue serves them. */
+function toRank({ lane, ahead, owed }: PickedJob): number {
+  if (lane === "interactive") return ahead ? 0 : 1;
+  if (owed) return 1;
+  return ahead ? 2 : 3;
+}
+
+async function tenantsOf(picked: readonly PickedJob[]): Promise<string[]> {
+  const { rows } = await fixture.database.pool.query<{ tenant: string }>(
+    "select tenant from stage_job where id = any ($1)",
+    [picked.map(({ id }) => id)],
+  );
+  return rows.map(({ tenant }) => tenant).sort();
+}
+
+test("only what is ahead passes a full window, as often as it may and up to a third of it", async () => {
+  await submit("loud", 50);
+  await work.pick("io", WINDOW);
+  await submit("quiet", 50);
+  expect(await work.pick("io", WINDOW)).toEqual([]);
+  const one = await work.pick("io", WINDOW, { allowed: 1, made: 0 });
+  expect(one).toMatchObject([{ ahead: true, passing: true }]);
+  expect(await tenantsOf(one)).toEqual(["quiet"]);
+  const rest = await work.pick("io", WINDOW, { allowed: 9, made: 1 });
+  expect(await tenantsOf(rest)).toEqual(["quiet", "quiet"]);
+  await submit("third", 5);
+  expect(await work.pick("io", WINDOW, { allowed: 9, made: 3 })).toEqual([]);
+});
+
+test("an interactive job passes a full window of its own tenant's", async () => {
+  await submit("local", 50);
+  await work.claim(await work.pick("io", 3), "worker");
+  await work.pick("io", WINDOW);
+  await submit("local", 1, "interactive");
+  expect(await work.pick("io", WINDOW)).toEqual([]);
+  const passed = await work.pick("io", WINDOW, { allowed: 1, made: 0 });
+  expect(passed).toMatchObject([{ lane: "interactive", ahead: false, passing: true }]);
+});
+
+test("what a lane's share brings before a better lane is owed, and nothing else", async () => {
+  await submit("local", 50);
+  expect((await work.pick("io", 10)).filter(({ owed }) => owed)).toEqual([]);
+  await submit("local", 50, "interactive");
+  const picked = await work.pick("io", 30);
+  const owed = picked.filter((job) => job.owed).map(({ lane }) => lane);
+  // 30 % of 20 places, rounded by chance.
+  expect([...new Set(owed)]).toEqual(["standard"]);
+  expect(owed.length).toBeGreaterThanOrEqual(6);
+  expect(owed.length).toBeLessThanOrEqual(7);
+  expect(picked.filter(({ lane }) => lane === "interactive")).toHaveLength(20 - owed.length);
+});
+
+test("who has a fair share in flight passes nobody", async () => {
+  await submit("loud", 50);
+  await submit("other", 50);
+  await work.pick("io", WINDOW);
+  expect(await work.pick("io", WINDOW, { allowed: 9, made: 0 })).toEqual([]);
+});
+
+test("the lanes keep their shares of what has passed, too", async () => {
+  await submit("loud", 50);
+  await submit("urgent", 50, "interactive");
+  // Of 2 places and 18 that passed, 30 % are more than both places.
+  const picked = await work.pick("io", 2, { allowed: 0, made: 18 });
+  expect(picked.map(({ lane }) => lane)).toEqual(["standard", "standard"]);
+});
+
+test("whoever is passed all the time keeps the share of its lane", async () => {
+  const hints: PickedJob[] = [];
+  const isBetter = (a: PickedJob, b: PickedJob) => toRank(a) < toRank(b);
+  await submit("loud", 200);
+  const dispatcher = createDispatcher({
+    work,
+    hints: {
+      push: (_queue: QueueName, jobs) => Promise.resolve(void hints.push(...jobs)),
+      countWaiting: () => Promise.resolve(0),
+    },
+    nextReady: (_queue, timeoutMs) => {
+      const { promise, resolve } = Promise.withResolvers<boolean>();
+      const timer = setTimeout(() => resolve(false), timeoutMs);
+      return { promise, cancel: () => (clearTimeout(timer), resolve(false)) };
+    },
+    window: { io: WINDOW, gpu: 0, cpu: 0, llm: 0 },
+    log: NO_LOG,
+  });
+  const served: string[] = [];
+  let tenants = 0;
+  const submitNewcomer = () => submit(`newcomer-${tenants++}`, 1, "interactive");
+  try {
+    await vi.waitFor(() => expect(hints).toHaveLength(WINDOW));
+    for (let n = 0; n < 20; n++) await submitNewcomer();
+    // One slot; for each newcomer that it serves, another one comes.
+    while (served.length < 150) {
+      await vi.waitFor(() => expect(hints.length).toBeGreaterThan(0));
+      const best = hints.reduce((found, hint) => (isBetter(hint, found) ? hint : found));
+      hints.splice(hints.indexOf(best), 1);
+      const [job] = await work.claim([best], "worker");
+      if (job === undefined) throw new Error("not claimed");
+      served.push(best.lane);
+      await work.settle([toDone(job, job.key)]);
+      if (best.lane === "interactive") await submitNewcomer();
+      await new Promise((resolve) => setTimeout(resolve, 15));
+    }
+  } finally {
+    await dispatcher.close();
+  }
+  const loud = served.slice(50).filter((lane) => lane === "standard").length;
+  expect(loud).toBeGreaterThanOrEqual(20);
+  expect(loud).toBeLessThanOrEqual(60);
+});
