@@ -23,7 +23,7 @@ export default defineConfig({
           name: "integration",
           include: ["test/**/*.test.ts"],
           exclude: ["test/chaos/**", "test/bench/**"],
-          globalSetup: ["test/support/global-setup.ts"],
+          globalSetup: ["test/support/servers/global-setup.ts"],
         },
       },
     ],

@@ -86,7 +86,7 @@ function start(
     storageDirectory,
     control: null,
   };
-  const path = fileURLToPath(new URL(`../chaos/processes/${file}`, import.meta.url));
+  const path = fileURLToPath(new URL(`../../chaos/processes/${file}`, import.meta.url));
   const child = fork(path, [JSON.stringify(args)], {
     env: {
       ...process.env,

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { FAULT_KINDS } from "../../chaos/harness/faults.ts";
 
-const ROOT = new URL("../../", import.meta.url);
+const ROOT = new URL("../../../", import.meta.url);
 const page = readFileSync(new URL("test/chaos/FAULTS.md", ROOT), "utf8");
 const rows = page.split("\n").filter((line) => /^\| \d+ +\|/.test(line));
 const named = [...page.matchAll(/`(test\/[^`]+)` › "([^"]+)"/g)];

@@ -14,7 +14,7 @@ import { createHttpFake, type FakeRequest, sendJson } from "../../support/fakes/
 import { hasProgram, speakWithFlite, toSilence } from "../../support/servers/programs.ts";
 
 const WORDS = "thank you for watching and see you in the next video";
-const SHARED_CLIP = join(import.meta.dirname, "../../../shared/clips/tts-flite-awb-thanks.wav");
+const SHARED_CLIP = join(import.meta.dirname, "../../../../shared/clips/tts-flite-awb-thanks.wav");
 const PROGRAM = "pocketsphinx_continuous";
 const hasPocketsphinx = (await findPocketsphinx(PROGRAM)) !== null;
 const hasFlite = hasProgram("flite", "--version");

@@ -32,7 +32,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     ffmpeg: runs("ffmpeg", "-version") && runs("ffprobe", "-version"),
     pocketsphinx: isOnPath("pocketsphinx_continuous"),
     tesseract: runs("tesseract", "--version"),
-    shared: existsSync(new URL("../../../shared/clips", import.meta.url)),
+    shared: existsSync(new URL("../../../../shared/clips", import.meta.url)),
   });
   return async () => {
     await Promise.all([postgres.close(), redis?.close()]);
