@@ -38,7 +38,7 @@ async function timeBatch({ work }: Side): Promise<{ postMs: number; pickMs: numb
   await work.accept(fresh);
   for (const queue of QUEUES) {
     const pickedAt = performance.now();
-    const picked = await work.pick(queue, BATCH);
+    const picked = await work.dispatch(queue, BATCH);
     pickMs = Math.max(pickMs, performance.now() - pickedAt);
     const jobs = await work.claim(picked, "bench");
     const outcomes = jobs.map(({ id, epoch, input }) => {

@@ -33,7 +33,7 @@ export interface ChaosResult extends Verdict {
   faults: Partial<Record<FaultKind, number>>;
   fenced: number;
   /** Steps that ran without a hint, where the step before them had ended. */
-  carried: number;
+  startedEagerly: number;
   reconciled: number;
   waited: Waited;
   seconds: number;
@@ -123,7 +123,7 @@ export async function runChaos({
       shared: load.counts.shared,
       deaths,
       fenced: counts.fenced,
-      carried: counts.carried,
+      startedEagerly: counts.eager,
       reconciled: counts.reconciled,
       waited: watch.most(),
       backend,

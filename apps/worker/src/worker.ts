@@ -30,7 +30,7 @@ import { createMedia } from "./media.ts";
 import { createRefetchingStorage } from "./refetching-storage.ts";
 import { requireProcessors } from "./require-processors.ts";
 import { createDispatchWindow } from "./window.ts";
-import { startReporting } from "./reporting.ts";
+import { startHeartbeat } from "./heartbeat.ts";
 import { startRetention } from "./retention.ts";
 import { toUpstreamPolicies, withUpstreams } from "./upstream-policies.ts";
 
@@ -129,7 +129,7 @@ export async function createWorker(config: Config, log: Log, leave: () => void):
     const slotCounts = Object.fromEntries(
       config.CLIPMILL_QUEUES.map((queue) => [queue, concurrency[queue]]),
     );
-    const reporting = await startReporting(
+    const reporting = await startHeartbeat(
       registry,
       { id: workerId, queues: config.CLIPMILL_QUEUES, engines: ids, slots: slotCounts },
       log,

@@ -2,7 +2,7 @@ import { expect, test, vi } from "vitest";
 import { ConfigError } from "./config.ts";
 import { createFailpointTrap } from "./failpoint-trap.ts";
 
-const KNOWN = ["after-claim", "after-pick"];
+const KNOWN = ["after-claim", "after-dispatch"];
 
 test("failpoints are inert outside tests, and where none is named", () => {
   expect(createFailpointTrap({ FAIL_AT: "after-claim", NODE_ENV: "production" }, KNOWN)).toBeNull();
@@ -17,11 +17,11 @@ test("an unknown failpoint is a wrong setting", () => {
 
 test("the named point kills, at the named place only", () => {
   const kill = vi.spyOn(process, "kill").mockReturnValue(true);
-  const trap = createFailpointTrap({ FAIL_AT: "after-pick:gpu", NODE_ENV: "test" }, KNOWN);
+  const trap = createFailpointTrap({ FAIL_AT: "after-dispatch:gpu", NODE_ENV: "test" }, KNOWN);
   trap?.("after-claim", "gpu");
-  trap?.("after-pick", "io");
+  trap?.("after-dispatch", "io");
   expect(kill).not.toHaveBeenCalled();
-  trap?.("after-pick", "gpu");
+  trap?.("after-dispatch", "gpu");
   expect(kill).toHaveBeenCalledWith(process.pid, "SIGKILL");
   kill.mockRestore();
 });

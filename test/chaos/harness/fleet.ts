@@ -30,7 +30,7 @@ export interface Member {
 export interface FleetCounts {
   deaths: number;
   fenced: number;
-  carried: number;
+  eager: number;
   reconciled: number;
 }
 
@@ -67,7 +67,7 @@ const ROLES: Readonly<Record<Role, Pick<ChaosArguments, "roles" | "queues">>> = 
 const RESTART_AFTER_MS = 100;
 
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
-  const counts: FleetCounts = { deaths: 0, fenced: 0, carried: 0, reconciled: 0 };
+  const counts: FleetCounts = { deaths: 0, fenced: 0, eager: 0, reconciled: 0 };
   const sizes = options.common.control === "no-reconciler" ? { ...SIZES, reconciler: 0 } : SIZES;
   const names = Object.entries(sizes).flatMap(([role, size]) =>
     Array.from({ length: size }, (_, i) => ({ role: role as Role, name: `${role}-${i + 1}` })),

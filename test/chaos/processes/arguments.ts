@@ -43,7 +43,7 @@ export type FromProcess =
   /** Results refused because another worker held the job by then. */
   | { type: "fenced"; count: number }
   /** Next steps that the worker which ended the one before them ran at once. */
-  | { type: "carried"; count: number }
+  | { type: "eager"; count: number }
   | { type: "reconciled"; count: number };
 
 export function parseArguments(): ChaosArguments {

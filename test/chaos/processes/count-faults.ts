@@ -1,19 +1,19 @@
 import type { WorkStore } from "@clipmill/domain";
 import type { FromProcess } from "./arguments.ts";
 
-/** Tells the harness what the fence, the carrier and the reconciler did: a fault that reached nothing proves nothing. */
+/** Tells the harness what the fence, eager starts and the reconciler did: a fault that reached nothing proves nothing. */
 export function countFaults(work: WorkStore, tell: (message: FromProcess) => void): WorkStore {
   const tellReconciled = (count: number) => {
     if (count > 0) tell({ type: "reconciled", count });
   };
   return {
     ...work,
-    async settle(outcomes, carryOn) {
-      const settled = await work.settle(outcomes, carryOn);
+    async settle(outcomes, eagerStart) {
+      const settled = await work.settle(outcomes, eagerStart);
       const results = new Set(outcomes.filter(({ kind }) => kind === "done").map(({ id }) => id));
       const count = settled.fenced.filter(({ id }) => results.has(id)).length;
       if (count > 0) tell({ type: "fenced", count });
-      if (settled.carriedOn.length > 0) tell({ type: "carried", count: settled.carriedOn.length });
+      if (settled.started.length > 0) tell({ type: "eager", count: settled.started.length });
       return settled;
     },
     async reconcile(options) {

@@ -35,8 +35,8 @@ export function withoutProtection(
 function withoutFence(work: WorkStore, { pool }: Database): WorkStore {
   return {
     ...work,
-    async settle(outcomes, carryOn) {
-      const settled = await work.settle(outcomes, carryOn);
+    async settle(outcomes, eagerStart) {
+      const settled = await work.settle(outcomes, eagerStart);
       const refused = new Set(settled.fenced.map(({ id }) => id));
       const late = outcomes.filter(({ id, kind }) => kind === "done" && refused.has(id));
       if (late.length === 0) return settled;
@@ -51,8 +51,8 @@ function withoutFence(work: WorkStore, { pool }: Database): WorkStore {
         ...outcome,
         epoch: epochs.get(outcome.id) ?? outcome.epoch,
       }));
-      const { handedOff } = await work.settle(forced);
-      return { ...settled, handedOff: [...settled.handedOff, ...handedOff] };
+      const { enqueued } = await work.settle(forced);
+      return { ...settled, enqueued: [...settled.enqueued, ...enqueued] };
     },
   };
 }
@@ -69,7 +69,7 @@ function withLateSettle(work: WorkStore, { pool }: Database, options: WorkStoreO
   );
   return {
     ...work,
-    async settle(outcomes, carryOn) {
+    async settle(outcomes, eagerStart) {
       const { fenced } = await resultsOnly.settle(outcomes);
       const lost = new Set(fenced.map(({ id }) => id));
       const ended = outcomes.filter(({ id, kind }) => isEnd(kind) && !lost.has(id));
@@ -81,7 +81,7 @@ function withLateSettle(work: WorkStore, { pool }: Database, options: WorkStoreO
          where id = any ($1)`,
         [ended.map(({ id }) => id), LEASE_MS],
       );
-      return { ...(await work.settle(ended, carryOn)), fenced };
+      return { ...(await work.settle(ended, eagerStart)), fenced };
     },
   };
 }

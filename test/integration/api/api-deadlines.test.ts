@@ -59,7 +59,7 @@ describe("a deadline", () => {
       expect(response.statusCode).toBe(422);
       expect(response.json()).toMatchObject({ code: "deadline_missed" });
     }
-    expect((await work.pick("io", 100)).map(({ key }) => key)).not.toContain(body.url);
+    expect((await work.dispatch("io", 100)).map(({ key }) => key)).not.toContain(body.url);
     await work.expireDeadlines();
     const { rows } = await database.pool.query(
       "select state, error_code from request where post_id = $1",

@@ -65,7 +65,7 @@ describe("POST /v1/jobs", () => {
     ["no url", {}, "#/url"],
     ["a url that is no text", { url: 7 }, "#/url"],
     ["an unknown key", { url: ID, urls: [] }, "#"],
-    ["an unknown lane", { url: ID, lane: "solo" }, "#/lane"],
+    ["an unknown lane", { url: ID, lane: "quarantine" }, "#/lane"],
     ["an unknown output", { url: ID, outputs: ["video"] }, "#/outputs/0"],
     ["no outputs", { url: ID, outputs: [] }, "#/outputs"],
     ["a freshness that is neither true nor false", { url: ID, fresh: "yes" }, "#/fresh"],

@@ -74,7 +74,7 @@ async function finish(
   output: object,
   records: StageRecord[] = [],
 ) {
-  const claimed = await work.claim(await work.pick(queue, 100), "test-worker");
+  const claimed = await work.claim(await work.dispatch(queue, 100), "test-worker");
   const job = claimed.find(
     (each) => each.stage === stage && JSON.stringify(each.input).includes(about),
   );

@@ -204,7 +204,7 @@ for (const { title, backend, isMissing } of BACKENDS) {
       },
     );
 
-    test.each(["after-pick:io", "after-push:io"])(
+    test.each(["after-dispatch:io", "after-push:io"])(
       "a dispatcher dies %s, and its hints are found or given out again",
       async (failAt) => {
         await accept();
@@ -214,11 +214,11 @@ for (const { title, backend, isMissing } of BACKENDS) {
       },
     );
 
-    test("a worker dies with a step that it carried on, and another goes on from there", async () => {
+    test("a worker dies with a step that it started eagerly, and another goes on from there", async () => {
       // A worker that knows no stage yet carries nothing on.
       const known = toPostId("good", 2);
       await accept(known);
-      const doomed = start("worker.ts", { roles: ["work"], failAt: "after-carry:hear" });
+      const doomed = start("worker.ts", { roles: ["work"], failAt: "after-eager-start:hear" });
       start("worker.ts", { roles: ["dispatch", "reconcile"] });
       const isDone = "select state from request where state = 'done'";
       await vi.waitFor(

@@ -29,7 +29,9 @@ const acceptMany = (count: number) =>
 
 test("twenty dispatchers at once give out no job twice", async () => {
   await acceptMany(60);
-  const picked = (await Promise.all(Array.from({ length: 20 }, () => work.pick("io", 60)))).flat();
+  const picked = (
+    await Promise.all(Array.from({ length: 20 }, () => work.dispatch("io", 60)))
+  ).flat();
   expect(new Set(picked.map(({ id }) => id)).size).toBe(picked.length);
   expect(picked).toHaveLength(60);
 });
@@ -44,12 +46,12 @@ test("a dispatcher that is cut off in its turn gives it up, and what it had pick
     Object.assign(client, { query: silent });
   });
   const options = { plan: planToy, leaseMs: 30_000, queuedForMs: 30_000 };
-  void createWorkStore(cut, options).pick("io", 10);
+  void createWorkStore(cut, options).dispatch("io", 10);
   const holders =
     "select 1 from pg_locks where locktype = 'advisory' and granted and database = (select oid from pg_database where datname = current_database())";
   await vi.waitFor(async () => expect((await database.pool.query(holders)).rowCount).toBe(1));
-  expect(await work.pick("io", 10)).toEqual([]);
-  await vi.waitFor(async () => expect(await work.pick("io", 10)).toHaveLength(3), {
+  expect(await work.dispatch("io", 10)).toEqual([]);
+  await vi.waitFor(async () => expect(await work.dispatch("io", 10)).toHaveLength(3), {
     timeout: 10_000,
     interval: 100,
   });
@@ -57,7 +59,7 @@ test("a dispatcher that is cut off in its turn gives it up, and what it had pick
 
 test("twenty reconcilers at once repair each job once", async () => {
   await acceptMany(60);
-  await work.claim(await work.pick("io", 60), "dead");
+  await work.claim(await work.dispatch("io", 60), "dead");
   await database.pool.query("update stage_job set deadline = now() - interval '1 second'");
   const counts = await Promise.all(Array.from({ length: 20 }, () => work.reconcile()));
   expect(counts.reduce((sum, { expired }) => sum + expired, 0)).toBe(60);
@@ -98,7 +100,7 @@ test.each([-1, 1])(
     await acceptMany(1);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + hours * 3_600_000 });
     try {
-      const jobs = await work.claim(await work.pick("io", 1), "skewed");
+      const jobs = await work.claim(await work.dispatch("io", 1), "skewed");
       expect(jobs).toHaveLength(1);
       expect(await work.extend(jobs)).toHaveLength(1);
       expect(await work.reconcile()).toMatchObject({ requeued: 0, expired: 0 });
@@ -119,12 +121,12 @@ test("a stage of another version of the program is left for that version", async
     leaseMs: 30_000,
     log: silentLog,
   });
-  const [ref] = await work.pick("io", 1);
+  const [ref] = await work.dispatch("io", 1);
   if (ref === undefined) throw new Error("nothing was picked");
   expect(await runner.run(ref)).toMatchObject({ kind: "released" });
   await runner.close();
   const { rows } = await database.pool.query("select state, attempts, crashes from stage_job");
   expect(rows).toEqual([{ state: "ready", attempts: 0, crashes: 0 }]);
   // Time for that version's worker to take it; without it two programs would pass it on all the time.
-  expect(await work.pick("io", 1)).toEqual([]);
+  expect(await work.dispatch("io", 1)).toEqual([]);
 });

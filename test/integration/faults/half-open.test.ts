@@ -82,7 +82,7 @@ describe("a settlement", () => {
   async function acceptOne() {
     const postId = newPostId();
     const [accepted] = await fixture.work.accept([toSubmission(postId)]);
-    const [ref] = await fixture.work.pick("io", 1);
+    const [ref] = await fixture.work.dispatch("io", 1);
     if (ref === undefined || accepted === undefined) throw new Error("nothing was picked");
     return { postId, ref, requestId: accepted.requestId };
   }

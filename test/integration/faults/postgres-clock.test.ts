@@ -69,7 +69,7 @@ describe.skipIf(LIBRARY === undefined)("a Postgres whose clock is set (needs fak
     return postId;
   }
 
-  const pickKeys = async () => (await work.pick("io", 100)).map(({ key }) => key);
+  const pickKeys = async () => (await work.dispatch("io", 100)).map(({ key }) => key);
 
   async function stateOf(postId: string): Promise<string | undefined> {
     return (await fixture.stagesOf(postId))[0]?.state;
@@ -80,7 +80,7 @@ describe.skipIf(LIBRARY === undefined)("a Postgres whose clock is set (needs fak
     for (let count = 1; count > 0;) {
       count = 0;
       for (const queue of ["io", "gpu", "llm"] as const) {
-        const jobs = await work.claim(await work.pick(queue, 100), "alive");
+        const jobs = await work.claim(await work.dispatch(queue, 100), "alive");
         if (jobs.length > 0) await work.settle(jobs.map((job) => toDone(job, job.key)));
         count += jobs.length;
       }
@@ -96,7 +96,7 @@ describe.skipIf(LIBRARY === undefined)("a Postgres whose clock is set (needs fak
         await accept(),
         await accept(),
       ];
-      const hints = await work.pick("io", 100);
+      const hints = await work.dispatch("io", 100);
       const hintOf = (postId: string) => hints.filter(({ key }) => key === postId);
       const [running] = await work.claim(hintOf(held), "alive");
       const [lost] = await work.claim(hintOf(orphan), "dead");

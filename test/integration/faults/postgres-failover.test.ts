@@ -156,7 +156,7 @@ async function startPair(settings: Record<string, string>) {
     },
     async finish() {
       for (const queue of ["io", "gpu", "llm"] as const) {
-        const jobs = await work.claim(await work.pick(queue, 100), "after");
+        const jobs = await work.claim(await work.dispatch(queue, 100), "after");
         await work.settle(jobs.map((job) => toDone(job, job.key)));
       }
     },
@@ -175,7 +175,7 @@ test("a synchronous replica takes over all that was acknowledged, and it ends", 
   const pair = await startPair({ synchronous_standby_names: "replica" });
   const { work, accept, loseTouch, countWaiting, failOver, finish, findIds } = pair;
   const told = await accept();
-  const [running] = await work.claim(await work.pick("io", 1), "before");
+  const [running] = await work.claim(await work.dispatch("io", 1), "before");
   if (running === undefined) throw new Error("not claimed");
   expect(loseTouch()).toBe(1);
   const untold = expect(accept()).rejects.toThrow();

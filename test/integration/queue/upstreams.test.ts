@@ -246,7 +246,7 @@ describe("a job", () => {
     const postIds = Array.from({ length: count }, newPostId);
     for (const postId of postIds) {
       await work.accept([toSubmission(postId)]);
-      const [job] = await work.pick("io", 10);
+      const [job] = await work.dispatch("io", 10);
       if (job === undefined) throw new Error("nothing was picked");
       ends.push(await runner.run(job));
       await vi.waitFor(() => expect(runner.count()).toBe(0), WAIT);

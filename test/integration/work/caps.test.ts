@@ -19,10 +19,10 @@ test("stops at a tenant's cap on work in flight", async () => {
   await work.accept(
     Array.from({ length: 10 }, () => toSubmission(newPostId(), { tenant: "capped" })),
   );
-  const picked = await work.pick("io", 10);
+  const picked = await work.dispatch("io", 10);
   expect(picked).toHaveLength(3);
   await work.claim(picked, "test");
-  expect(await work.pick("io", 10)).toEqual([]);
+  expect(await work.dispatch("io", 10)).toEqual([]);
 });
 
 test("stops at the cap over all lanes together, the best lane first", async () => {
@@ -32,7 +32,7 @@ test("stops at the cap over all lanes together, the best lane first", async () =
       toSubmission(newPostId(), { tenant: "capped-in-lanes", lane }),
       toSubmission(newPostId(), { tenant: "capped-in-lanes", lane }),
     ]);
-  const picked = await work.pick("io", 10);
+  const picked = await work.dispatch("io", 10);
   expect(picked.map(({ lane }) => lane).sort()).toEqual(["interactive", "interactive", "standard"]);
 });
 
@@ -44,7 +44,7 @@ test("stops at the cap in later stages, too: what has one waits for a dispatcher
   const endFirst = async (tenant: string) => {
     await handing.accept(Array.from({ length: 4 }, () => toSubmission(newPostId(), { tenant })));
     for (let n = 0; n < 4; n++) {
-      const [job] = await handing.claim(await handing.pick("io", 1), "test");
+      const [job] = await handing.claim(await handing.dispatch("io", 1), "test");
       if (job === undefined) throw new Error("nothing was picked");
       await handing.settle([toDone(job, job.key)]);
     }
@@ -57,5 +57,5 @@ test("stops at the cap in later stages, too: what has one waits for a dispatcher
   };
   expect(await endFirst("free")).toEqual(["queued", "queued", "queued", "queued"]);
   expect(await endFirst("capped-later")).toEqual(["ready", "ready", "ready", "ready"]);
-  expect(await handing.pick("gpu", 10)).toHaveLength(1);
+  expect(await handing.dispatch("gpu", 10)).toHaveLength(1);
 });

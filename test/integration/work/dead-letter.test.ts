@@ -32,7 +32,7 @@ async function rows<T>(sql: string, values: unknown[] = []): Promise<T[]> {
 type Queue = "io" | "gpu" | "llm";
 
 async function claimAll(queue: Queue): Promise<ClaimedJob[]> {
-  return work.claim(await work.pick(queue, 1_000), "test-worker");
+  return work.claim(await work.dispatch(queue, 1_000), "test-worker");
 }
 
 async function finish(queue: Queue): Promise<void> {

@@ -28,12 +28,12 @@ describe("dispatch", () => {
     await rows(
       "update stage_job set state = 'ready', run_at = now(), deadline = null where state = 'queued'",
     );
-    const picked = await work.pick("io", 50);
+    const picked = await work.dispatch("io", 50);
     const count = (lane: string) => picked.filter((job) => job.lane === lane).length;
     expect(picked).toHaveLength(50);
     expect(count("interactive")).toBeGreaterThan(25);
     expect(count("backfill")).toBeGreaterThanOrEqual(5);
-    expect(await work.pick("io", 50)).toEqual([]);
+    expect(await work.dispatch("io", 50)).toEqual([]);
     await rows("delete from stage_job where state in ('ready', 'queued')");
   });
 
@@ -44,7 +44,7 @@ describe("dispatch", () => {
     await work.accept(
       Array.from({ length: 10 }, () => toSubmission(newPostId(), { tenant: "quiet" })),
     );
-    const picked = await work.pick("io", 20);
+    const picked = await work.dispatch("io", 20);
     const { rows: tenants } = await fixture.database.pool.query(
       "select tenant, count(*) from stage_job where id = any ($1) group by tenant order by tenant",
       [picked.map((job) => job.id)],
@@ -73,14 +73,14 @@ describe("reconcile", () => {
     const expireLeases = () =>
       rows("update stage_job set deadline = now() - interval '1 second' where state = 'running'");
     // One crash takes both down; from then on each runs alone.
-    await work.claim(await work.pick("io", 10), "doomed");
+    await work.claim(await work.dispatch("io", 10), "doomed");
     await expireLeases();
     expect(await work.reconcile()).toMatchObject({ expired: 2, poisoned: 0 });
 
     let culpritRuns = 0;
     for (let round = 0; round < 4; round++) {
-      const picked = await work.pick("io", 10);
-      expect(picked).toMatchObject([{ lane: "solo" }]);
+      const picked = await work.dispatch("io", 10);
+      expect(picked).toMatchObject([{ lane: "quarantine" }]);
       const [job] = await work.claim(picked, "alone");
       if (job === undefined) throw new Error("not claimed");
       if (job.key === neighbour) {
@@ -108,7 +108,7 @@ describe("reconcile", () => {
     const postId = newPostId();
     await work.accept([toSubmission(postId)]);
     for (let crash = 0; crash < 5; crash++) {
-      const [job] = await work.claim(await work.pick("io", 10), "doomed");
+      const [job] = await work.claim(await work.dispatch("io", 10), "doomed");
       if (job === undefined) throw new Error("not claimed");
       await rows(
         "update stage_job set deadline = now() - interval '1 second' where state = 'running'",
@@ -116,7 +116,7 @@ describe("reconcile", () => {
       expect(await work.reconcile()).toMatchObject({ expired: 1, poisoned: 0 });
       expect(await work.startAlone(job)).toBe(false);
     }
-    const [job] = await work.claim(await work.pick("io", 10), "alone");
+    const [job] = await work.claim(await work.dispatch("io", 10), "alone");
     if (job === undefined) throw new Error("not claimed");
     expect(await work.startAlone(job)).toBe(true);
     await work.settle([toDone(job, postId)]);
@@ -126,7 +126,7 @@ describe("reconcile", () => {
   test("requeues a hint that nobody claimed in time", async () => {
     const postId = newPostId();
     await work.accept([toSubmission(postId)]);
-    await work.pick("io", 1_000);
+    await work.dispatch("io", 1_000);
     await rows(
       "update stage_job set deadline = now() - interval '1 second' where state = 'queued'",
     );

@@ -57,7 +57,7 @@ test("a job that may not start any more and that nobody needs is cancelled", asy
 test("a job whose deadline passed while its hint waited is not started", async () => {
   const postId = newPostId();
   await work.accept([toSubmission(postId, { deadline: inOneHour() })]);
-  const picked = await work.pick("io", 10);
+  const picked = await work.dispatch("io", 10);
   await rows("update stage_job set start_by = now() - interval '1 s' where key = $1", [postId]);
   expect(await work.claim(picked, "late")).toEqual([]);
 });
@@ -94,7 +94,7 @@ test("the intent of a paid call is booked only by whoever holds the job", async 
 test("a result that cannot be read ends its request, and nobody else's", async () => {
   const [broken, whole] = [newPostId(), newPostId()];
   const accepted = await work.accept([toSubmission(broken), toSubmission(whole)]);
-  const jobs = await work.claim(await work.pick("io", 10), "test");
+  const jobs = await work.claim(await work.dispatch("io", 10), "test");
   await work.settle(
     jobs.map((job) =>
       job.key === broken ? { ...toDone(job, broken), output: { postId: 7 } } : toDone(job, whole),

@@ -94,7 +94,7 @@ async function runEverything(): Promise<void> {
   const posts = createPostReader(database);
   await grantCredits(pool, "payer", 1_000);
 
-  const claim = async (queue: QueueName) => work.claim(await work.pick(queue, 50), "test");
+  const claim = async (queue: QueueName) => work.claim(await work.dispatch(queue, 50), "test");
   const toOutcome = ({ id, epoch, input }: ClaimedJob): Outcome => {
     return { id, epoch, kind: "done", output: input, records: [], calls: [] };
   };
@@ -116,10 +116,10 @@ async function runEverything(): Promise<void> {
   const chunk = backfills.prepare(begun, { submissions: [submit()], invalidCount: 0 });
   await backfills.end(await backfills.append(begun, chunk), "accepted");
   await backfills.find(begun.id);
-  await work.unpick(await work.pick("io", 50));
+  await work.return(await work.dispatch("io", 50));
   const jobs = await claim("io");
   await work.extend(jobs);
-  await work.keep(jobs);
+  await work.extendSettling(jobs);
   await work.startAlone(jobs[0] ?? { id: 0, epoch: 0 });
   const payer = jobs[0] ?? { id: 0, epoch: 0 };
   const callId = (await work.open([{ job: payer, engine: "e", estimateUsd: 1 }]))[0] ?? 0;

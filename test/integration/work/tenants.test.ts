@@ -52,7 +52,7 @@ const movementsOf = async (requestId: string) =>
 /** Takes everything that is waiting through its stages; `outcome` may decide otherwise. */
 async function runAll(outcome?: (stage: string) => Partial<Outcome> | undefined): Promise<void> {
   for (const queue of ["io", "gpu", "llm"] as const) {
-    const jobs = await work.claim(await work.pick(queue, 1_000), "test");
+    const jobs = await work.claim(await work.dispatch(queue, 1_000), "test");
     await work.settle(
       jobs.map(
         (job) =>
@@ -160,7 +160,7 @@ describe("credits", () => {
 describe("cancel", () => {
   test("stops work that nobody else needs, and fences whoever runs it", async () => {
     const [accepted] = await work.accept([toSubmission(newPostId())]);
-    const [job] = await work.claim(await work.pick("io", 10), "test");
+    const [job] = await work.claim(await work.dispatch("io", 10), "test");
     if (job === undefined) throw new Error("not claimed");
     expect(await work.cancel([accepted?.requestId ?? ""])).toEqual([accepted?.requestId]);
     expect(await work.extend([job])).toEqual([]);
@@ -209,7 +209,7 @@ describe("deadlines", () => {
 
   test("keep work from starting that nobody would take, and say so", async () => {
     const [late] = await work.accept([toSubmission(newPostId(), { deadline: past() })]);
-    expect(await work.pick("io", 10)).toEqual([]);
+    expect(await work.dispatch("io", 10)).toEqual([]);
     expect(await work.expireDeadlines()).toBe(1);
     expect(
       await rows("select state, error_code from request where id = $1", [late?.requestId]),
@@ -236,7 +236,7 @@ describe("fair shares", () => {
     for (const tenant of ["bronze", "gold"]) {
       await work.accept(Array.from({ length: 100 }, () => toSubmission(newPostId(), { tenant })));
     }
-    await work.pick("io", 40);
+    await work.dispatch("io", 40);
     expect(
       await rows(
         "select tenant, count(*) from stage_job where state = 'queued' group by tenant order by tenant",
@@ -251,15 +251,15 @@ describe("fair shares", () => {
     const submit = (tenant: string, count: number) =>
       work.accept(Array.from({ length: count }, () => toSubmission(newPostId(), { tenant })));
     await submit("loud", 50);
-    await work.claim(await work.pick("io", 10), "test");
+    await work.claim(await work.dispatch("io", 10), "test");
     await submit("quiet", 3);
-    const picked = await work.pick("io", 8);
+    const picked = await work.dispatch("io", 8);
     const tenantOf = new Map(
       (await rows<{ id: number; tenant: string }>("select id, tenant from stage_job")).map(
         (row) => [row.id, row.tenant],
       ),
     );
-    const ahead = picked.map((job) => `${tenantOf.get(job.id)} ${job.ahead}`).sort();
+    const ahead = picked.map((job) => `${tenantOf.get(job.id)} ${job.underShare}`).sort();
     expect(ahead).toEqual([
       ...Array<string>(5).fill("loud false"),
       ...Array<string>(3).fill("quiet true"),

@@ -102,15 +102,15 @@ const submit = fc
 
 const pick = fc.record({ queue, window: fc.integer({ min: 1, max: 4 }) }).map(({ queue, window }) =>
   toCommand(`pick ${queue} ${window}`, async (knowledge, before) => {
-    const picked = await work.pick(queue, window);
+    const picked = await work.dispatch(queue, window);
     const queuedCount = before.jobs.filter((j) => j.queue === queue && j.state === "queued").length;
     expect(picked.length).toBeLessThanOrEqual(Math.max(0, window - queuedCount));
     for (const { id, epoch } of picked) {
       expect(before.byId.get(id)).toMatchObject({ state: "ready", epoch: epoch - 1 });
     }
-    const soloCount = picked.filter(({ lane }) => lane === "solo").length;
+    const quarantinedCount = picked.filter(({ lane }) => lane === "quarantine").length;
     const isBusy = (job: Job) => job.queue === queue && job.lane === 0 && job.isInFlight;
-    expect(soloCount).toBeLessThanOrEqual(before.jobs.some(isBusy) ? 0 : 1);
+    expect(quarantinedCount).toBeLessThanOrEqual(before.jobs.some(isBusy) ? 0 : 1);
     knowledge.hints.push(...picked);
   }),
 );
@@ -127,7 +127,7 @@ const claim = index.map((i) =>
 /** Dispatched and claimed in one go, by a worker that is at hand: most runs would never get far otherwise. */
 const start = queue.map((queue) =>
   toCommand(`start ${queue}`, async ({ hints }) => {
-    const picked = await work.pick(queue, WINDOW);
+    const picked = await work.dispatch(queue, WINDOW);
     expect(await work.claim(picked, "model")).toHaveLength(picked.length);
     hints.push(...picked);
   }),
@@ -142,7 +142,7 @@ const extend = index.map((i) =>
 );
 
 const unpick = index.map((i) =>
-  toCommand(`give the hint back ${i}`, ({ hints }) => work.unpick(at(hints, i))),
+  toCommand(`give the hint back ${i}`, ({ hints }) => work.return(at(hints, i))),
 );
 
 const kind = fc.constantFrom(
@@ -166,10 +166,10 @@ const settle = fc
       for (const ref of at(knowledge.hints, i)) {
         const job = before.byId.get(ref.id);
         const outcome = toOutcome(ref, job, kind, nonce);
-        const { fenced, handedOff, carriedOn } = await work.settle([outcome], route);
+        const { fenced, enqueued, started } = await work.settle([outcome], route);
         expect(fenced).toEqual(holds(job, ref, "running") ? [] : [toRef(ref)]);
-        expect(carriedOn.length).toBeLessThanOrEqual(slots);
-        knowledge.hints.push(...handedOff, ...carriedOn);
+        expect(started.length).toBeLessThanOrEqual(slots);
+        knowledge.hints.push(...enqueued, ...started);
       }
     }),
   );

@@ -167,10 +167,10 @@ describe("the fence", () => {
   test("drops a hint of an earlier dispatch", async () => {
     const postId = newPostId();
     await work.accept([toSubmission(postId)]);
-    await work.pick("io", 1_000);
+    await work.dispatch("io", 1_000);
     const [old] = await stagesOf(postId);
     await work.requeueAll();
-    await work.pick("io", 1_000);
+    await work.dispatch("io", 1_000);
     expect(await work.claim([{ id: old?.id ?? 0, epoch: old?.epoch ?? 0 }], "late")).toEqual([]);
   });
 
@@ -204,7 +204,7 @@ describe("settle", () => {
       },
     ]);
     expect(await stagesOf(postId)).toMatchObject([{ state: "ready", attempts: 1 }]);
-    await work.pick("io", 1_000);
+    await work.dispatch("io", 1_000);
     expect(await stagesOf(postId)).toMatchObject([{ state: "ready" }]);
   });
 

@@ -270,7 +270,11 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
       const pushed = "backfill- standard- standard+ backfill! interactive- interactive+".split(" ");
       const jobs = pushed.map((key, id) => {
         const lane = key.slice(0, -1) as JobLane;
-        const place = { ahead: key.endsWith("+"), owed: key.endsWith("!"), passing: false };
+        const place = {
+          underShare: key.endsWith("+"),
+          shareDue: key.endsWith("!"),
+          overflow: false,
+        };
         return { id, epoch: 1, queue: "cpu", stage: "first", key, lane, ...place } as const;
       });
       await hints.push("cpu", jobs);

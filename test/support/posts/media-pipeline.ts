@@ -114,7 +114,7 @@ export function createMediaPipeline(work: WorkStore, storage: Storage): MediaPip
       for (let rounds = 0; rounds < 50; rounds++) {
         let taken = 0;
         for (const queue of QUEUE_NAMES) {
-          const claimed = await work.claim(await work.pick(queue, 100), "test-worker");
+          const claimed = await work.claim(await work.dispatch(queue, 100), "test-worker");
           taken += claimed.length;
           const outcomes: Outcome[] = [];
           for (const job of claimed) outcomes.push(await run(job));

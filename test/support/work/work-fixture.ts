@@ -40,7 +40,7 @@ export async function openWorkFixture(adminUrl?: string): Promise<WorkFixture> {
   }
 
   async function claimStage(postId: string, queue: QueueName): Promise<ClaimedJob> {
-    await work.pick(queue, 1_000);
+    await work.dispatch(queue, 1_000);
     const [row] = await rows<{ id: number; epoch: number }>(
       "select id, epoch from stage_job where key = $1 and queue = $2 and state = 'queued'",
       [postId, queue],

@@ -1,22 +1,22 @@
-import type { ClaimedJob, JobRef, Passes, PickedJob, QueueName } from "@clipmill/domain";
+import type { ClaimedJob, JobRef, Overflow, DispatchedJob, QueueName } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
-import { INTERACTIVE_RANK, SOLO_RANK, toJobLane } from "./lane.ts";
+import { INTERACTIVE_RANK, QUARANTINE_RANK, toJobLane } from "./lane.ts";
 
 /** Waiting work of the lanes below `interactive` keeps these shares of what is dispatched. */
 const STANDARD_SHARE = 0.3;
 const BACKFILL_SHARE = 0.1;
 /** With those that pass it, a window holds at most so many times its size. */
-const PASSING_WINDOW = 4 / 3;
+const OVERFLOW_WINDOW = 4 / 3;
 
 /**
  * ready → queued. Within a lane the tenant with the least in flight for its weight is next, then age decides. The shares
  * are kept on average: with room for one job, a floor would starve the lanes below and a ceiling would starve those
- * above, so chance rounds. `solo` goes one at a time. `ahead` are jobs of a tenant with less than half of a fair share
+ * above, so chance rounds. `quarantine` goes one at a time. `ahead` are jobs of a tenant with less than half of a fair share
  * in flight. They and the `interactive` ones may pass a full window, as often as the caller allows: each time that the
  * others were picked. Whoever is passed too often thus fills the window, which ends the passing until they are served.
  * `owed` are those that their lane's share brought before a better lane.
  */
-const PICK = `
+const DISPATCH = `
 with recursive lane_tenant as (
   (select j.lane, j.tenant from stage_job j where j.queue = $1 and j.run_at is not null
    order by j.lane, j.tenant limit 1)
@@ -30,7 +30,7 @@ with recursive lane_tenant as (
   from stage_job where queue = $1 and in_flight group by tenant
 ), room as materialized (
   select greatest(0, $2::int - coalesce(sum(queued), 0))::int as jobs,
-    greatest(0, least($4::int, ceil($2::int * ${PASSING_WINDOW}) - greatest($2::int, coalesce(sum(queued), 0))))::int as passing,
+    greatest(0, least($4::int, ceil($2::int * ${OVERFLOW_WINDOW}) - greatest($2::int, coalesce(sum(queued), 0))))::int as passing,
     random() as chance, coalesce(bool_or(solo), false) as solo, coalesce(sum(jobs), 0) as in_flight, count(*) as tenants
   from in_flight
 ), share as (
@@ -53,18 +53,18 @@ with recursive lane_tenant as (
         s.max_in_flight - s.in_flight))) w) j
 ), ranked as (
   select c.id, c.lane, c.ahead, row_number() over (order by c.turn, c.place) - room.jobs as behind,
-    c.turn < c.lane and c.lane > min(c.lane) filter (where c.lane > ${SOLO_RANK}) over () as owed
+    c.turn < c.lane and c.lane > min(c.lane) filter (where c.lane > ${QUARANTINE_RANK}) over () as owed
   from room, (
     select *, case
       when lane = 2 and place <= floor((room.jobs + $5::int) * ${STANDARD_SHARE} + room.chance) then 0
       when lane = 3 and place <= floor((room.jobs + $5::int) * ${BACKFILL_SHARE} + room.chance) then 0
       else lane end as turn
     from candidate, room) c
-  where (c.lane > ${SOLO_RANK} or (c.place = 1 and not room.solo)) and (c.cap is null or c.nth_of_tenant <= c.cap)
+  where (c.lane > ${QUARANTINE_RANK} or (c.place = 1 and not room.solo)) and (c.cap is null or c.nth_of_tenant <= c.cap)
 ), chosen as (
   select id, ahead, owed, false as passing from ranked where behind <= 0
   union all
-  (select id, ahead, owed, true from ranked where behind > 0 and (ahead or lane = ${INTERACTIVE_RANK}) and lane > ${SOLO_RANK}
+  (select id, ahead, owed, true from ranked where behind > 0 and (ahead or lane = ${INTERACTIVE_RANK}) and lane > ${QUARANTINE_RANK}
    order by behind limit (select passing from room))
 ), locked as (
   select j.id, c.ahead, c.owed, c.passing from (select * from chosen order by id) c join stage_job j on j.id = any (array[c.id])
@@ -74,7 +74,7 @@ with recursive lane_tenant as (
 update stage_job j
 set state = 'queued', epoch = j.epoch + 1, run_at = null, deadline = now() + make_interval(secs => $3::float8 / 1000)
 from locked where j.id = any (array[locked.id])
-returning j.id, j.epoch, j.queue, j.stage, j.key, j.lane, locked.ahead, locked.owed, locked.passing`;
+returning j.id, j.epoch, j.queue, j.stage, j.key, j.lane, locked.ahead as "underShare", locked.owed as "shareDue", locked.passing as "overflow"`;
 
 /**
  * Rows are found one by one from this list by their primary key, so they are locked in id order, as every writer locks
@@ -83,18 +83,18 @@ returning j.id, j.epoch, j.queue, j.stage, j.key, j.lane, locked.ahead, locked.o
 const REFS =
   "(select * from unnest($1::bigint[], $2::integer[]) as r (id, epoch) order by r.id) ref";
 
-const NO_PASSES: Passes = { allowed: 0, made: 0 };
+const NO_OVERFLOW: Overflow = { allowed: 0, made: 0 };
 
 /** A dispatcher that says nothing for so long in its turn was cut off, or stands still. */
 const TURN_IDLE_MS = 2_000;
 
 /** Dispatchers of one queue take turns: two that count the room at once would both fill it. */
-export async function pickJobs(
+export async function dispatchJobs(
   tx: Queryable,
   queue: QueueName,
-  { window, passes = NO_PASSES }: { window: number; passes: Passes | undefined },
+  { window, overflow = NO_OVERFLOW }: { window: number; overflow: Overflow | undefined },
   queuedForMs: number,
-): Promise<PickedJob[]> {
+): Promise<DispatchedJob[]> {
   const lock = await tx.query<{ mine: boolean }>({
     name: "dispatch_turn",
     // Whoever is cut off in the middle gives the turn up soon, not with the pool's long limit.
@@ -103,18 +103,18 @@ export async function pickJobs(
     values: [queue],
   });
   if (lock.rows[0]?.mine !== true) return [];
-  const { rows } = await tx.query<Omit<PickedJob, "lane"> & { lane: number }>({
-    name: "pick_stage_jobs",
-    text: PICK,
-    values: [queue, window, queuedForMs, passes.allowed, passes.made],
+  const { rows } = await tx.query<Omit<DispatchedJob, "lane"> & { lane: number }>({
+    name: "dispatch_stage_jobs",
+    text: DISPATCH,
+    values: [queue, window, queuedForMs, overflow.allowed, overflow.made],
   });
   return rows.map((row) => ({ ...row, lane: toJobLane(row.lane) }));
 }
 
 /** queued → ready, in its old place: the hint could not be delivered, so nobody else will claim this epoch. */
-export async function unpickJobs(tx: Queryable, refs: readonly JobRef[]): Promise<void> {
+export async function returnJobs(tx: Queryable, refs: readonly JobRef[]): Promise<void> {
   await tx.query({
-    name: "unpick_stage_jobs",
+    name: "return_stage_jobs",
     text: `update stage_job j set state = 'ready', run_at = j.created_at, deadline = null
       from ${REFS} where j.id = any (array[ref.id]) and j.epoch = ref.epoch and j.state = 'queued'`,
     values: [refs.map((r) => r.id), refs.map((r) => r.epoch)],
@@ -130,7 +130,7 @@ export async function claimJobs(
 ): Promise<ClaimedJob[]> {
   const { rows } = await tx.query<Omit<ClaimedJob, "lane"> & { lane: number }>({
     name: "claim_stage_jobs",
-    text: `update stage_job j set state = 'running', worker_id = $3, started_at = case when j.lane <> ${SOLO_RANK} then now() end,
+    text: `update stage_job j set state = 'running', worker_id = $3, started_at = case when j.lane <> ${QUARANTINE_RANK} then now() end,
         deadline = now() + make_interval(secs => $4::float8 / 1000)
       from ${REFS} where j.id = any (array[ref.id]) and j.epoch = ref.epoch and j.state = 'queued'
         and (j.start_by is null or j.start_by > now())
@@ -168,13 +168,13 @@ export async function extendLeases(
 }
 
 /** The same for jobs whose outcome is on its way: what the transaction that stores it has locked is passed over. */
-export async function keepLeases(
+export async function extendSettling(
   tx: Queryable,
   refs: readonly JobRef[],
   leaseMs: number,
 ): Promise<void> {
   await tx.query({
-    name: "keep_leases",
+    name: "extend_settling",
     text: `with free as (
         select id from stage_job where id = any ($1::bigint[]) order by id for update skip locked)
       update stage_job j set deadline = now() + make_interval(secs => $3::float8 / 1000)

@@ -1,19 +1,19 @@
 import type { JobLane } from "@clipmill/domain";
 
 /** Rank in SQL: lower goes first. */
-const RANKS = { solo: 0, interactive: 1, standard: 2, backfill: 3 } as const satisfies Record<
+const RANKS = { quarantine: 0, interactive: 1, standard: 2, backfill: 3 } as const satisfies Record<
   JobLane,
   number
 >;
 
-export const SOLO_RANK = RANKS.solo;
+export const QUARANTINE_RANK = RANKS.quarantine;
 export const INTERACTIVE_RANK = RANKS.interactive;
 
 /**
- * Nobody waits for a single post of a backfill, and every process listens: its news are left to polling, which a busy
- * dispatcher does anyway.
+ * Whether to notify of a change in this lane. Nobody waits for a single post of a backfill, and every process listens:
+ * polling finds those, and a busy dispatcher polls anyway.
  */
-export function isNews({ lane }: { lane: number }): boolean {
+export function shouldNotify({ lane }: { lane: number }): boolean {
   return lane !== RANKS.backfill;
 }
 

@@ -1,14 +1,14 @@
 import type { ReconcileCounts } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 import { notify } from "../notify.ts";
-import { SOLO_RANK } from "./lane.ts";
+import { QUARANTINE_RANK } from "./lane.ts";
 import { advanceAttached, type Planning } from "./settle.ts";
 
 /** Bounds one transaction; what is left over is taken in the next round. */
 const RECONCILED_MAX = 1_000;
 
 /** A job that killed its worker this often while it ran alone is the culprit, not a bystander. */
-const POISON_SOLO_CRASHES = 3;
+const POISON_QUARANTINE_CRASHES = 3;
 
 /**
  * Returns to `ready` what was queued or, unless leases are spared, leased past its deadline. Rows that somebody holds
@@ -33,10 +33,10 @@ export async function reconcileJobs(
   const expired = await tx.query<{ id: number; queue: string; state: string }>({
     name: "expire_leases",
     text: `with expired as (
-        select id, lane = ${SOLO_RANK} and started_at is not null as solo from stage_job where in_flight and state = 'running' and deadline < now() and not $1
+        select id, lane = ${QUARANTINE_RANK} and started_at is not null as solo from stage_job where in_flight and state = 'running' and deadline < now() and not $1
         order by id limit ${RECONCILED_MAX} for update skip locked),
       judged as (
-        select e.id, e.solo, e.solo and j.solo_crashes + 1 >= ${POISON_SOLO_CRASHES} as poison
+        select e.id, e.solo, e.solo and j.solo_crashes + 1 >= ${POISON_QUARANTINE_CRASHES} as poison
         from expired e join stage_job j on j.id = any (array[e.id]))
       update stage_job j set
         state = case when judged.poison then 'failed' else 'ready' end,
@@ -44,8 +44,8 @@ export async function reconcileJobs(
         deadline = null, started_at = case when judged.poison then j.started_at end, worker_id = null,
         finished_at = case when judged.poison then now() end,
         error_code = case when judged.poison then 'poison' else j.error_code end,
-        error_message = case when judged.poison then 'the job ended its worker ${POISON_SOLO_CRASHES} times while it ran alone' else j.error_message end,
-        crashes = j.crashes + 1, solo_crashes = j.solo_crashes + judged.solo::int, lane = ${SOLO_RANK}
+        error_message = case when judged.poison then 'the job ended its worker ${POISON_QUARANTINE_CRASHES} times while it ran alone' else j.error_message end,
+        crashes = j.crashes + 1, solo_crashes = j.solo_crashes + judged.quarantine::int, lane = ${QUARANTINE_RANK}
       from judged where j.id = any (array[judged.id])
       returning j.id, j.queue, j.state`,
     values: [spareLeases],

@@ -3,7 +3,7 @@ import type { Queryable } from "../database.ts";
 import { notify } from "../notify.ts";
 import { saveRecords } from "../artifacts/save-records.ts";
 import { advance } from "./plan/advance.ts";
-import type { HandOff } from "./plan/insert-jobs.ts";
+import type { DirectEnqueue } from "./plan/insert-jobs.ts";
 import type { AdvancingRequest } from "./plan/advancing-request.ts";
 import type { RequestOptions } from "./accept/request-options.ts";
 import { toStageState } from "./plan/stage-state.ts";
@@ -12,7 +12,7 @@ import { toStageState } from "./plan/stage-state.ts";
 export interface Planning {
   plan: Planner;
   options: RequestOptions;
-  handOff: HandOff;
+  directEnqueue: DirectEnqueue;
 }
 
 /**
@@ -38,7 +38,7 @@ export async function settleOutcomes(
     planning,
     ended.map(({ id }) => id),
   );
-  return { fenced, handedOff: next.handedOff, carriedOn: next.carriedOn };
+  return { fenced, enqueued: next.enqueued, started: next.started };
 }
 
 /**
@@ -95,14 +95,14 @@ async function settleCalls(tx: Queryable, outcomes: readonly Outcome[]): Promise
   });
 }
 
-const NOTHING_NEXT = { handedOff: [], carriedOn: [] };
+const NOTHING_NEXT = { enqueued: [], started: [] };
 
 /** Plans the next steps of the open requests that rest on jobs which just ended. */
 export async function advanceAttached(
   tx: Queryable,
   planning: Planning,
   endedIds: readonly number[],
-): Promise<Pick<Settled, "handedOff" | "carriedOn">> {
+): Promise<Pick<Settled, "enqueued" | "started">> {
   if (endedIds.length === 0) return NOTHING_NEXT;
   // Locked in id order, and before their states are read: a step with several inputs is planned exactly once,
   // by the transaction that stores its last input.

@@ -11,16 +11,16 @@ import { openCalls } from "../ledger/open-calls.ts";
 import {
   claimJobs,
   extendLeases,
-  keepLeases,
-  pickJobs,
+  extendSettling,
+  dispatchJobs,
   startAlone,
-  unpickJobs,
+  returnJobs,
 } from "./dispatch.ts";
-import { type HandOff, NO_HAND_OFF } from "./plan/insert-jobs.ts";
+import { type DirectEnqueue, NO_DIRECT_ENQUEUE } from "./plan/insert-jobs.ts";
 import { reconcileJobs, requeueAll } from "./reconcile.ts";
 import { createRequestOptions } from "./accept/request-options.ts";
 import { settleOutcomes } from "./settle.ts";
-import { CANCELLED, expireDeadlines, withdrawRequests } from "./withdraw.ts";
+import { CANCELLED, expireDeadlines, endRequestsEarly } from "./end-early.ts";
 
 export interface WorkStoreOptions {
   plan: Planner;
@@ -29,10 +29,10 @@ export interface WorkStoreOptions {
   /** How long a hint may wait in the queue before it counts as lost. Too low dispatches work twice under load. */
   queuedForMs: number;
   /**
-   * Hints that may stand in each queue, for a process that pushes the hints of `handedOff` itself. Not set: what
+   * Hints that may stand in each queue, for a process that pushes the hints of `enqueued` itself. Not set: what
    * settling makes ready waits for a dispatcher.
    */
-  window?: HandOff["window"];
+  window?: DirectEnqueue["window"];
   /**
    * A settlement that is not answered for so long is given up, and its connection with it; its outcomes are for the
    * caller to bring again. Each failure in a row doubles it, so that a server which is slow and not gone gets done.
@@ -52,45 +52,45 @@ export function createWorkStore(
   const planning = {
     plan: options.plan,
     options: createRequestOptions(),
-    handOff:
+    directEnqueue:
       options.window === undefined
-        ? NO_HAND_OFF
+        ? NO_DIRECT_ENQUEUE
         : {
             window: options.window,
             queuedForMs: options.queuedForMs,
             leaseMs: options.leaseMs,
-            carryOn: null,
+            eagerStart: null,
           },
   };
-  const noHandOff = { ...planning, handOff: NO_HAND_OFF };
+  const noDirectEnqueue = { ...planning, directEnqueue: NO_DIRECT_ENQUEUE };
   const { settleWithinMs = SETTLE_WITHIN_MS } = options;
   let patience = 1;
   return {
     async accept(submissions) {
       const accepted = await withTransaction(pool, async (tx) => {
-        const written = await acceptSubmissions(tx, noHandOff, submissions);
+        const written = await acceptSubmissions(tx, noDirectEnqueue, submissions);
         failpoint("in-accept");
         return written;
       });
       failpoint("after-accept");
       return accepted;
     },
-    async pick(queue: QueueName, window, passes) {
-      const picked = await withTransaction(pool, (tx) =>
-        pickJobs(tx, queue, { window, passes }, options.queuedForMs),
+    async dispatch(queue: QueueName, window, overflow) {
+      const dispatched = await withTransaction(pool, (tx) =>
+        dispatchJobs(tx, queue, { window, overflow }, options.queuedForMs),
       );
-      if (picked.length > 0) failpoint("after-pick", queue);
-      return picked;
+      if (dispatched.length > 0) failpoint("after-dispatch", queue);
+      return dispatched;
     },
-    unpick: (refs) => unpickJobs(pool, refs),
+    return: (refs) => returnJobs(pool, refs),
     claim: (refs, workerId) => claimJobs(pool, refs, workerId, options.leaseMs),
     startAlone: (ref) => startAlone(pool, ref),
     extend: (refs) => extendLeases(pool, refs, options.leaseMs),
-    keep: (refs) => keepLeases(pool, refs, options.leaseMs),
-    async settle(outcomes, carryOn) {
-      const handOff = { ...planning.handOff, carryOn: carryOn ?? null };
+    extendSettling: (refs) => extendSettling(pool, refs, options.leaseMs),
+    async settle(outcomes, eagerStart) {
+      const directEnqueue = { ...planning.directEnqueue, eagerStart: eagerStart ?? null };
       const write = async (tx: Queryable) => {
-        const written = await settleOutcomes(tx, { ...planning, handOff }, outcomes);
+        const written = await settleOutcomes(tx, { ...planning, directEnqueue }, outcomes);
         failpoint("in-settle");
         return written;
       };
@@ -109,10 +109,10 @@ export function createWorkStore(
       }
     },
     reconcile: ({ spareLeases = false } = {}) =>
-      withTransaction(pool, (tx) => reconcileJobs(tx, noHandOff, { spareLeases })),
+      withTransaction(pool, (tx) => reconcileJobs(tx, noDirectEnqueue, { spareLeases })),
     expireDeadlines: () => withTransaction(pool, expireDeadlines),
     cancel: (requestIds) =>
-      withTransaction(pool, (tx) => withdrawRequests(tx, requestIds, CANCELLED)),
+      withTransaction(pool, (tx) => endRequestsEarly(tx, requestIds, CANCELLED)),
     requeueAll: () => requeueAll(pool),
 
     open: (intents) => openCalls(pool, intents),

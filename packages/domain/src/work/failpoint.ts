@@ -5,12 +5,12 @@ export const FAILPOINTS = [
   /** They are committed; the caller has no answer. */
   "after-accept",
   /** Dispatched in Postgres; the queue has no hint. */
-  "after-pick",
+  "after-dispatch",
   /** The hints are in the queue. */
   "after-push",
   "after-claim",
   /** A next step is claimed with the result that it follows from, and has not started. */
-  "after-carry",
+  "after-eager-start",
   /** A file is written and synced under its temporary name. */
   "before-rename",
   /** The file has its name; no row knows it. */

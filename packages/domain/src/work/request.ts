@@ -3,11 +3,11 @@ import type { ErrorCode } from "../errors/error-codes.ts";
 import type { Recipe } from "../engine-id.ts";
 import type { PostId } from "../ids.ts";
 
-/** Who goes first. `solo` is internal: a job that was running when its worker died runs alone next time. */
+/** Who goes first. `quarantine` is internal: a job that was running when its worker died runs alone next time. */
 export const LANES = ["interactive", "standard", "backfill"] as const;
 export const Lane = z.enum(LANES);
 export type Lane = z.infer<typeof Lane>;
-export type JobLane = Lane | "solo";
+export type JobLane = Lane | "quarantine";
 
 export const Output = z.enum(["transcript", "summary"]);
 export type Output = z.infer<typeof Output>;

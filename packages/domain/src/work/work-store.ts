@@ -10,24 +10,24 @@ export interface JobRef {
   epoch: number;
 }
 
-export interface PickedJob extends JobRef {
+export interface DispatchedJob extends JobRef {
   queue: QueueName;
   stage: string;
   key: string;
   lane: JobLane;
-  /** Its tenant has less than half of a fair share in flight: the job need not wait behind those of the others. */
-  ahead: boolean;
-  /** Its lane's share brought it before a better lane: served first come, first served with that one. */
-  owed: boolean;
-  /** Picked beyond a full window. */
-  passing: boolean;
+  /** Its tenant has less than half of its fair share in flight: the job need not wait behind other tenants' jobs. */
+  underShare: boolean;
+  /** Its lane's guaranteed share put it before a better lane; it gets that lane's priority. */
+  shareDue: boolean;
+  /** Dispatched beyond a full window. */
+  overflow: boolean;
 }
 
-/** Interactive jobs, and those that are ahead, may pass a full window: they wait for a slot and not for room first. */
-export interface Passes {
+/** Interactive jobs, and those of tenants under their share, may pass a full window: they wait for a slot, not for room. */
+export interface Overflow {
   /** Most of them now. */
   allowed: number;
-  /** How many passed since others were picked last: the shares of the lanes count them, too. */
+  /** How many overflowed since a job was last dispatched in its turn: the lanes' shares count them, too. */
   made: number;
 }
 
@@ -63,14 +63,14 @@ export type Outcome = JobRef &
 export interface Settled {
   /** Their epoch had passed: nothing of theirs was written. */
   fenced: JobRef[];
-  /** Next steps that are queued already, because their queue had room and no backlog: their hints are to be pushed. */
-  handedOff: PickedJob[];
-  /** Next steps that are the caller's to run, claimed with the results that they follow from. */
-  carriedOn: ClaimedJob[];
+  /** Next steps that are queued already, because their queue had room and no backlog: push their hints. */
+  enqueued: DispatchedJob[];
+  /** Next steps that are the caller's to run now: claimed in the transaction that stored the results before them. */
+  started: ClaimedJob[];
 }
 
-/** Which next steps the caller would run itself, at once. */
-export interface CarryOn {
+/** Which next steps the caller would start itself, at once, without a hint. */
+export interface EagerStart {
   workerId: string;
   stages: readonly string[];
   /** Most of them by queue. Missing: none. */
@@ -107,25 +107,25 @@ export interface WorkStore {
   /** Stores requests and plans their first steps. Nothing is acknowledged before this returns. */
   accept(submissions: readonly Submission[]): Promise<Accepted[]>;
   /**
-   * ready → queued until at most `window` jobs of the queue are queued, best placed first. Up to `passes.allowed` that
-   * are interactive or ahead come on top, none by default, while no more than 4/3 of the window are queued.
+   * ready → queued until at most `window` jobs of the queue are queued, best placed first. Up to `overflow.allowed` that
+   * are interactive or under share come on top, none by default, while no more than 4/3 of the window are queued.
    */
-  pick(queue: QueueName, window: number, passes?: Passes): Promise<PickedJob[]>;
+  dispatch(queue: QueueName, window: number, overflow?: Overflow): Promise<DispatchedJob[]>;
   /** queued → ready for hints that could not be delivered. */
-  unpick(refs: readonly JobRef[]): Promise<void>;
+  return(refs: readonly JobRef[]): Promise<void>;
   /** queued → running. A ref that is missing from the answer is a stale hint: drop it. */
   claim(refs: readonly JobRef[], workerId: string): Promise<ClaimedJob[]>;
   /**
-   * A claimed job of the lane `solo` has the process to itself from now on. False where it is no longer the caller's.
-   * Until this it has not started: a crash is not laid at its door.
+   * A claimed job of the lane `quarantine` has the process to itself from now on. False where it is no longer the caller's.
+   * Until then it has not started, and a crash does not count against it.
    */
   startAlone(ref: JobRef): Promise<boolean>;
   /** Extends the leases; returns the refs that are still held. */
   extend(refs: readonly JobRef[]): Promise<JobRef[]>;
-  /** Extends the leases of jobs whose outcome is being stored, without waiting for whoever stores it. */
-  keep(refs: readonly JobRef[]): Promise<void>;
-  /** Finishes jobs and plans what follows. By default nothing is carried on. */
-  settle(outcomes: readonly Outcome[], carryOn?: CarryOn): Promise<Settled>;
+  /** Extends the leases of jobs whose outcome is being stored; skips rows that the storing transaction has locked. */
+  extendSettling(refs: readonly JobRef[]): Promise<void>;
+  /** Finishes jobs and plans what follows. By default nothing starts eagerly. */
+  settle(outcomes: readonly Outcome[], eagerStart?: EagerStart): Promise<Settled>;
   /** Ends open requests; work that nobody else needs stops. Returns the ids that were open. */
   cancel(requestIds: readonly string[]): Promise<string[]>;
   /**

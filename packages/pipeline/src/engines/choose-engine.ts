@@ -25,7 +25,7 @@ export function chooseEngine<E extends { readonly id: string }>(
 
 /**
  * Asks engine after engine for as long as the registry lets an error fall over to the next. Where all of them fail,
- * the error that says most is thrown: see `TELLING`.
+ * the error that says most is thrown: see `ERROR_PRECEDENCE`.
  */
 export async function tryEngines<E extends { readonly id: string }, T>(
   engines: readonly [E, ...E[]],
@@ -53,7 +53,7 @@ export async function tryEngines<E extends { readonly id: string }, T>(
  * From what says most to what says least: first a fact about the post's media, then what passes by itself, the soonest
  * first, then what a person must mend, then what this engine never can.
  */
-const TELLING: readonly ErrorCode[] = [
+const ERROR_PRECEDENCE: readonly ErrorCode[] = [
   "stale_link",
   "throttled",
   "paused",
@@ -69,7 +69,7 @@ const TELLING: readonly ErrorCode[] = [
 
 function toTelling(earlier: ClipmillError | undefined, later: ClipmillError): ClipmillError {
   if (earlier === undefined) return later;
-  const difference = TELLING.indexOf(earlier.code) - TELLING.indexOf(later.code);
+  const difference = ERROR_PRECEDENCE.indexOf(earlier.code) - ERROR_PRECEDENCE.indexOf(later.code);
   if (difference !== 0) return difference < 0 ? earlier : later;
   return (later.retryAfterMs ?? Infinity) < (earlier.retryAfterMs ?? Infinity) ? later : earlier;
 }

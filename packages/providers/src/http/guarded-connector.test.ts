@@ -14,7 +14,7 @@ describe("isPublicAddress", () => {
     ["10.0.0.1", "private"],
     ["172.16.0.1", "private"],
     ["192.168.1.1", "private"],
-    ["100.64.0.1", "carrier-grade NAT"],
+    ["100.64.0.1", "eagerStarts-grade NAT"],
     ["127.0.0.1", "loopback"],
     ["127.255.255.254", "loopback"],
     ["169.254.169.254", "the metadata service"],

@@ -104,7 +104,7 @@ function readLength(headers: IncomingHttpHeaders): number {
   return Number(headers["content-length"] ?? Number.NaN);
 }
 
-/** Passes the body on, once its first bytes look like media, and ends well only if it is as long as announced. */
+/** Overflow the body on, once its first bytes look like media, and ends well only if it is as long as announced. */
 async function* checkBody(
   body: AsyncIterable<Uint8Array>,
   announced: number,

@@ -1,9 +1,9 @@
-import { failpoint, type PickedJob, QUEUE_NAMES, type QueueName } from "@clipmill/domain";
+import { failpoint, type DispatchedJob, QUEUE_NAMES, type QueueName } from "@clipmill/domain";
 import type { HintQueue, QueueBackend } from "./backend.ts";
 
 /** The queues as the dispatcher sees them: a place for hints that may be wiped at any instant. */
 export interface Hints {
-  push(queue: QueueName, jobs: readonly PickedJob[]): Promise<void>;
+  push(queue: QueueName, jobs: readonly DispatchedJob[]): Promise<void>;
   /**
    * False when the queue has lost its memory since the last call, by this process or another; it is marked again.
    * The mark is a job of its own, so that it is wiped exactly when the hints are.
@@ -17,10 +17,10 @@ export interface Hints {
 }
 
 /** BullMQ serves jobs without a priority first, then lower numbers; among equals, first come first served. */
-function toPriority({ lane, ahead, owed }: PickedJob): number | undefined {
-  if (lane === "interactive") return ahead ? undefined : 1;
-  if (owed) return 1;
-  return ahead ? 2 : 3;
+function toPriority({ lane, underShare, shareDue }: DispatchedJob): number | undefined {
+  if (lane === "interactive") return underShare ? undefined : 1;
+  if (shareDue) return 1;
+  return underShare ? 2 : 3;
 }
 
 const GENERATION_QUEUE = "generation";

@@ -1,17 +1,17 @@
-import type { Log, PickedJob, QueueName, WorkStore } from "@clipmill/domain";
+import type { Log, DispatchedJob, QueueName, WorkStore } from "@clipmill/domain";
 import type { Hints } from "../bullmq/hints.ts";
 import { createErrorLog } from "../throttled-log.ts";
 
 /** Delivers the hints of jobs that are queued in Postgres; what cannot be delivered is ready again. */
 export interface Delivery {
   /** Returns at once: nobody waits for a hint. */
-  push(jobs: readonly PickedJob[]): void;
+  push(jobs: readonly DispatchedJob[]): void;
   /** Resolves when nothing is under way. */
   idle(): Promise<void>;
 }
 
 export function createDelivery(deps: {
-  work: Pick<WorkStore, "unpick">;
+  work: Pick<WorkStore, "return">;
   hints: Pick<Hints, "push">;
   log: Log;
 }): Delivery {
@@ -19,13 +19,13 @@ export function createDelivery(deps: {
   const report = createErrorLog(deps.log, "hints not delivered");
   const underWay = new Set<Promise<void>>();
 
-  async function deliver(queue: QueueName, jobs: readonly PickedJob[]): Promise<void> {
+  async function deliver(queue: QueueName, jobs: readonly DispatchedJob[]): Promise<void> {
     try {
       await hints.push(queue, jobs);
     } catch (error) {
       report(error);
       // Should this fail too, the hints' time runs out and the reconciler finds them.
-      await work.unpick(jobs).catch(report);
+      await work.return(jobs).catch(report);
     }
   }
 

@@ -1,19 +1,19 @@
-import type { Log, PickedJob, QueueName } from "@clipmill/domain";
+import type { Log, DispatchedJob, QueueName } from "@clipmill/domain";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createDispatcher } from "./dispatcher.ts";
 
 const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
 const window = { io: 8, gpu: 8, cpu: 8, llm: 8 };
-const job: PickedJob = {
+const job: DispatchedJob = {
   id: 1,
   epoch: 1,
   queue: "io",
   stage: "s",
   key: "k",
   lane: "standard",
-  ahead: false,
-  owed: false,
-  passing: false,
+  underShare: false,
+  shareDue: false,
+  overflow: false,
 };
 
 beforeEach(() => {
@@ -33,11 +33,11 @@ async function countLooks(options: {
   let looks = 0;
   const dispatcher = createDispatcher({
     work: {
-      pick(queue: QueueName) {
+      dispatch(queue: QueueName) {
         if (queue === "io") looks++;
         return Promise.resolve(Array.from({ length: options.found }, () => job));
       },
-      unpick: () => Promise.resolve(),
+      return: () => Promise.resolve(),
     },
     hints: {
       push: () => Promise.resolve(),

@@ -1,6 +1,6 @@
 import {
   type Log,
-  type Passes,
+  type Overflow,
   QUEUE_NAMES,
   type QueueName,
   type WorkStore,
@@ -10,9 +10,9 @@ import { sleep } from "../sleep.ts";
 import { createErrorLog } from "../throttled-log.ts";
 
 export interface DispatcherDeps {
-  work: Pick<WorkStore, "pick" | "unpick">;
+  work: Pick<WorkStore, "dispatch" | "return">;
   hints: Pick<Hints, "push" | "countWaiting">;
-  /** Resolves true at news of ready work, false after the time; `cancel` ends the wait. */
+  /** Resolves true at a notification of ready work, false after the time; `cancel` ends the wait. */
   nextReady(queue: QueueName, timeoutMs: number): { promise: Promise<boolean>; cancel(): void };
   /** Hints that may wait in a queue. Too few starve workers; too many make urgent work and shares wait. */
   window: Readonly<Record<QueueName, number>>;
@@ -38,8 +38,11 @@ const FAILED_POLL_MS = 1_000;
  */
 const CROWDED_WINDOWS = 4;
 const CROWD_CHECK_MS = 5_000;
-/** News that led to nothing: another dispatcher was faster, or the window is full. The next news are not worth waking for. */
-const DEAF_MS = 20;
+/**
+ * After a notification that found nothing to dispatch, ignore further ones for 20 ms: another dispatcher was faster, or
+ * the window is full.
+ */
+const NOTIFY_COOLDOWN_MS = 20;
 
 /** Feeds each queue a small window from Postgres. Any number of dispatchers may run. */
 export function createDispatcher({ work, hints, nextReady, window, log }: DispatcherDeps): Loop {
@@ -48,21 +51,21 @@ export function createDispatcher({ work, hints, nextReady, window, log }: Dispat
   const stop = new AbortController();
   let closed = false;
 
-  /** Whoever is picked in turn lets one job pass later: passing is never more than half of what is dispatched. */
-  async function dispatch(queue: QueueName, passes: Passes): Promise<number> {
-    const picked = await work.pick(queue, window[queue], { ...passes });
-    if (picked.length === 0) return 0;
+  /** Each job dispatched in its turn allows one overflow later, so at most half of what is dispatched overflows. */
+  async function dispatch(queue: QueueName, overflow: Overflow): Promise<number> {
+    const dispatched = await work.dispatch(queue, window[queue], { ...overflow });
+    if (dispatched.length === 0) return 0;
     try {
-      await hints.push(queue, picked);
+      await hints.push(queue, dispatched);
     } catch (error) {
-      await work.unpick(picked);
+      await work.return(dispatched);
       throw error;
     }
-    const passed = picked.filter(({ passing }) => passing).length;
-    const inTurn = picked.length - passed;
-    passes.allowed = Math.min(window[queue], passes.allowed + inTurn) - passed;
-    passes.made = inTurn > 0 ? passed : passes.made + passed;
-    return picked.length;
+    const overflowed = dispatched.filter((job) => job.overflow).length;
+    const inTurn = dispatched.length - overflowed;
+    overflow.allowed = Math.min(window[queue], overflow.allowed + inTurn) - overflowed;
+    overflow.made = inTurn > 0 ? overflowed : overflow.made + overflowed;
+    return dispatched.length;
   }
 
   function createCrowdCheck(queue: QueueName): () => Promise<boolean> {
@@ -78,28 +81,30 @@ export function createDispatcher({ work, hints, nextReady, window, log }: Dispat
 
   async function run(queue: QueueName): Promise<void> {
     const isCrowded = createCrowdCheck(queue);
-    const passes: Passes = { allowed: 0, made: 0 };
+    const overflow: Overflow = { allowed: 0, made: 0 };
     let pauseMs = BUSY_POLL_MS;
-    let hasNews = false;
+    let isNotified = false;
     while (!closed) {
       // Listening starts before looking, so that what becomes ready in between is not missed.
-      const news = nextReady(queue, IDLE_POLL_MS);
-      cancels.add(news.cancel);
-      let isDeaf = false;
+      const notification = nextReady(queue, IDLE_POLL_MS);
+      cancels.add(notification.cancel);
+      let isCoolingDown = false;
       try {
-        const count = (await isCrowded()) ? 0 : await dispatch(queue, passes);
+        const count = (await isCrowded()) ? 0 : await dispatch(queue, overflow);
         pauseMs = toPauseMs(pauseMs, count, window[queue]);
-        isDeaf = hasNews && count === 0;
+        isCoolingDown = isNotified && count === 0;
       } catch (error) {
         report(error);
         pauseMs = FAILED_POLL_MS;
       }
-      const pause: Promise<boolean> = sleep(isDeaf ? DEAF_MS : pauseMs, stop.signal).then(
-        () => false,
-      );
-      if (!closed) hasNews = await (isDeaf ? pause : Promise.race([news.promise, pause]));
-      news.cancel();
-      cancels.delete(news.cancel);
+      const pause: Promise<boolean> = sleep(
+        isCoolingDown ? NOTIFY_COOLDOWN_MS : pauseMs,
+        stop.signal,
+      ).then(() => false);
+      if (!closed)
+        isNotified = await (isCoolingDown ? pause : Promise.race([notification.promise, pause]));
+      notification.cancel();
+      cancels.delete(notification.cancel);
     }
   }
 

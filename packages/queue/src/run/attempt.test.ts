@@ -8,7 +8,7 @@ import {
 } from "@clipmill/domain";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { attempt, ShutdownError } from "./attempt.ts";
-import type { Bookings } from "./bookings.ts";
+import type { PaidCalls } from "./paid-calls.ts";
 import { createUpstreams } from "../limits/upstreams.ts";
 
 const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
@@ -43,9 +43,9 @@ function setUp(policy: Partial<UpstreamPolicy> = {}, name = "api") {
     log,
     random: () => 0,
   });
-  const bookings = {
-    open: vi.fn<Bookings["open"]>(async () => 7),
-    fail: vi.fn<Bookings["fail"]>(async () => {}),
+  const paidCalls = {
+    open: vi.fn<PaidCalls["open"]>(async () => 7),
+    fail: vi.fn<PaidCalls["fail"]>(async () => {}),
   };
   const start = (call: (signal: AbortSignal) => Promise<{ usd: number }>) => {
     const abort = new AbortController();
@@ -60,10 +60,10 @@ function setUp(policy: Partial<UpstreamPolicy> = {}, name = "api") {
         return { output: await pay(PAID, () => call(signal)) };
       },
     };
-    const deps = { bookings, upstreams, now: () => new Date(), random: () => 0 };
+    const deps = { paidCalls, upstreams, now: () => new Date(), random: () => 0 };
     return { abort, outcome: attempt(deps, stage, job, { abort, log }) };
   };
-  return { start, bookings, state: () => state };
+  return { start, paidCalls, state: () => state };
 }
 
 /** Never answers; ends as `fetch` does. */
@@ -93,7 +93,7 @@ test("a call that is under way at a shutdown says nothing of its upstream", asyn
 });
 
 test("a job that is shut down while it waits for its turn books no call", async () => {
-  const { start, bookings } = setUp({ rate: { calls: 60, windowMs: 60_000, burst: 1 } });
+  const { start, paidCalls } = setUp({ rate: { calls: 60, windowMs: 60_000, burst: 1 } });
   const sent = vi.fn(async () => ({ usd: 0.01 }));
   const attempts = Array.from({ length: 3 }, () => start(sent));
   await vi.advanceTimersByTimeAsync(100);
@@ -105,28 +105,28 @@ test("a job that is shut down while it waits for its turn books no call", async 
   expect(kinds.filter((kind) => kind === "done")).toHaveLength(sentBefore);
   expect(kinds.filter((kind) => kind === "released")).toHaveLength(3 - sentBefore);
   expect(sent).toHaveBeenCalledTimes(sentBefore);
-  expect(bookings.open).toHaveBeenCalledTimes(sentBefore);
+  expect(paidCalls.open).toHaveBeenCalledTimes(sentBefore);
 });
 
 test("a job that is shut down before it asks books none either, where calls pass no gate", async () => {
-  const { start, bookings } = setUp({}, "another");
+  const { start, paidCalls } = setUp({}, "another");
   const { abort, outcome } = start(async () => ({ usd: 0.01 }));
   abort.abort(new ShutdownError("stop"));
   expect(await outcome).toMatchObject({ kind: "released" });
-  expect(bookings.open).not.toHaveBeenCalled();
+  expect(paidCalls.open).not.toHaveBeenCalled();
 });
 
 test("a call whose intent is booked when the shutdown comes is not sent, and cost nothing", async () => {
-  const { start, bookings } = setUp({}, "another");
+  const { start, paidCalls } = setUp({}, "another");
   const booked = Promise.withResolvers<number>();
-  bookings.open.mockReturnValue(booked.promise);
+  paidCalls.open.mockReturnValue(booked.promise);
   const sent = vi.fn(async () => ({ usd: 0.01 }));
   const { abort, outcome } = start(sent);
   await vi.advanceTimersByTimeAsync(100);
-  expect(bookings.open).toHaveBeenCalledOnce();
+  expect(paidCalls.open).toHaveBeenCalledOnce();
   abort.abort(new ShutdownError("stop"));
   booked.resolve(7);
   expect(await outcome).toMatchObject({ kind: "released" });
   expect(sent).not.toHaveBeenCalled();
-  expect(bookings.fail).toHaveBeenCalledExactlyOnceWith({ callId: 7, usd: 0 });
+  expect(paidCalls.fail).toHaveBeenCalledExactlyOnceWith({ callId: 7, usd: 0 });
 });

@@ -12,11 +12,11 @@ import {
   toClipmillError,
   type Upstreams,
 } from "@clipmill/domain";
-import type { Bookings } from "./bookings.ts";
+import type { PaidCalls } from "./paid-calls.ts";
 import { toOutcome } from "./to-outcome.ts";
 
 export interface AttemptDeps {
-  bookings: Bookings;
+  paidCalls: PaidCalls;
   /** Default: every call goes at once. */
   upstreams: Upstreams | undefined;
   now: () => Date;
@@ -33,7 +33,7 @@ export class ShutdownError extends Error {
  * LeaseLostError or a ShutdownError the job is released and costs no attempt.
  */
 export async function attempt(
-  { bookings, upstreams, now, random }: AttemptDeps,
+  { paidCalls, upstreams, now, random }: AttemptDeps,
   stage: RunnableStage,
   job: ClaimedJob,
   { abort, log }: { abort: AbortController; log: Log },
@@ -52,7 +52,7 @@ export async function attempt(
       attempt: job.attempts + 1,
       now,
       pay(intent, call) {
-        const go = () => pay(bookings, job, intent, call, { calls, signal });
+        const go = () => pay(paidCalls, job, intent, call, { calls, signal });
         // The intent is written after the wait: a call that is sent back was never one.
         return upstreams?.call(intent.engine, go, { signal }) ?? go();
       },
@@ -77,7 +77,7 @@ function toTimeout({ name, timeoutMs }: RunnableStage, cause: unknown): Retryabl
 }
 
 async function pay<T extends { usd: number }>(
-  bookings: Bookings,
+  paidCalls: PaidCalls,
   job: JobRef,
   intent: PaidCall,
   call: () => Promise<T>,
@@ -86,9 +86,9 @@ async function pay<T extends { usd: number }>(
   // What is not sent is not to stand in the books.
   signal.throwIfAborted();
   if (intent.estimateUsd === 0) return await call();
-  const callId = await bookings.open(job, intent);
+  const callId = await paidCalls.open(job, intent);
   if (signal.aborted) {
-    await bookings.fail({ callId, usd: 0 });
+    await paidCalls.fail({ callId, usd: 0 });
     signal.throwIfAborted();
   }
   try {
@@ -97,7 +97,7 @@ async function pay<T extends { usd: number }>(
     return result;
   } catch (error) {
     // What was aborted may have been billed: it stays unknown, at its estimate.
-    if (error instanceof ClipmillError) await bookings.fail({ callId, usd: error.costUsd ?? 0 });
+    if (error instanceof ClipmillError) await paidCalls.fail({ callId, usd: error.costUsd ?? 0 });
     throw error;
   }
 }

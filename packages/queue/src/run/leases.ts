@@ -18,7 +18,7 @@ export function createLeases({
   leaseMs,
   log,
 }: {
-  work: Pick<WorkStore, "extend" | "keep">;
+  work: Pick<WorkStore, "extend" | "extendSettling">;
   leaseMs: number;
   log: Log;
 }): Leases {
@@ -39,7 +39,7 @@ export function createLeases({
 
   /** Apart: a transaction that hangs while it stores some of these must not hold up the others. */
   async function extendKept(): Promise<void> {
-    if (kept.size > 0) await work.keep([...kept.values()]);
+    if (kept.size > 0) await work.extendSettling([...kept.values()]);
   }
 
   const timer = setInterval(() => {

@@ -1,5 +1,5 @@
 import {
-  type CarryOn,
+  type EagerStart,
   type ClaimedJob,
   type JobRef,
   type Log,
@@ -24,9 +24,9 @@ function createToyRunner(
     work: {
       startAlone: () => Promise.resolve(true),
       extend: (refs) => Promise.resolve([...refs]),
-      keep: () => Promise.resolve(),
-      settle: () => Promise.resolve({ fenced: [], handedOff: [], carriedOn: [] }),
-      unpick: () => Promise.resolve(),
+      extendSettling: () => Promise.resolve(),
+      settle: () => Promise.resolve({ fenced: [], enqueued: [], started: [] }),
+      return: () => Promise.resolve(),
       ...work,
     },
     hints: { push: () => Promise.resolve() },
@@ -99,7 +99,7 @@ test("a job that runs alone waits until the outcome of the one before is stored"
     key: "k",
     input: id,
     attempts: 0,
-    lane: "solo",
+    lane: "quarantine",
     ageMs: 0,
   });
   const runner = createToyRunner(stage, {
@@ -110,7 +110,7 @@ test("a job that runs alone waits until the outcome of the one before is stored"
     },
     settle: async () => {
       await storing.promise;
-      return { fenced: [], handedOff: [], carriedOn: [] };
+      return { fenced: [], enqueued: [], started: [] };
     },
   });
   // Its slot is free at once, but a crash of the second job must not be laid at its door.
@@ -156,7 +156,7 @@ test("only a result says how long a stage takes: what fails at once is not quick
       return { output: {} };
     },
   };
-  const routes: (CarryOn | undefined)[] = [];
+  const routes: (EagerStart | undefined)[] = [];
   const toJob = ({ id, epoch }: JobRef): ClaimedJob => {
     const stage = id % 2 === 0 ? "hear" : "fetch";
     return { id, epoch, stage, key: "k", input: {}, attempts: 0, lane: "standard", ageMs: 0 };
@@ -165,9 +165,9 @@ test("only a result says how long a stage takes: what fails at once is not quick
     [fetch, hear],
     {
       claim: (refs) => Promise.resolve(refs.map(toJob)),
-      settle: (_outcomes, carryOn) => {
-        routes.push(carryOn);
-        return Promise.resolve({ fenced: [], handedOff: [], carriedOn: [] });
+      settle: (_outcomes, eagerStart) => {
+        routes.push(eagerStart);
+        return Promise.resolve({ fenced: [], enqueued: [], started: [] });
       },
     },
     {
@@ -206,10 +206,10 @@ test("a lease is kept until the outcome is stored, and not a moment longer", asy
   const storing = Promise.withResolvers<void>();
   const runner = createToyRunner(TOY, {
     claim: (refs) => Promise.resolve(refs.map(toClaimed)),
-    keep: (refs) => Promise.resolve(void kept.push(refs.map(({ id }) => id))),
+    extendSettling: (refs) => Promise.resolve(void kept.push(refs.map(({ id }) => id))),
     settle: async () => {
       await storing.promise;
-      return { fenced: [], handedOff: [], carriedOn: [] };
+      return { fenced: [], enqueued: [], started: [] };
     },
   });
   await runner.run({ id: 1, epoch: 1 });
@@ -226,7 +226,7 @@ test("a hint that is taken while the worker stops goes back at once", async () =
   const returned: JobRef[] = [];
   const runner = createToyRunner(TOY, {
     claim: (refs) => Promise.resolve(refs.map(toClaimed)),
-    unpick: (refs) => Promise.resolve(void returned.push(...refs)),
+    return: (refs) => Promise.resolve(void returned.push(...refs)),
   });
   runner.releaseAll();
   expect(await runner.run({ id: 1, epoch: 1 })).toEqual({ kind: "stale", code: null });

@@ -9,20 +9,20 @@ import {
   type WorkStore,
 } from "@clipmill/domain";
 import { attempt, type AttemptDeps, ShutdownError } from "./attempt.ts";
-import { createBookings } from "./bookings.ts";
-import { createCarrier, NO_ROUTE, type Route } from "./carrier.ts";
+import { createPaidCalls } from "./paid-calls.ts";
+import { createEagerStarts, NO_ROUTE, type Route } from "./eager-starts.ts";
 import { createClaims } from "./claims.ts";
 import { createDelivery } from "../dispatch/delivery.ts";
 import type { Hints } from "../bullmq/hints.ts";
 import { createLeases } from "./leases.ts";
 import { createSettlements } from "./settlements.ts";
 import { sleep } from "../sleep.ts";
-import { createSoloGate } from "./solo-gate.ts";
+import { createSoloGate } from "./exclusion.ts";
 import { createErrorLog } from "../throttled-log.ts";
 
-export interface RunnerDeps extends Partial<Omit<AttemptDeps, "bookings">> {
+export interface RunnerDeps extends Partial<Omit<AttemptDeps, "paidCalls">> {
   stages: readonly RunnableStage[];
-  work: Pick<WorkStore, "claim" | "startAlone" | "extend" | "keep" | "settle" | "unpick">;
+  work: Pick<WorkStore, "claim" | "startAlone" | "extend" | "extendSettling" | "settle" | "return">;
   /** Where the hints of next steps go that settling queued at once. */
   hints: Pick<Hints, "push">;
   /** Default: nothing is carried on. */
@@ -64,23 +64,23 @@ const UNSTORED_MAX = 8;
 export function createRunner(deps: RunnerDeps): Runner {
   const { work, hints, workerId, leaseMs, log } = deps;
   const { ledger, upstreams, now = () => new Date(), random = Math.random } = deps;
-  const bookings = createBookings({ ledger, batchMax: BATCH_MAX });
-  const attemptDeps: AttemptDeps = { bookings, upstreams, now, random };
+  const paidCalls = createPaidCalls({ ledger, batchMax: BATCH_MAX });
+  const attemptDeps: AttemptDeps = { paidCalls, upstreams, now, random };
   const stages = toStageMap(deps.stages);
   const leases = createLeases({ work, leaseMs, log });
   const gate = createSoloGate();
   const delivery = createDelivery({ work, hints, log });
   const claims = createClaims({ work, workerId, batchMax: BATCH_MAX });
-  const carrier = createCarrier({
+  const eagerStarts = createEagerStarts({
     stages,
     route: deps.route ?? NO_ROUTE,
     workerId,
-    run: runCarried,
+    run: runEager,
   });
   const settlements = createSettlements({
     work,
     delivery,
-    carrier,
+    eagerStarts,
     leaseMs,
     batchMax: BATCH_MAX,
     random,
@@ -105,12 +105,12 @@ export function createRunner(deps: RunnerDeps): Runner {
       }
     }
     // Nobody else would take it before its hint's time is over.
-    await work.unpick([ref]).catch(reportClaim);
+    await work.return([ref]).catch(reportClaim);
     return null;
   }
 
   async function mayStart(job: ClaimedJob): Promise<boolean> {
-    if (job.lane !== "solo") return true;
+    if (job.lane !== "quarantine") return true;
     return await work.startAlone(job).catch((error: unknown) => {
       reportStart(error);
       return false;
@@ -152,12 +152,12 @@ export function createRunner(deps: RunnerDeps): Runner {
     });
     const abort = leases.hold(job);
     if (isStopping) abort.abort(new ShutdownError("the worker is stopping"));
-    const leave = await gate.enter(job.lane === "solo" && stages.has(job.stage));
+    const leave = await gate.enter(job.lane === "quarantine" && stages.has(job.stage));
     const startedAt = performance.now();
     const outcome = await runStage(job, { abort, log: jobLog });
     leases.keep(job);
     const durationMs = performance.now() - startedAt;
-    carrier.note(job.stage, durationMs, outcome.kind === "done");
+    eagerStarts.note(job.stage, durationMs, outcome.kind === "done");
     const stored = store(outcome, job, { durationMs, log: jobLog })
       // Its lease runs out, and the job runs again.
       .catch(report)
@@ -178,8 +178,8 @@ export function createRunner(deps: RunnerDeps): Runner {
   }
 
   /** What piles up is held back where chains of jobs begin: at their hints. */
-  function runCarried(job: ClaimedJob): Promise<JobEnd> {
-    failpoint("after-carry", job.stage);
+  function runEager(job: ClaimedJob): Promise<JobEnd> {
+    failpoint("after-eager-start", job.stage);
     return runCounted(job, Number.POSITIVE_INFINITY);
   }
 
@@ -196,12 +196,12 @@ export function createRunner(deps: RunnerDeps): Runner {
       return await runCounted(job, UNSTORED_MAX);
     },
     count: () => runningCount + unstored.size,
-    drain: () => carrier.close(),
+    drain: () => eagerStarts.close(),
     releaseAll,
     async close() {
       releaseAll();
       await claims.idle();
-      await carrier.close();
+      await eagerStarts.close();
       await Promise.all(unstored);
       await delivery.idle();
       leases.close();

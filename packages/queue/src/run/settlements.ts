@@ -6,7 +6,7 @@ import {
   type Settled,
   type WorkStore,
 } from "@clipmill/domain";
-import type { Carrier } from "./carrier.ts";
+import type { EagerStarts } from "./eager-starts.ts";
 import type { Delivery } from "../dispatch/delivery.ts";
 import { createGroupCommit, isDataError } from "../group-commit.ts";
 import { sleep } from "../sleep.ts";
@@ -36,20 +36,20 @@ const NEVER = new AbortController().signal;
 export function createSettlements(options: {
   work: Pick<WorkStore, "settle">;
   delivery: Pick<Delivery, "push">;
-  carrier: Pick<Carrier, "expect" | "reserve" | "start">;
+  eagerStarts: Pick<EagerStarts, "expect" | "reserve" | "start">;
   leaseMs: number;
   batchMax: number;
   random: () => number;
   log: Log;
 }): Settlements {
-  const { work, delivery, carrier, leaseMs, batchMax, random } = options;
+  const { work, delivery, eagerStarts, leaseMs, batchMax, random } = options;
   const report = createErrorLog(options.log, "result not stored yet");
   const batches = createGroupCommit<Stored, boolean>({
     maxItems: batchMax,
     maxFlushes: FLUSHES,
     async flush(batch) {
       const settled = await settleBatch(batch);
-      delivery.push(settled.handedOff);
+      delivery.push(settled.enqueued);
       const fenced = new Set(settled.fenced.map(({ id, epoch }) => `${id}-${epoch}`));
       return batch.map(({ outcome: { id, epoch } }) => !fenced.has(`${id}-${epoch}`));
     },
@@ -57,21 +57,21 @@ export function createSettlements(options: {
 
   async function settleBatch(batch: readonly Stored[]): Promise<Settled> {
     const outcomes = batch.map(({ outcome }) => outcome);
-    const reserved = carrier.reserve(batch.map(({ stage }) => stage));
+    const reserved = eagerStarts.reserve(batch.map(({ stage }) => stage));
     if (reserved === null) return await work.settle(outcomes);
-    let carriedOn: readonly ClaimedJob[] = [];
+    let started: readonly ClaimedJob[] = [];
     try {
       const settled = await work.settle(outcomes, reserved);
-      ({ carriedOn } = settled);
+      ({ started } = settled);
       return settled;
     } finally {
-      carrier.start(reserved, carriedOn);
+      eagerStarts.start(reserved, started);
     }
   }
 
   return {
     async settle(outcome, stage) {
-      const stored = carrier.expect(stage);
+      const stored = eagerStarts.expect(stage);
       try {
         return await store({ outcome, stage });
       } finally {

@@ -41,27 +41,27 @@ test("an urgent hint is served before those that came earlier", async () => {
 
 test("jobs are carried on in slots that are free, and never in the last one", () => {
   const slots = createSlots(4);
-  expect(slots.takeToCarryOn(10)).toBe(3);
-  expect(slots.takeToCarryOn(10)).toBe(0);
-  slots.leaveCarried(2);
-  expect(slots.takeToCarryOn(1)).toBe(1);
-  expect(createSlots(1).takeToCarryOn(1)).toBe(0);
+  expect(slots.takeEager(10)).toBe(3);
+  expect(slots.takeEager(10)).toBe(0);
+  slots.leaveEager(2);
+  expect(slots.takeEager(1)).toBe(1);
+  expect(createSlots(1).takeEager(1)).toBe(0);
 });
 
 test("what is expected is kept from hints as it comes free, and given up when it is not", async () => {
   const { slots, started, ask, settle } = createQueueOf(3);
   for (const name of ["a", "b", "c", "d", "e"]) ask(name);
-  slots.expectToCarryOn(2);
+  slots.expectEager(2);
   slots.leave();
   slots.leave();
   await settle();
   expect(started).toEqual(["a", "b", "c"]);
-  expect(slots.takeToCarryOn(1)).toBe(1);
+  expect(slots.takeEager(1)).toBe(1);
   // One is kept, one is carried; the third goes to a hint again.
   slots.leave();
   await settle();
   expect(started).toEqual(["a", "b", "c", "d"]);
-  slots.expectToCarryOn(-2);
+  slots.expectEager(-2);
   await settle();
   expect(started).toEqual(["a", "b", "c", "d", "e"]);
 });
@@ -70,11 +70,11 @@ test("a hint gets the slot that a carried job has left", async () => {
   const { slots, started, ask, settle } = createQueueOf(2);
   ask("a");
   await settle();
-  expect(slots.takeToCarryOn(5)).toBe(1);
+  expect(slots.takeEager(5)).toBe(1);
   ask("b");
   await settle();
   expect(started).toEqual(["a"]);
-  slots.leaveCarried(1);
+  slots.leaveEager(1);
   await settle();
   expect(started).toEqual(["a", "b"]);
 });

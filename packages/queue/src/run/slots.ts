@@ -9,18 +9,18 @@ export interface Slots {
   take(rank?: number): Promise<void>;
   leave(): void;
   /** For jobs to be carried on: as many as there are at once, `max` at most and never all. */
-  takeToCarryOn(max: number): number;
+  takeEager(max: number): number;
   /** Gives slots back that jobs were carried on in, or were meant to be. */
-  leaveCarried(count: number): void;
+  leaveEager(count: number): void;
   /** So many more, or fewer, will be carried on soon: as many are kept from hints as they come free. */
-  expectToCarryOn(count: number): void;
+  expectEager(count: number): void;
   /** Whether slots are kept for what is expected. Default true. Where nothing came of it they would stand idle while hints wait. */
   keepExpected(isWorthIt: boolean): void;
   isFull(): boolean;
 }
 
 export function createSlots(size: number): Slots {
-  const carriedMax = size - 1;
+  const eagerMax = size - 1;
   const waiting: { rank: number; start(): void }[] = [];
   let free = size;
   let carried = 0;
@@ -30,7 +30,7 @@ export function createSlots(size: number): Slots {
   let keepsExpected = true;
 
   function share(): void {
-    const wanted = keepsExpected ? Math.max(0, Math.min(expected, carriedMax) - carried) : 0;
+    const wanted = keepsExpected ? Math.max(0, Math.min(expected, eagerMax) - carried) : 0;
     const surplus = Math.max(0, kept - wanted);
     kept -= surplus;
     free += surplus;
@@ -55,20 +55,20 @@ export function createSlots(size: number): Slots {
       free++;
       share();
     },
-    takeToCarryOn(max) {
-      const count = Math.min(max, free + kept, carriedMax - carried);
+    takeEager(max) {
+      const count = Math.min(max, free + kept, eagerMax - carried);
       const fromKept = Math.min(kept, count);
       kept -= fromKept;
       free -= count - fromKept;
       carried += count;
       return count;
     },
-    leaveCarried(count) {
+    leaveEager(count) {
       carried -= count;
       free += count;
       share();
     },
-    expectToCarryOn(count) {
+    expectEager(count) {
       expected += count;
       share();
     },

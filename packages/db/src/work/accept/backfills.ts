@@ -3,7 +3,7 @@ import type pg from "pg";
 import { type Database, withTransaction } from "../../database.ts";
 import { acceptPrepared, prepareSubmissions } from "./accept.ts";
 import type { PreparedSubmissions } from "./store-new.ts";
-import { NO_HAND_OFF } from "../plan/insert-jobs.ts";
+import { NO_DIRECT_ENQUEUE } from "../plan/insert-jobs.ts";
 import { createRequestOptions } from "./request-options.ts";
 
 /** How far a list of links has been taken in. */
@@ -66,7 +66,7 @@ export function createBackfillStore(
   { pool }: Pick<Database, "pool">,
   { plan }: { plan: Planner },
 ): BackfillStore {
-  const planning = { plan, options: createRequestOptions(), handOff: NO_HAND_OFF };
+  const planning = { plan, options: createRequestOptions(), directEnqueue: NO_DIRECT_ENQUEUE };
 
   return {
     async begin({ tenant, idempotencyKey, optionsHash }) {

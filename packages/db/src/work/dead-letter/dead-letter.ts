@@ -11,7 +11,7 @@ import {
   toCursor,
   toDeadJob,
 } from "./dead-job.ts";
-import { dropJobs, reviveJobs } from "./revive.ts";
+import { dropJobs, retryDeadJobs } from "./retry-dead.ts";
 
 /** What failed for good, for an operator: to look at, to try again from the failed stage, or to let go. */
 export interface DeadLetter {
@@ -85,7 +85,7 @@ export function createDeadLetter({ pool }: Pick<Database, "pool">): DeadLetter {
     async retry(selection) {
       const total = { jobCount: 0, requestCount: 0 };
       await inBatches(selection, readClock, async (batch) => {
-        const revived = await withTransaction(pool, (tx) => reviveJobs(tx, batch));
+        const revived = await withTransaction(pool, (tx) => retryDeadJobs(tx, batch));
         total.jobCount += revived.jobCount;
         total.requestCount += revived.requestCount;
         return revived.jobCount;

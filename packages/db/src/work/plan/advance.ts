@@ -1,10 +1,10 @@
-import type { ClaimedJob, PickedJob, Plan, Planner } from "@clipmill/domain";
+import type { ClaimedJob, DispatchedJob, Plan, Planner } from "@clipmill/domain";
 import type { Queryable } from "../../database.ts";
 import { notify } from "../../notify.ts";
 import type { AdvancingRequest, Wanted } from "./advancing-request.ts";
 import { attachSteps } from "./attach-steps.ts";
-import type { CarriedJob, HandOff } from "./insert-jobs.ts";
-import { isNews } from "../lane.ts";
+import type { StartedJob, DirectEnqueue } from "./insert-jobs.ts";
+import { shouldNotify } from "../lane.ts";
 import { type RequestEnd, setCurrentArtifacts, storeEnds } from "./request-ends.ts";
 import type { Planning } from "../settle.ts";
 
@@ -14,8 +14,8 @@ const PLANNING = "plan";
 export interface Advanced {
   /** By request id. Missing: the request waits for work. */
   ends: ReadonlyMap<string, "done" | "skipped" | "failed">;
-  handedOff: PickedJob[];
-  carriedOn: ClaimedJob[];
+  enqueued: DispatchedJob[];
+  started: ClaimedJob[];
 }
 
 /**
@@ -25,15 +25,15 @@ export interface Advanced {
  */
 export async function advance(
   tx: Queryable,
-  { plan, handOff }: Planning,
+  { plan, directEnqueue }: Planning,
   requests: readonly AdvancingRequest[],
 ): Promise<Advanced> {
   const ended: RequestEnd[] = [];
-  const handedOff: PickedJob[] = [];
-  const carriedOn: ClaimedJob[] = [];
+  const enqueued: DispatchedJob[] = [];
+  const started: ClaimedJob[] = [];
   const readyQueues = new Set<string>();
   let active: readonly AdvancingRequest[] = requests;
-  let left = handOff;
+  let left = directEnqueue;
   while (active.length > 0) {
     const wanted: Wanted[] = [];
     for (const request of active) {
@@ -43,10 +43,10 @@ export async function advance(
       else ended.push({ request, plan: next });
     }
     const attached = await attachSteps(tx, wanted, left);
-    left = toLeft(left, attached.carriedOn);
+    left = toLeft(left, attached.started);
     for (const queue of attached.readyQueues) readyQueues.add(queue);
-    handedOff.push(...attached.handedOff);
-    carriedOn.push(...attached.carriedOn);
+    enqueued.push(...attached.enqueued);
+    started.push(...attached.started);
     active = attached.settled;
   }
   await storeEnds(tx, ended);
@@ -58,19 +58,19 @@ export async function advance(
   await notify(
     tx,
     "clipmill_request",
-    ended.flatMap(({ request }) => (isNews(request) ? [request.id] : [])),
+    ended.flatMap(({ request }) => (shouldNotify(request) ? [request.id] : [])),
   );
   const ends = new Map(ended.map((end) => [end.request.id, end.plan.kind]));
-  return { ends, handedOff, carriedOn };
+  return { ends, enqueued, started };
 }
 
 /** For the next round: a slot is taken once. */
-function toLeft(handOff: HandOff, carriedOn: readonly CarriedJob[]): HandOff {
-  const { carryOn } = handOff;
-  if (carryOn === null) return handOff;
-  const slots = { ...carryOn.slots };
-  for (const { queue } of carriedOn) slots[queue] = (slots[queue] ?? 0) - 1;
-  return { ...handOff, carryOn: { ...carryOn, slots } };
+function toLeft(directEnqueue: DirectEnqueue, started: readonly StartedJob[]): DirectEnqueue {
+  const { eagerStart } = directEnqueue;
+  if (eagerStart === null) return directEnqueue;
+  const slots = { ...eagerStart.slots };
+  for (const { queue } of started) slots[queue] = (slots[queue] ?? 0) - 1;
+  return { ...directEnqueue, eagerStart: { ...eagerStart, slots } };
 }
 
 /** A result that cannot be read, of another version say, ends its own request and not the batch that it is in. */

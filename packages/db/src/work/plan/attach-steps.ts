@@ -1,18 +1,18 @@
-import type { PickedJob } from "@clipmill/domain";
+import type { DispatchedJob } from "@clipmill/domain";
 import type { Queryable } from "../../database.ts";
 import { type AdvancingRequest, toMapKey, type Wanted } from "./advancing-request.ts";
 import { type ExistingJob, lockExisting, reopen } from "./existing-jobs.ts";
-import { type CarriedJob, type HandOff, insertJobs } from "./insert-jobs.ts";
-import { isNews } from "../lane.ts";
+import { type StartedJob, type DirectEnqueue, insertJobs } from "./insert-jobs.ts";
+import { shouldNotify } from "../lane.ts";
 import { toStageState } from "./stage-state.ts";
 
 export interface Attached {
   /** Requests for which a step turned out to be at its end: they can be planned on. */
   settled: AdvancingRequest[];
-  /** Queues with news for a dispatcher; see `isNews`. */
+  /** Queues with news for a dispatcher; see `shouldNotify`. */
   readyQueues: Set<string>;
-  handedOff: PickedJob[];
-  carriedOn: CarriedJob[];
+  enqueued: DispatchedJob[];
+  started: StartedJob[];
 }
 
 interface Link {
@@ -25,19 +25,19 @@ interface Link {
 export async function attachSteps(
   tx: Queryable,
   wanted: readonly Wanted[],
-  handOff: HandOff,
+  directEnqueue: DirectEnqueue,
 ): Promise<Attached> {
   const attached: Attached = {
     settled: [],
     readyQueues: new Set(),
-    handedOff: [],
-    carriedOn: [],
+    enqueued: [],
+    started: [],
   };
   if (wanted.length === 0) return attached;
   const byKey = groupByKey(wanted);
   // Sorted by key, so that two batches insert in one order.
   const best = [...byKey.keys()].sort().map((key) => toBestPlaced(byKey.get(key) ?? []));
-  const { created, first, handedOff, carriedOn } = await insertJobs(tx, best, handOff);
+  const { created, first, enqueued, started } = await insertJobs(tx, best, directEnqueue);
   const rest = best.filter(({ step }) => !created.has(toMapKey(step)));
   const existing = await lockExisting(
     tx,
@@ -48,7 +48,7 @@ export async function attachSteps(
   for (const { request, step } of best) {
     const key = toMapKey(step);
     // Who has work waiting there already is picked by and by; news of each step would wake the dispatchers for nothing.
-    if ((first.has(key) || reopened.has(key)) && isNews(request))
+    if ((first.has(key) || reopened.has(key)) && shouldNotify(request))
       attached.readyQueues.add(step.queue);
   }
   const links: Link[] = [];
@@ -60,8 +60,8 @@ export async function attachSteps(
     else throw new Error(`stage job ${key} vanished inside a transaction`);
   }
   await storeLinks(tx, links);
-  attached.handedOff.push(...handedOff);
-  attached.carriedOn.push(...carriedOn);
+  attached.enqueued.push(...enqueued);
+  attached.started.push(...started);
   return attached;
 }
 

@@ -120,7 +120,7 @@ export async function reopen(
     });
   }
   if (moved.length > 0) {
-    // A job in the solo lane stays there: it is alone for the others' sake.
+    // A job in quarantine stays there: it is alone for the others' sake.
     await tx.query({
       name: "promote_stage_jobs",
       text: `update stage_job j set lane = least(j.lane, f.lane),

@@ -1,7 +1,7 @@
 import {
-  type CarryOn,
+  type EagerStart,
   type ClaimedJob,
-  type PickedJob,
+  type DispatchedJob,
   QUEUE_NAMES,
   type QueueName,
 } from "@clipmill/domain";
@@ -15,20 +15,20 @@ import { toJobLane } from "../lane.ts";
  * room in this window. Saves row versions and a round through the dispatcher for each stage after the first. A window
  * of 0 hands nothing off.
  */
-export interface HandOff {
+export interface DirectEnqueue {
   window: Readonly<Record<QueueName, number>>;
   queuedForMs: number;
   leaseMs: number;
   /** Those that the caller would run itself, and are its own at once. Null: none. */
-  carryOn: CarryOn | null;
+  eagerStart: EagerStart | null;
 }
 
 /** For those who push no hints: the dispatcher finds what they store. */
-export const NO_HAND_OFF: HandOff = {
+export const NO_DIRECT_ENQUEUE: DirectEnqueue = {
   window: { io: 0, gpu: 0, cpu: 0, llm: 0 },
   queuedForMs: 0,
   leaseMs: 0,
-  carryOn: null,
+  eagerStart: null,
 };
 
 export interface Inserted {
@@ -36,11 +36,11 @@ export interface Inserted {
   created: Map<string, number>;
   /** Map keys of those that wait for a dispatcher as the first of their tenant and lane. */
   first: Set<string>;
-  handedOff: PickedJob[];
-  carriedOn: CarriedJob[];
+  enqueued: DispatchedJob[];
+  started: StartedJob[];
 }
 
-export interface CarriedJob extends ClaimedJob {
+export interface StartedJob extends ClaimedJob {
   queue: QueueName;
 }
 
@@ -48,7 +48,7 @@ export interface CarriedJob extends ClaimedJob {
 export async function insertJobs(
   tx: Queryable,
   wanted: readonly Wanted[],
-  { window, queuedForMs, leaseMs, carryOn }: HandOff,
+  { window, queuedForMs, leaseMs, eagerStart }: DirectEnqueue,
 ): Promise<Inserted> {
   // The limit keeps `not exists` from becoming a join, which may read all that is ready to find that nothing is.
   const { rows } = await tx.query<{
@@ -60,7 +60,7 @@ export async function insertJobs(
     epoch: number;
     state: string;
     first: boolean;
-    ahead: boolean;
+    underShare: boolean;
   }>({
     name: "insert_stage_jobs",
     text: `with asked as (
@@ -100,7 +100,7 @@ export async function insertJobs(
             and j.tenant = stage_job.tenant and j.run_at <= now()) as first,
         state = 'queued' and coalesce((
         select f.jobs * 2 * room.tenants <= room.in_flight from in_flight f join room on room.queue = f.queue
-        where f.queue = stage_job.queue and f.tenant = stage_job.tenant), true) as ahead`,
+        where f.queue = stage_job.queue and f.tenant = stage_job.tenant), true) as "underShare"`,
     values: [
       wanted.map(({ step }) => step.stage),
       wanted.map(({ step }) => step.key),
@@ -112,10 +112,10 @@ export async function insertJobs(
       QUEUE_NAMES.map((queue) => window[queue]),
       queuedForMs,
       wanted.map(({ request }) => request.deadline),
-      QUEUE_NAMES.map((queue) => carryOn?.slots[queue] ?? 0),
-      carryOn?.stages ?? [],
+      QUEUE_NAMES.map((queue) => eagerStart?.slots[queue] ?? 0),
+      eagerStart?.stages ?? [],
       leaseMs,
-      carryOn?.workerId ?? null,
+      eagerStart?.workerId ?? null,
     ],
   });
   const inState = (state: string) => rows.filter((row) => row.state === state);
@@ -126,11 +126,11 @@ export async function insertJobs(
   return {
     created: new Map(rows.map((row) => [toMapKey(row), row.id])),
     first: new Set(rows.filter((row) => row.first).map(toMapKey)),
-    handedOff: inState("queued").map(({ id, epoch, queue, stage, key, lane, ahead }) => {
-      const place = { lane: toJobLane(lane), ahead, owed: false, passing: false };
+    enqueued: inState("queued").map(({ id, epoch, queue, stage, key, lane, underShare }) => {
+      const place = { lane: toJobLane(lane), underShare, shareDue: false, overflow: false };
       return { id, epoch, queue, stage, key, ...place };
     }),
-    carriedOn: carried.map(({ id, epoch, queue, stage, key, lane }) => ({
+    started: carried.map(({ id, epoch, queue, stage, key, lane }) => ({
       id,
       epoch,
       queue,

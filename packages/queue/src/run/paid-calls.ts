@@ -9,20 +9,20 @@ import {
 import { createGroupCommit } from "../group-commit.ts";
 
 /** The intents of paid calls, many jobs' in one commit. */
-export interface Bookings {
+export interface PaidCalls {
   /** Resolves with the call's id once the intent is committed. Throws LeaseLostError where the job is another's. */
   open(job: JobRef, call: PaidCall): Promise<number>;
   /** The price of a failed call, at once. */
   fail(settlement: CallSettlement): Promise<void>;
 }
 
-export function createBookings({
+export function createPaidCalls({
   ledger,
   batchMax,
 }: {
   ledger: CallLedger;
   batchMax: number;
-}): Bookings {
+}): PaidCalls {
   const batches = createGroupCommit<CallIntent, number | null>({
     maxItems: batchMax,
     flush: (intents) => ledger.open(intents),

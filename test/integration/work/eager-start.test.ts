@@ -1,11 +1,11 @@
 import { createWorkStore } from "@clipmill/db";
-import type { CarryOn, ClaimedJob, Submission, WorkStore } from "@clipmill/domain";
+import type { EagerStart, ClaimedJob, Submission, WorkStore } from "@clipmill/domain";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { newPostId, planToy, toSubmission } from "../../support/work/toy-pipeline.ts";
 import { openWorkFixture, toDone, type WorkFixture } from "../../support/work/work-fixture.ts";
 
 const LEASE_MS = 30_000;
-const ROUTE: CarryOn = { workerId: "worker-1", stages: ["second", "third"], slots: { gpu: 2 } };
+const ROUTE: EagerStart = { workerId: "worker-1", stages: ["second", "third"], slots: { gpu: 2 } };
 
 let fixture: WorkFixture;
 let rows: WorkFixture["rows"];
@@ -26,9 +26,9 @@ function openStore(size: number): WorkStore {
 }
 
 /** Ends the first step of so many new posts in one settlement, on that route. */
-async function endFirsts(count: number, route: CarryOn, more: Partial<Submission> = {}) {
+async function endFirsts(count: number, route: EagerStart, more: Partial<Submission> = {}) {
   await work.accept(Array.from({ length: count }, () => toSubmission(newPostId(), more)));
-  const jobs = await work.claim(await work.pick("io", count), "worker-1");
+  const jobs = await work.claim(await work.dispatch("io", count), "worker-1");
   expect(jobs).toHaveLength(count);
   return await work.settle(
     jobs.map((job) => toDone(job, job.key)),
@@ -42,10 +42,10 @@ const findStates = async () =>
   ).map(({ state }) => state);
 
 test("next steps are the caller's own up to its slots; the others are handed off", async () => {
-  const { carriedOn, handedOff } = await endFirsts(3, ROUTE);
-  expect(handedOff).toMatchObject([{ stage: "second", epoch: 1 }]);
-  expect(carriedOn).toHaveLength(2);
-  for (const job of carriedOn) {
+  const { started, enqueued } = await endFirsts(3, ROUTE);
+  expect(enqueued).toMatchObject([{ stage: "second", epoch: 1 }]);
+  expect(started).toHaveLength(2);
+  for (const job of started) {
     const { key } = job;
     const known = { stage: "second", epoch: 1, attempts: 0, lane: "standard", ageMs: 0 };
     expect(job).toMatchObject({ ...known, key, input: { postId: key } });
@@ -69,32 +69,32 @@ test("a slot is taken once, also where a step that is stored already is planned 
   );
   await work.accept([known, plain].map((postId) => toSubmission(postId)));
   const claim = async (queue: "io" | "gpu", count: number) =>
-    await work.claim(await work.pick(queue, count), "worker-1");
+    await work.claim(await work.dispatch(queue, count), "worker-1");
   const firsts = new Map((await claim("io", 2)).map((job) => [job.key, job]));
   const [first, other] = [firsts.get(known), firsts.get(plain)];
   if (first === undefined || other === undefined) throw new Error("nothing was picked");
-  const { carriedOn } = await work.settle([toDone(other, plain)], ROUTE);
-  const [second] = carriedOn as [ClaimedJob];
+  const { started } = await work.settle([toDone(other, plain)], ROUTE);
+  const [second] = started as [ClaimedJob];
   // One of them wants its third step at once, the other after a look at what is stored.
   const both = [toDone(first, known), toDone(second, plain)];
   const next = await work.settle(both, { ...ROUTE, slots: { llm: 1 } });
-  expect(next.carriedOn).toMatchObject([{ stage: "third", key: plain }]);
-  expect(next.handedOff).toMatchObject([{ stage: "third", key: known }]);
+  expect(next.started).toMatchObject([{ stage: "third", key: plain }]);
+  expect(next.enqueued).toMatchObject([{ stage: "third", key: known }]);
 });
 
 test("what is carried on is held, fenced and ended like any claimed job", async () => {
-  const { carriedOn } = await endFirsts(1, ROUTE);
-  const [job] = carriedOn as [ClaimedJob];
+  const { started } = await endFirsts(1, ROUTE);
+  const [job] = started as [ClaimedJob];
   const ref = { id: job.id, epoch: job.epoch };
   expect(await work.extend([ref])).toEqual([ref]);
   await rows("update stage_job set deadline = now() - interval '1 second' where id = $1", [job.id]);
   expect(await work.reconcile()).toMatchObject({ expired: 1 });
-  const [again] = await work.claim(await work.pick("gpu", 1), "worker-2");
+  const [again] = await work.claim(await work.dispatch("gpu", 1), "worker-2");
   if (again === undefined) throw new Error("it was not given out again");
   expect(again).toMatchObject({ id: job.id, epoch: 2, input: job.input });
   expect((await work.settle([toDone(ref, job.key)], ROUTE)).fenced).toEqual([ref]);
   const next = await work.settle([toDone(again, job.key)], { ...ROUTE, slots: { llm: 1 } });
-  expect(next).toMatchObject({ fenced: [], carriedOn: [{ stage: "third", key: job.key }] });
+  expect(next).toMatchObject({ fenced: [], started: [{ stage: "third", key: job.key }] });
 });
 
 test("nothing is carried on past work that waits for a dispatcher", async () => {
@@ -102,18 +102,18 @@ test("nothing is carried on past work that waits for a dispatcher", async () => 
   await rows(
     "update stage_job set state = 'ready', run_at = now(), deadline = null where queue = 'gpu'",
   );
-  expect(await endFirsts(1, ROUTE)).toMatchObject({ carriedOn: [], handedOff: [] });
+  expect(await endFirsts(1, ROUTE)).toMatchObject({ started: [], enqueued: [] });
   expect(await findStates()).toEqual(["ready", "ready"]);
 });
 
 test("a stage that was not named goes by a hint", async () => {
-  const { carriedOn, handedOff } = await endFirsts(1, { ...ROUTE, stages: ["third"] });
-  expect({ carriedOn, handedOff: handedOff.length }).toEqual({ carriedOn: [], handedOff: 1 });
+  const { started, enqueued } = await endFirsts(1, { ...ROUTE, stages: ["third"] });
+  expect({ started, enqueued: enqueued.length }).toEqual({ started: [], enqueued: 1 });
 });
 
 test("a tenant with a cap waits for a dispatcher, which counts", async () => {
   await rows("insert into tenant (id, max_in_flight) values ('capped-on', 9)");
-  expect(await endFirsts(1, ROUTE, { tenant: "capped-on" })).toMatchObject({ carriedOn: [] });
+  expect(await endFirsts(1, ROUTE, { tenant: "capped-on" })).toMatchObject({ started: [] });
   expect(await findStates()).toEqual(["ready"]);
 });
 
@@ -121,16 +121,16 @@ test("what nobody wants any more is not started", async () => {
   await work.accept([
     toSubmission(newPostId(), { deadline: new Date(Date.now() + 60_000).toISOString() }),
   ]);
-  const [job] = await work.claim(await work.pick("io", 1), "worker-1");
+  const [job] = await work.claim(await work.dispatch("io", 1), "worker-1");
   if (job === undefined) throw new Error("nothing was picked");
   await rows("update request set deadline = now() - interval '1 second'");
-  expect(await work.settle([toDone(job, job.key)], ROUTE)).toMatchObject({ carriedOn: [] });
+  expect(await work.settle([toDone(job, job.key)], ROUTE)).toMatchObject({ started: [] });
 });
 
 test("a step that somebody else runs already is not carried on a second time", async () => {
   const postId = newPostId();
   await work.accept([toSubmission(postId)]);
-  const [job] = await work.claim(await work.pick("io", 1), "worker-1");
+  const [job] = await work.claim(await work.dispatch("io", 1), "worker-1");
   if (job === undefined) throw new Error("nothing was picked");
   await rows(
     `insert into stage_job (stage, key, queue, lane, tenant, input, state, epoch, deadline)
@@ -138,7 +138,7 @@ test("a step that somebody else runs already is not carried on a second time", a
     [postId],
   );
   expect(await work.settle([toDone(job, postId)], ROUTE)).toMatchObject({
-    carriedOn: [],
-    handedOff: [],
+    started: [],
+    enqueued: [],
   });
 });

@@ -6,7 +6,7 @@ import { type DeadSelection, toCondition } from "./dead-job.ts";
  * failed → ready, from the stage that failed, in the caller's transaction. A job stays in its lane: what killed its
  * worker runs alone again. Requests that ended because of it are open again and marked with `revived_at`.
  */
-export async function reviveJobs(
+export async function retryDeadJobs(
   tx: Queryable,
   selection: DeadSelection,
 ): Promise<{ jobCount: number; requestCount: number }> {
@@ -61,7 +61,7 @@ async function openRequests(
   jobs: readonly { id: number; stage: string }[],
 ): Promise<string[]> {
   const { rows } = await tx.query<{ id: string }>({
-    name: "revive_requests",
+    name: "reopen_failed_requests",
     text: `with resting as (
         select distinct l.request_id, revived.stage from unnest($1::bigint[], $2::text[]) as revived (id, stage)
         join request_stage_job l on l.stage_job_id = any (array[revived.id])),

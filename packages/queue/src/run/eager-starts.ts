@@ -1,4 +1,4 @@
-import type { CarryOn, ClaimedJob, QueueName, RunnableStage } from "@clipmill/domain";
+import type { EagerStart, ClaimedJob, QueueName, RunnableStage } from "@clipmill/domain";
 import type { Slots } from "./slots.ts";
 
 /** What carrying on needs to know. */
@@ -14,13 +14,13 @@ export interface Route {
  * of its own: with stages that take milliseconds these cost more than the work. Only where this process drains the
  * next queue, has a slot of it, and knows the stage to be quick: a longer one goes to whichever worker is free first.
  */
-export interface Carrier {
+export interface EagerStarts {
   /** A result of this stage is about to be stored; call what is returned when it is. */
   expect(stage: string): () => void;
   /** Takes slots for what may follow on results of these stages. Null: nothing can be carried on now. */
-  reserve(endedStages: readonly string[]): CarryOn | null;
+  reserve(endedStages: readonly string[]): EagerStart | null;
   /** Runs what was claimed under a reservation, and gives back what that has left. */
-  start(reserved: CarryOn, jobs: readonly ClaimedJob[]): void;
+  start(reserved: EagerStart, jobs: readonly ClaimedJob[]): void;
   /**
    * How long a stage took here. `hasResult`, default true: without one it would have taken so long at least, so a paused
    * upstream, which refuses in no time, makes no stage quick.
@@ -38,12 +38,12 @@ const LATEST = 1 / 8;
 /** For a process that carries nothing on. */
 export const NO_ROUTE: Route = { slots: new Map(), next: () => [] };
 
-export function createCarrier(deps: {
+export function createEagerStarts(deps: {
   stages: ReadonlyMap<string, RunnableStage>;
   route: Route;
   workerId: string;
   run(job: ClaimedJob): Promise<unknown>;
-}): Carrier {
+}): EagerStarts {
   const { stages, workerId, run } = deps;
   const { slots, next } = deps.route;
   const meanMs = new Map<string, number>();
@@ -66,7 +66,7 @@ export function createCarrier(deps: {
   }
 
   function leave(queue: QueueName, count: number): void {
-    slots.get(queue)?.leaveCarried(count);
+    slots.get(queue)?.leaveEager(count);
     underWay -= count;
     if (isClosing && underWay === 0) idle.resolve();
   }
@@ -83,14 +83,14 @@ export function createCarrier(deps: {
     expect(stage) {
       const queue = findQueue(stage);
       const ofQueue = queue === null ? undefined : slots.get(queue);
-      ofQueue?.expectToCarryOn(1);
-      return () => ofQueue?.expectToCarryOn(-1);
+      ofQueue?.expectEager(1);
+      return () => ofQueue?.expectEager(-1);
     },
 
     reserve(endedStages) {
       const reserved: Partial<Record<QueueName, number>> = {};
       for (const [queue, ended] of Map.groupBy(endedStages, findQueue)) {
-        const taken = queue === null ? 0 : (slots.get(queue)?.takeToCarryOn(ended.length) ?? 0);
+        const taken = queue === null ? 0 : (slots.get(queue)?.takeEager(ended.length) ?? 0);
         if (queue === null || taken === 0) continue;
         reserved[queue] = taken;
         underWay += taken;

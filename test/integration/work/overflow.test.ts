@@ -1,4 +1,4 @@
-import type { PickedJob, QueueName } from "@clipmill/domain";
+import type { DispatchedJob, QueueName } from "@clipmill/domain";
 import { createDispatcher } from "@clipmill/queue";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { newPostId, toSubmission } from "../../support/work/toy-pipeline.ts";
@@ -21,13 +21,13 @@ const submit = (tenant: string, count: number, lane: "interactive" | "standard" 
   work.accept(Array.from({ length: count }, () => toSubmission(newPostId(), { tenant, lane })));
 
 /** As the queue serves them. */
-function toRank({ lane, ahead, owed }: PickedJob): number {
-  if (lane === "interactive") return ahead ? 0 : 1;
-  if (owed) return 1;
-  return ahead ? 2 : 3;
+function toRank({ lane, underShare, shareDue }: DispatchedJob): number {
+  if (lane === "interactive") return underShare ? 0 : 1;
+  if (shareDue) return 1;
+  return underShare ? 2 : 3;
 }
 
-async function tenantsOf(picked: readonly PickedJob[]): Promise<string[]> {
+async function tenantsOf(picked: readonly DispatchedJob[]): Promise<string[]> {
   const { rows } = await fixture.database.pool.query<{ tenant: string }>(
     "select tenant from stage_job where id = any ($1)",
     [picked.map(({ id }) => id)],
@@ -37,34 +37,34 @@ async function tenantsOf(picked: readonly PickedJob[]): Promise<string[]> {
 
 test("only what is ahead passes a full window, as often as it may and up to a third of it", async () => {
   await submit("loud", 50);
-  await work.pick("io", WINDOW);
+  await work.dispatch("io", WINDOW);
   await submit("quiet", 50);
-  expect(await work.pick("io", WINDOW)).toEqual([]);
-  const one = await work.pick("io", WINDOW, { allowed: 1, made: 0 });
-  expect(one).toMatchObject([{ ahead: true, passing: true }]);
+  expect(await work.dispatch("io", WINDOW)).toEqual([]);
+  const one = await work.dispatch("io", WINDOW, { allowed: 1, made: 0 });
+  expect(one).toMatchObject([{ underShare: true, overflow: true }]);
   expect(await tenantsOf(one)).toEqual(["quiet"]);
-  const rest = await work.pick("io", WINDOW, { allowed: 9, made: 1 });
+  const rest = await work.dispatch("io", WINDOW, { allowed: 9, made: 1 });
   expect(await tenantsOf(rest)).toEqual(["quiet", "quiet"]);
   await submit("third", 5);
-  expect(await work.pick("io", WINDOW, { allowed: 9, made: 3 })).toEqual([]);
+  expect(await work.dispatch("io", WINDOW, { allowed: 9, made: 3 })).toEqual([]);
 });
 
 test("an interactive job passes a full window of its own tenant's", async () => {
   await submit("local", 50);
-  await work.claim(await work.pick("io", 3), "worker");
-  await work.pick("io", WINDOW);
+  await work.claim(await work.dispatch("io", 3), "worker");
+  await work.dispatch("io", WINDOW);
   await submit("local", 1, "interactive");
-  expect(await work.pick("io", WINDOW)).toEqual([]);
-  const passed = await work.pick("io", WINDOW, { allowed: 1, made: 0 });
-  expect(passed).toMatchObject([{ lane: "interactive", ahead: false, passing: true }]);
+  expect(await work.dispatch("io", WINDOW)).toEqual([]);
+  const passed = await work.dispatch("io", WINDOW, { allowed: 1, made: 0 });
+  expect(passed).toMatchObject([{ lane: "interactive", underShare: false, overflow: true }]);
 });
 
 test("what a lane's share brings before a better lane is owed, and nothing else", async () => {
   await submit("local", 50);
-  expect((await work.pick("io", 10)).filter(({ owed }) => owed)).toEqual([]);
+  expect((await work.dispatch("io", 10)).filter(({ shareDue }) => shareDue)).toEqual([]);
   await submit("local", 50, "interactive");
-  const picked = await work.pick("io", 30);
-  const owed = picked.filter((job) => job.owed).map(({ lane }) => lane);
+  const picked = await work.dispatch("io", 30);
+  const owed = picked.filter((job) => job.shareDue).map(({ lane }) => lane);
   // 30 % of 20 places, rounded by chance.
   expect([...new Set(owed)]).toEqual(["standard"]);
   expect(owed.length).toBeGreaterThanOrEqual(6);
@@ -75,21 +75,21 @@ test("what a lane's share brings before a better lane is owed, and nothing else"
 test("who has a fair share in flight passes nobody", async () => {
   await submit("loud", 50);
   await submit("other", 50);
-  await work.pick("io", WINDOW);
-  expect(await work.pick("io", WINDOW, { allowed: 9, made: 0 })).toEqual([]);
+  await work.dispatch("io", WINDOW);
+  expect(await work.dispatch("io", WINDOW, { allowed: 9, made: 0 })).toEqual([]);
 });
 
 test("the lanes keep their shares of what has passed, too", async () => {
   await submit("loud", 50);
   await submit("urgent", 50, "interactive");
   // Of 2 places and 18 that passed, 30 % are more than both places.
-  const picked = await work.pick("io", 2, { allowed: 0, made: 18 });
+  const picked = await work.dispatch("io", 2, { allowed: 0, made: 18 });
   expect(picked.map(({ lane }) => lane)).toEqual(["standard", "standard"]);
 });
 
 test("whoever is passed all the time keeps the share of its lane", async () => {
-  const hints: PickedJob[] = [];
-  const isBetter = (a: PickedJob, b: PickedJob) => toRank(a) < toRank(b);
+  const hints: DispatchedJob[] = [];
+  const isBetter = (a: DispatchedJob, b: DispatchedJob) => toRank(a) < toRank(b);
   await submit("loud", 200);
   const dispatcher = createDispatcher({
     work,

@@ -5,7 +5,7 @@ import type { Log } from "@clipmill/domain";
 const REPORT_EVERY_MS = 5_000;
 
 /** Tells the others that this worker is alive, until closed. The first report is in when this resolves. */
-export async function startReporting(
+export async function startHeartbeat(
   registry: WorkerRegistry,
   worker: WorkerReport,
   log: Log,

@@ -4,19 +4,19 @@ import { notify } from "../notify.ts";
 import { endHolds } from "../ledger/credits.ts";
 
 /** How a request ends before its work does. */
-export interface Withdrawal {
+export interface EarlyEnd {
   state: "cancelled" | "failed";
   code: ErrorCode;
   message: string;
 }
 
-export const CANCELLED: Withdrawal = {
+export const CANCELLED: EarlyEnd = {
   state: "cancelled",
   code: "cancelled",
   message: "the caller cancelled the request",
 };
 
-const DEADLINE_MISSED: Withdrawal = {
+const DEADLINE_MISSED: EarlyEnd = {
   state: "failed",
   code: "deadline_missed",
   message: "the deadline passed before the work was done",
@@ -29,16 +29,16 @@ const EXPIRED_MAX = 500;
  * Ends open requests before their work does. Jobs that no other open request needs are cancelled, and whoever runs
  * one is fenced off; what others need goes on, in their lane. Returns the ids that were open.
  */
-export async function withdrawRequests(
+export async function endRequestsEarly(
   tx: Queryable,
   ids: readonly string[],
-  how: Withdrawal,
+  how: EarlyEnd,
 ): Promise<string[]> {
   if (ids.length === 0) return [];
   // Jobs before requests, each in id order, as settling locks them.
   await lockOpenJobs(tx, ids);
   const { rows: ended } = await tx.query<{ id: string }>({
-    name: "withdraw_requests",
+    name: "end_requests_early",
     text: `with open as (select id from request where id = any ($1::text[]) and state = 'open' order by id for update)
       update request r set state = $2, error_code = $3, error_message = $4, finished_at = now()
       from open where r.id = any (array[open.id])
@@ -71,7 +71,7 @@ export async function expireDeadlines(tx: Queryable): Promise<number> {
     name: "find_missed_deadlines",
     text: `select id from request where open_deadline < now() order by open_deadline limit ${EXPIRED_MAX}`,
   });
-  const missed = await withdrawRequests(
+  const missed = await endRequestsEarly(
     tx,
     rows.map((row) => row.id),
     DEADLINE_MISSED,
