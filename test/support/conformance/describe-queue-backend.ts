@@ -270,12 +270,9 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
       const pushed = "backfill- standard- standard+ backfill! interactive- interactive+".split(" ");
       const jobs = pushed.map((key, id) => {
         const lane = key.slice(0, -1) as JobLane;
-        const place = {
-          underShare: key.endsWith("+"),
-          shareDue: key.endsWith("!"),
-          overflow: false,
-        };
-        return { id, epoch: 1, queue: "cpu", stage: "first", key, lane, ...place } as const;
+        const [underShare, shareDue] = [key.endsWith("+"), key.endsWith("!")];
+        const place = { lane, underShare, shareDue, overflow: false };
+        return { id, epoch: 1, queue: "cpu", stage: "first", key, ...place } as const;
       });
       await hints.push("cpu", jobs);
       const worker = createQueueWorker({
