@@ -1,6 +1,6 @@
 import { createDatabase, createWorkStore, type Database } from "@clipmill/db";
 import type { WorkStore } from "@clipmill/domain";
-import { newPostId, planToy, toSubmission } from "../support/work/toy-pipeline.ts";
+import { newPostId, toyPipelines, toSubmission } from "../support/work/toy-pipeline.ts";
 import { json, numberOption } from "./support/options.ts";
 import { printReport } from "./support/report.ts";
 import { type BenchServers, createBenchDatabase, startServers } from "./support/servers.ts";
@@ -20,7 +20,11 @@ const BATCH = 100;
 async function prepare(servers: BenchServers, waitingCount: number): Promise<Side> {
   const url = await createBenchDatabase(servers);
   const database = createDatabase({ url, poolSize: 2, name: "bench", onError() {} });
-  const work = createWorkStore(database, { plan: planToy, leaseMs: 60_000, queuedForMs: 60_000 });
+  const work = createWorkStore(database, {
+    pipelines: toyPipelines,
+    leaseMs: 60_000,
+    queuedForMs: 60_000,
+  });
   await storeWaitingPosts(
     { database, work },
     { count: waitingCount, tenant: "local", lane: "backfill" },

@@ -1,5 +1,5 @@
 import { createDatabase, createWorkStore, grantCredits } from "@clipmill/db";
-import { newPostId, planToy, toSubmission } from "../support/work/toy-pipeline.ts";
+import { newPostId, toyPipelines, toSubmission } from "../support/work/toy-pipeline.ts";
 import type { ToyWorkerArgs } from "./processes/toy-worker.ts";
 import { type BenchProcess, startProcess } from "./support/child.ts";
 import { json, numberOption } from "./support/options.ts";
@@ -63,7 +63,11 @@ async function timeOurs(databaseUrl: string, redisUrl: string, charged: boolean)
 
 async function acceptPosts(url: string, charged: boolean): Promise<void> {
   const database = createDatabase({ url, poolSize: 2, name: "bench-accept", onError: () => {} });
-  const work = createWorkStore(database, { plan: planToy, leaseMs: 30_000, queuedForMs: 60_000 });
+  const work = createWorkStore(database, {
+    pipelines: toyPipelines,
+    leaseMs: 30_000,
+    queuedForMs: 60_000,
+  });
   await grantCredits(database.pool, "local", charged ? count : 0);
   for (let from = 0; from < count; from += ACCEPT_BATCH) {
     const size = Math.min(ACCEPT_BATCH, count - from);

@@ -1,5 +1,6 @@
 import {
   defineStage,
+  POST_KIND,
   RetryableError,
   type RunnableStage,
   SkipError,
@@ -8,7 +9,7 @@ import {
   type Storage,
   toRunnable,
 } from "@clipmill/domain";
-import { createPlanner, step } from "@clipmill/pipeline";
+import { createPipeline, createPipelines, step } from "@clipmill/pipeline";
 import { z } from "zod";
 
 const Input = z.object({ postId: z.string() });
@@ -37,15 +38,17 @@ const hear = spec("hear", "gpu");
 const answer = spec("answer", "llm");
 
 /** The real pipeline's shape, with simulated machines behind it. */
-export const planChaos = createPlanner([
+const postPipeline = createPipeline(POST_KIND, [
   step(fetchMedia, {
     after: [],
     input: ({ request }) => ({ postId: request.postId ?? "" }),
     onSkip: "end",
   }),
-  step(hear, { after: ["fetch"], input: ({ output }) => output(fetchMedia) ?? null }),
-  step(answer, { after: ["hear"], input: ({ output }) => output(hear) ?? null }),
+  step(hear, { after: [fetchMedia], input: ({ output }) => output(fetchMedia) ?? null }),
+  step(answer, { after: [hear], input: ({ output }) => output(hear) ?? null }),
 ]);
+
+export const chaosPipelines = createPipelines([postPipeline]);
 
 export const STAGE_NAMES = [fetchMedia.name, hear.name, answer.name] as const;
 

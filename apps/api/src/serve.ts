@@ -12,7 +12,7 @@ import {
   findRecentRequests,
 } from "@clipmill/db";
 import { QUEUE_NAMES, type Recipes } from "@clipmill/domain";
-import { planRequest } from "@clipmill/pipeline";
+import { pipelines } from "@clipmill/pipeline";
 import { toRecipes } from "@clipmill/providers";
 import { createErrorLog, createHints, createQueueBackend, type Hints } from "@clipmill/queue";
 import type { FastifyBaseLogger } from "fastify";
@@ -48,14 +48,14 @@ export async function serveApi(
   const recipes = loadRecipes(config);
   const app = await buildApp({
     work: createWorkStore(database, {
-      plan: planRequest,
+      pipelines,
       leaseMs: UNUSED_MS,
       queuedForMs: UNUSED_MS,
     }),
     requests: createRequestReader(database, listener),
     posts: createPostReader(database),
     answerMemoryBytes: config.ANSWER_MEMORY_BYTES,
-    backfills: createBackfillStore(database, { plan: planRequest }),
+    backfills: createBackfillStore(database, { pipelines }),
     dead: createDeadLetter(database),
     recipes: () => recipes,
     recent: () => findRecentRequests(database, RECENT_COUNT),

@@ -11,7 +11,7 @@ import {
   createWorkStore,
 } from "@clipmill/db";
 import type { Log, QueueName } from "@clipmill/domain";
-import { createStages, planRequest } from "@clipmill/pipeline";
+import { createStages, pipelines } from "@clipmill/pipeline";
 import { createEngines } from "@clipmill/providers";
 import {
   createDispatcher,
@@ -72,7 +72,7 @@ export async function createWorker(config: Config, log: Log, leave: () => void):
   const registry = createWorkerRegistry(database);
   const window = await createDispatchWindow(registry, concurrency, log);
   const work = createWorkStore(database, {
-    plan: planRequest,
+    pipelines,
     leaseMs: config.LEASE_MS,
     queuedForMs: QUEUED_FOR_MS,
     window: window.size,
@@ -108,13 +108,13 @@ export async function createWorker(config: Config, log: Log, leave: () => void):
       storage: createRefetchingStorage(media.storage, { refetch: createRefetch(database), log }),
       artifacts: createArtifactReader(database),
     });
-    requireProcessors(planRequest.stages, stages);
+    requireProcessors(pipelines.stages, stages);
     const slots = new Map(
       config.CLIPMILL_QUEUES.map((queue) => [queue, createSlots(concurrency[queue])]),
     );
     const runner = createRunner({
       hints,
-      route: { slots, next: planRequest.next },
+      route: { slots, next: pipelines.next },
       stages,
       work,
       ledger: work,

@@ -18,6 +18,9 @@ export interface WorkerRegistry {
   countSlots(): Promise<Partial<Record<QueueName, number>>>;
 }
 
+/** Workers that were heard of in this span count as alive. */
+export const WORKER_ALIVE = "15 seconds";
+
 export function createWorkerRegistry({ pool }: Pick<Database, "pool">): WorkerRegistry {
   return {
     async report({ id, queues, engines, slots }) {
@@ -38,7 +41,7 @@ export function createWorkerRegistry({ pool }: Pick<Database, "pool">): WorkerRe
       const { rows } = await pool.query<{ queue: QueueName; slots: number }>(
         `select s.key as queue, sum(s.value::int) as slots
          from worker_process w, jsonb_each_text(w.slots) s
-         where w.seen_at > now() - interval '15 seconds'
+         where w.seen_at > now() - interval '${WORKER_ALIVE}'
          group by s.key`,
       );
       return Object.fromEntries(rows.map(({ queue, slots }) => [queue, slots]));

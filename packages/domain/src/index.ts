@@ -21,5 +21,6 @@ export * from "./work/record.ts";
 export * from "./work/request.ts";
 export * from "./post/result.ts";
 export * from "./work/stage.ts";
+export * from "./work/wait.ts";
 export * from "./artifacts/transcript.ts";
 export * from "./work/work-store.ts";

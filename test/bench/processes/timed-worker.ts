@@ -9,7 +9,7 @@ import {
   createRunner,
   createSlots,
 } from "@clipmill/queue";
-import { createToyStages, planToy, silentLog } from "../../support/work/toy-pipeline.ts";
+import { createToyStages, toyPipelines, silentLog } from "../../support/work/toy-pipeline.ts";
 
 /** One worker with all roles, as `clipmill up` starts it, around stages that only take time. */
 export interface TimedWorkerArgs {
@@ -73,7 +73,7 @@ const window = {
   llm: toWindow(slots.llm),
 };
 const work = createWorkStore(database, {
-  plan: planToy,
+  pipelines: toyPipelines,
   leaseMs: LEASE_MS,
   queuedForMs: 60_000,
   window,
@@ -84,7 +84,7 @@ const slotsOf = new Map(
 );
 const runner = createRunner({
   hints,
-  route: { slots: slotsOf, next: planToy.next },
+  route: { slots: slotsOf, next: toyPipelines.next },
   stages,
   work,
   ledger: work,

@@ -10,7 +10,7 @@ import {
   createSlots,
   type Loop,
 } from "@clipmill/queue";
-import { createToyStages, planToy, silentLog } from "../../support/work/toy-pipeline.ts";
+import { createToyStages, toyPipelines, silentLog } from "../../support/work/toy-pipeline.ts";
 
 /** The real worker program's parts around stages that do nothing. */
 export interface ToyWorkerArgs {
@@ -44,7 +44,7 @@ const backend = createQueueBackend({
 const hints = createHints(backend);
 const window = { io: args.window, gpu: args.window, cpu: args.window, llm: args.window };
 const work = createWorkStore(database, {
-  plan: planToy,
+  pipelines: toyPipelines,
   leaseMs: 30_000,
   queuedForMs: 60_000,
   window,
@@ -58,7 +58,7 @@ function start(): void {
     );
     const runner = createRunner({
       hints,
-      route: { slots, next: planToy.next },
+      route: { slots, next: toyPipelines.next },
       stages: createToyStages(async (name, postId, { pay }) => {
         if (args.paid === true && name === "third") await pay(PAID, async () => ({ usd: 0.001 }));
         return { output: { postId } };

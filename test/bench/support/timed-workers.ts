@@ -1,6 +1,6 @@
 import { createDatabase, createWorkStore, type Database } from "@clipmill/db";
 import type { WorkStore } from "@clipmill/domain";
-import { planToy } from "../../support/work/toy-pipeline.ts";
+import { toyPipelines } from "../../support/work/toy-pipeline.ts";
 import type { GpuReport, TimedWorkerArgs } from "../processes/timed-worker.ts";
 import { type BenchProcess, startProcess } from "./child.ts";
 import {
@@ -45,7 +45,11 @@ export async function createFleet(
   await flushRedis(servers.redisUrl);
   const databaseUrl = await createBenchDatabase(servers);
   const database = createDatabase({ url: databaseUrl, poolSize: 8, name: "bench", onError() {} });
-  const work = createWorkStore(database, { plan: planToy, leaseMs: 30_000, queuedForMs: 60_000 });
+  const work = createWorkStore(database, {
+    pipelines: toyPipelines,
+    leaseMs: 30_000,
+    queuedForMs: 60_000,
+  });
   const prefix = new URL(databaseUrl).pathname.slice(1).replaceAll("_", "-");
   const workers: BenchProcess[] = [];
   const stop = async () => {

@@ -10,7 +10,7 @@ import {
   createWorkStore,
 } from "@clipmill/db";
 import { armFailpoints, FAILPOINTS } from "@clipmill/domain";
-import { planChaos } from "../pipeline.ts";
+import { chaosPipelines } from "../pipeline.ts";
 import { endWithHarness, LEASE_MS, parseArguments, QUEUED_FOR_MS, tell } from "./arguments.ts";
 
 /** The product's HTTP interface before the chaos pipeline. */
@@ -23,7 +23,7 @@ const onError = (error: Error) => log.error({ err: error }, "connection error");
 const database = createDatabase({ url: databaseUrl, poolSize: 8, name: "chaos-api", onError });
 const listener = createListener({ url: databaseUrl, onError });
 const store = createWorkStore(database, {
-  plan: planChaos,
+  pipelines: chaosPipelines,
   leaseMs: LEASE_MS,
   queuedForMs: QUEUED_FOR_MS,
 });
@@ -33,7 +33,7 @@ const app = await buildApp({
   requests: createRequestReader(database, listener),
   posts: createPostReader(database),
   answerMemoryBytes: 1_000_000,
-  backfills: createBackfillStore(database, { plan: planChaos }),
+  backfills: createBackfillStore(database, { pipelines: chaosPipelines }),
   dead: createDeadLetter(database),
   recipes: () => ({ source: ["chaos"], asr: [], ocr: [], llm: [] }),
   health: () => Promise.resolve({ database: true, queue: true }),

@@ -42,7 +42,7 @@ function withoutFence(work: WorkStore, { pool }: Database): WorkStore {
       if (late.length === 0) return settled;
       const { rows } = await pool.query<{ id: number; epoch: number }>(
         `update stage_job set state = 'running', run_at = null, finished_at = null,
-           deadline = now() + make_interval(secs => $2::float8 / 1000)
+           held_until = now() + make_interval(secs => $2::float8 / 1000)
          where id = any ($1) returning id, epoch`,
         [late.map(({ id }) => id), LEASE_MS],
       );
@@ -63,10 +63,7 @@ const LATE_MS = 250;
 /** Stores results in one transaction and plans what follows in another. */
 function withLateSettle(work: WorkStore, { pool }: Database, options: WorkStoreOptions): WorkStore {
   // Planning nothing leaves the requests as they are.
-  const resultsOnly = createWorkStore(
-    { pool },
-    { ...options, plan: ({ postId }) => ({ kind: "steps", steps: [], postId }) },
-  );
+  const resultsOnly = createWorkStore({ pool }, { ...options, pipelines: { plan: () => null } });
   return {
     ...work,
     async settle(outcomes, eagerStart) {
@@ -76,7 +73,7 @@ function withLateSettle(work: WorkStore, { pool }: Database, options: WorkStoreO
       await sleep(LATE_MS);
       // The product plans when it finishes a job, so these are finished once more, with the same result.
       await pool.query(
-        `update stage_job set state = 'running', deadline = now() + make_interval(secs => $2::float8 / 1000),
+        `update stage_job set state = 'running', held_until = now() + make_interval(secs => $2::float8 / 1000),
            finished_at = null
          where id = any ($1)`,
         [ended.map(({ id }) => id), LEASE_MS],

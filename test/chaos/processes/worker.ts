@@ -11,7 +11,7 @@ import {
   createRunner,
   createSlots,
 } from "@clipmill/queue";
-import { createChaosStages, planChaos } from "../pipeline.ts";
+import { createChaosStages, chaosPipelines } from "../pipeline.ts";
 import {
   endWithHarness,
   LEASE_MS,
@@ -52,7 +52,12 @@ const backend = createQueueBackend({
 });
 const size = args.control === "no-window" ? NO_WINDOW : WINDOW;
 const window = { io: size, gpu: size, cpu: size, llm: size };
-const storeOptions = { plan: planChaos, leaseMs: LEASE_MS, queuedForMs: QUEUED_FOR_MS, window };
+const storeOptions = {
+  pipelines: chaosPipelines,
+  leaseMs: LEASE_MS,
+  queuedForMs: QUEUED_FOR_MS,
+  window,
+};
 const store = createWorkStore(database, storeOptions);
 const safe = { work: store, hints: createHints(backend) };
 const { work: mutated, hints } = withoutProtection(args.control, safe, database, storeOptions);
@@ -65,7 +70,7 @@ if (args.roles.includes("work")) {
   const slots = new Map(args.queues.map((queue) => [queue, createSlots(CONCURRENCY)]));
   const runner = createRunner({
     stages,
-    route: { slots, next: planChaos.next },
+    route: { slots, next: chaosPipelines.next },
     work,
     hints,
     ledger: store,

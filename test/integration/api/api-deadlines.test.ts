@@ -10,7 +10,7 @@ import type { WorkStore } from "@clipmill/domain";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../support/servers/database.ts";
 import { postJob, startTestApi } from "../../support/posts/test-api.ts";
-import { newPostId, planToy } from "../../support/work/toy-pipeline.ts";
+import { newPostId, toyPipelines } from "../../support/work/toy-pipeline.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -25,7 +25,11 @@ beforeAll(async () => {
   const onError = () => {};
   database = createDatabase({ url, poolSize: 2, name: "test", onError });
   listener = createListener({ url, onError });
-  work = createWorkStore(database, { plan: planToy, leaseMs: 30_000, queuedForMs: 60_000 });
+  work = createWorkStore(database, {
+    pipelines: toyPipelines,
+    leaseMs: 30_000,
+    queuedForMs: 60_000,
+  });
 });
 
 afterEach(() => void vi.useRealTimers());

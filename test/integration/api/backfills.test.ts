@@ -10,7 +10,7 @@ import { hashJson } from "@clipmill/domain";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../support/servers/database.ts";
 import { startTestApi } from "../../support/posts/test-api.ts";
-import { newPostId, planToy, toSubmission } from "../../support/work/toy-pipeline.ts";
+import { newPostId, toyPipelines, toSubmission } from "../../support/work/toy-pipeline.ts";
 
 let testDatabase: TestDatabase;
 let database: Database;
@@ -20,7 +20,7 @@ beforeAll(async () => {
   testDatabase = await createTestDatabase();
   const onError = () => {};
   database = createDatabase({ url: testDatabase.url, poolSize: 8, name: "test", onError });
-  backfills = createBackfillStore(database, { plan: planToy });
+  backfills = createBackfillStore(database, { pipelines: toyPipelines });
 });
 
 afterAll(async () => {

@@ -15,7 +15,7 @@ import {
   type Submission,
   type Transcript,
 } from "@clipmill/domain";
-import { planRequest } from "@clipmill/pipeline";
+import { pipelines } from "@clipmill/pipeline";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createTestDatabase } from "../../support/servers/database.ts";
 
@@ -31,7 +31,7 @@ beforeAll(async () => {
   const onError = () => {};
   database = createDatabase({ url: testDatabase.url, poolSize: 4, name: "test", onError });
   const listener = createListener({ url: testDatabase.url, onError });
-  work = createWorkStore(database, { plan: planRequest, leaseMs: 30_000, queuedForMs: 60_000 });
+  work = createWorkStore(database, { pipelines, leaseMs: 30_000, queuedForMs: 60_000 });
   reader = createRequestReader(database, listener);
   closers.push(
     () => listener.close(),

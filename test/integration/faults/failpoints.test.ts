@@ -9,7 +9,7 @@ import { createDatabase, createWorkStore, type Database, grantCredits } from "@c
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from "vitest";
 import { createRandom } from "../../chaos/harness/random.ts";
 import { startUpstream, type Upstream } from "../../chaos/harness/upstream.ts";
-import { planChaos, toPostId } from "../../chaos/pipeline.ts";
+import { chaosPipelines, toPostId } from "../../chaos/pipeline.ts";
 import type { ChaosArguments, FromProcess } from "../../chaos/processes/arguments.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/servers/database.ts";
 import { toSubmission } from "../../support/work/toy-pipeline.ts";
@@ -119,7 +119,7 @@ async function submit(apiUrl: string): Promise<number> {
 
 /** Accepts the post without a process of its own. */
 async function accept(postId = POST_ID): Promise<void> {
-  const plan = { plan: planChaos, leaseMs: 1_000, queuedForMs: 1_000 };
+  const plan = { pipelines: chaosPipelines, leaseMs: 1_000, queuedForMs: 1_000 };
   await createWorkStore(database, plan).accept([toSubmission(postId)]);
 }
 
@@ -127,7 +127,7 @@ async function accept(postId = POST_ID): Promise<void> {
 async function outlive(child: ChildProcess): Promise<void> {
   const [, signal] = (await once(child, "exit")) as [number | null, string | null];
   expect(signal, "the failpoint was reached").toBe("SIGKILL");
-  await database.pool.query("update stage_job set deadline = now() where deadline is not null");
+  await database.pool.query("update stage_job set held_until = now() where held_until is not null");
 }
 
 /** The one request ends, with one row per stage, within leases and never from the start. */

@@ -3,7 +3,12 @@ import type { WorkStore } from "@clipmill/domain";
 import { createRunner } from "@clipmill/queue";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../support/servers/database.ts";
-import { newPostId, planToy, silentLog, toSubmission } from "../../support/work/toy-pipeline.ts";
+import {
+  newPostId,
+  toyPipelines,
+  silentLog,
+  toSubmission,
+} from "../../support/work/toy-pipeline.ts";
 
 let testDatabase: TestDatabase;
 let database: Database;
@@ -12,7 +17,11 @@ let work: WorkStore & ReturnType<typeof createWorkStore>;
 beforeAll(async () => {
   testDatabase = await createTestDatabase();
   database = createDatabase({ url: testDatabase.url, poolSize: 6, name: "test", onError() {} });
-  work = createWorkStore(database, { plan: planToy, leaseMs: 30_000, queuedForMs: 30_000 });
+  work = createWorkStore(database, {
+    pipelines: toyPipelines,
+    leaseMs: 30_000,
+    queuedForMs: 30_000,
+  });
 });
 
 beforeEach(async () => {
@@ -45,7 +54,7 @@ test("a dispatcher that is cut off in its turn gives it up, and what it had pick
       args[0] === "commit" ? Promise.withResolvers().promise : query(...args);
     Object.assign(client, { query: silent });
   });
-  const options = { plan: planToy, leaseMs: 30_000, queuedForMs: 30_000 };
+  const options = { pipelines: toyPipelines, leaseMs: 30_000, queuedForMs: 30_000 };
   void createWorkStore(cut, options).dispatch("io", 10);
   const holders =
     "select 1 from pg_locks where locktype = 'advisory' and granted and database = (select oid from pg_database where datname = current_database())";
@@ -60,7 +69,7 @@ test("a dispatcher that is cut off in its turn gives it up, and what it had pick
 test("twenty reconcilers at once repair each job once", async () => {
   await acceptMany(60);
   await work.claim(await work.dispatch("io", 60), "dead");
-  await database.pool.query("update stage_job set deadline = now() - interval '1 second'");
+  await database.pool.query("update stage_job set held_until = now() - interval '1 second'");
   const counts = await Promise.all(Array.from({ length: 20 }, () => work.reconcile()));
   expect(counts.reduce((sum, { expired }) => sum + expired, 0)).toBe(60);
   const { rows } = await database.pool.query("select distinct state, crashes from stage_job");

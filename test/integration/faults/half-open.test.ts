@@ -7,7 +7,7 @@ import { toProxied } from "../../chaos/harness/servers.ts";
 import {
   createToyStages,
   newPostId,
-  planToy,
+  toyPipelines,
   silentLog,
   toSubmission,
 } from "../../support/work/toy-pipeline.ts";
@@ -50,7 +50,7 @@ describe("a settlement", () => {
     const { idle_in_transaction_session_timeout } = SHORT;
     const url = toUrl({ idle_in_transaction_session_timeout });
     const database = createDatabase({ url, poolSize: 4, name: "far", onError() {} });
-    const options = { plan: planToy, leaseMs: 60_000, queuedForMs: 60_000 };
+    const options = { pipelines: toyPipelines, leaseMs: 60_000, queuedForMs: 60_000 };
     const work = createWorkStore(database, { ...options, settleWithinMs: SETTLE_WITHIN_MS });
     let runs = 0;
     const ends: object[] = [];

@@ -8,7 +8,7 @@ import {
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../support/servers/database.ts";
 import { postJob, startTestApi } from "../../support/posts/test-api.ts";
-import { newPostId, planToy } from "../../support/work/toy-pipeline.ts";
+import { newPostId, toyPipelines } from "../../support/work/toy-pipeline.ts";
 
 const SLOW_MS = 200;
 
@@ -41,7 +41,11 @@ async function startApi() {
     await database.close();
   });
   const api = await startTestApi({
-    work: createWorkStore(database, { plan: planToy, leaseMs: 30_000, queuedForMs: 60_000 }),
+    work: createWorkStore(database, {
+      pipelines: toyPipelines,
+      leaseMs: 30_000,
+      queuedForMs: 60_000,
+    }),
     requests: createRequestReader(database, listener),
     health: async () => ({
       database: (await other.pool.query("select 1")).rowCount === 1,

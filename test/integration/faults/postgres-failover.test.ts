@@ -13,7 +13,7 @@ import { startEmbeddedPostgres } from "@clipmill/postgres";
 import { toProxied } from "../../chaos/harness/servers.ts";
 import { createTcpProxy } from "../../chaos/harness/tcp-proxy.ts";
 import { findFreePort } from "../../support/servers/free-port.ts";
-import { newPostId, planToy, toSubmission } from "../../support/work/toy-pipeline.ts";
+import { newPostId, toyPipelines, toSubmission } from "../../support/work/toy-pipeline.ts";
 import { toDone } from "../../support/work/work-fixture.ts";
 
 const SETTINGS = {
@@ -124,7 +124,11 @@ async function startPair(settings: Record<string, string>) {
     () => address.close(),
     () => database.close(),
   );
-  const work = createWorkStore(database, { plan: planToy, leaseMs: 30_000, queuedForMs: 30_000 });
+  const work = createWorkStore(database, {
+    pipelines: toyPipelines,
+    leaseMs: 30_000,
+    queuedForMs: 30_000,
+  });
   const accept = async () => {
     const posts = Array.from({ length: COUNT }, () => newPostId());
     return (await work.accept(posts.map((post) => toSubmission(post)))).map(

@@ -12,7 +12,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { startEmbeddedPostgres } from "@clipmill/postgres";
 import { fillDisk, mountSmallDisk, unmountSmallDisk } from "../../support/servers/small-disk.ts";
 import { postJob, startTestApi } from "../../support/posts/test-api.ts";
-import { newPostId, planToy, toSubmission } from "../../support/work/toy-pipeline.ts";
+import { newPostId, toyPipelines, toSubmission } from "../../support/work/toy-pipeline.ts";
 
 const DISK_MB = 400;
 const TRIES_MAX = 20_000;
@@ -54,7 +54,11 @@ async function startPostgres(directory: string) {
 function openStore(url: string) {
   const database = createDatabase({ url, poolSize: 4, name: "test", onError() {} });
   closers.push(() => database.close());
-  const work = createWorkStore(database, { plan: planToy, leaseMs: 30_000, queuedForMs: 60_000 });
+  const work = createWorkStore(database, {
+    pipelines: toyPipelines,
+    leaseMs: 30_000,
+    queuedForMs: 60_000,
+  });
   const findIds = async () => {
     const { rows } = await database.pool.query<{ id: string }>("select id from request");
     return new Set(rows.map(({ id }) => id));

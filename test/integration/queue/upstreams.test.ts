@@ -8,7 +8,7 @@ import { startLoopback } from "../../support/fakes/loopback.ts";
 import {
   createToyStages,
   newPostId,
-  planToy,
+  toyPipelines,
   silentLog,
   toSubmission,
 } from "../../support/work/toy-pipeline.ts";
@@ -229,7 +229,7 @@ describe("a job", () => {
   async function runJobs(upstreams: Upstreams, count: number, call: () => Promise<unknown>) {
     const database = openDatabase();
     const window = { io: 10, gpu: 10, cpu: 10, llm: 10 };
-    const options = { plan: planToy, leaseMs: 30_000, queuedForMs: 60_000, window };
+    const options = { pipelines: toyPipelines, leaseMs: 30_000, queuedForMs: 60_000, window };
     const work = createWorkStore(database, options);
     const stages = createToyStages(async (_name, postId, ctx) => {
       await ctx.pay({ engine: "api", estimateUsd: 1 }, async () => ({

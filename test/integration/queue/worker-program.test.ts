@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadConfig, toEngineSettings } from "@clipmill/config";
 import { createDatabase, createWorkStore, type Database } from "@clipmill/db";
-import { planRequest } from "@clipmill/pipeline";
+import { pipelines } from "@clipmill/pipeline";
 import { toRecipes } from "@clipmill/providers";
 import {
   createSandbox,
@@ -78,7 +78,7 @@ async function start(env: NodeJS.ProcessEnv = {}): Promise<WorkerProgram> {
 
 async function accept(postIds: readonly string[], output: "transcript" | "summary"): Promise<void> {
   const recipes = toRecipes(toEngineSettings(loadConfig(toEnv())));
-  const plan = { plan: planRequest, leaseMs: 30_000, queuedForMs: 60_000 };
+  const plan = { pipelines, leaseMs: 30_000, queuedForMs: 60_000 };
   await createWorkStore(database, plan).accept(
     postIds.map((id) => toSubmission(id, { outputs: [output], recipes })),
   );

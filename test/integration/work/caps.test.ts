@@ -1,6 +1,6 @@
 import { createWorkStore } from "@clipmill/db";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { newPostId, planToy, toSubmission } from "../../support/work/toy-pipeline.ts";
+import { newPostId, toyPipelines, toSubmission } from "../../support/work/toy-pipeline.ts";
 import { openWorkFixture, toDone, type WorkFixture } from "../../support/work/work-fixture.ts";
 
 let fixture: WorkFixture;
@@ -38,7 +38,7 @@ test("stops at the cap over all lanes together, the best lane first", async () =
 
 test("stops at the cap in later stages, too: what has one waits for a dispatcher", async () => {
   const window = { io: 10, gpu: 10, cpu: 10, llm: 10 };
-  const options = { plan: planToy, leaseMs: 30_000, queuedForMs: 60_000, window };
+  const options = { pipelines: toyPipelines, leaseMs: 30_000, queuedForMs: 60_000, window };
   const handing = createWorkStore(fixture.database, options);
   await rows("insert into tenant (id, max_in_flight) values ('capped-later', 1)");
   const endFirst = async (tenant: string) => {

@@ -3,7 +3,7 @@ import type { DeadLetter } from "@clipmill/db";
 import type { ClaimedJob, ErrorCode, WorkStore } from "@clipmill/domain";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../support/servers/database.ts";
-import { newPostId, planToy, toSubmission } from "../../support/work/toy-pipeline.ts";
+import { newPostId, toyPipelines, toSubmission } from "../../support/work/toy-pipeline.ts";
 
 let testDatabase: TestDatabase;
 let database: Database;
@@ -14,7 +14,11 @@ beforeAll(async () => {
   testDatabase = await createTestDatabase();
   const onError = () => {};
   database = createDatabase({ url: testDatabase.url, poolSize: 8, name: "test", onError });
-  work = createWorkStore(database, { plan: planToy, leaseMs: 30_000, queuedForMs: 60_000 });
+  work = createWorkStore(database, {
+    pipelines: toyPipelines,
+    leaseMs: 30_000,
+    queuedForMs: 60_000,
+  });
   dead = createDeadLetter(database);
 });
 
@@ -159,7 +163,7 @@ describe("retry", () => {
         state: "open",
         error_code: null,
         finished_at: null,
-        revived_at: expect.anything() as unknown,
+        retried_at: expect.anything() as unknown,
       });
     }
     expect(await rows("select stage, state, attempts from stage_job order by id")).toEqual([
@@ -190,8 +194,8 @@ describe("retry", () => {
       requestCount: 0,
     });
     await finish("gpu");
-    expect(await requestOf(warned?.requestId)).toMatchObject({ state: "done", revived_at: null });
-    expect(await requestOf(early?.requestId)).toMatchObject({ state: "failed", revived_at: null });
+    expect(await requestOf(warned?.requestId)).toMatchObject({ state: "done", retried_at: null });
+    expect(await requestOf(early?.requestId)).toMatchObject({ state: "failed", retried_at: null });
   });
 
   test("takes the ids that are dead and passes over the others", async () => {
@@ -235,12 +239,12 @@ describe("retry", () => {
     await work.accept([toSubmission(newPostId())]);
     await claimAll("io");
     await rows(
-      `update stage_job set state = 'failed', deadline = null, finished_at = now(), lane = 0, crashes = 4,
-       solo_crashes = 3, error_code = 'poison'`,
+      `update stage_job set state = 'failed', held_until = null, finished_at = now(), lane = 0, crashes = 4,
+       quarantine_crashes = 3, error_code = 'poison'`,
     );
     await dead.retry({ filter: { code: "poison" }, limit: 1 });
-    expect(await rows("select state, lane, crashes, solo_crashes from stage_job")).toEqual([
-      { state: "ready", lane: 0, crashes: 0, solo_crashes: 0 },
+    expect(await rows("select state, lane, crashes, quarantine_crashes from stage_job")).toEqual([
+      { state: "ready", lane: 0, crashes: 0, quarantine_crashes: 0 },
     ]);
   });
 

@@ -26,7 +26,7 @@ describe("dispatch", () => {
     );
     await work.accept(urgent);
     await rows(
-      "update stage_job set state = 'ready', run_at = now(), deadline = null where state = 'queued'",
+      "update stage_job set state = 'ready', run_at = now(), held_until = null where state = 'queued'",
     );
     const picked = await work.dispatch("io", 50);
     const count = (lane: string) => picked.filter((job) => job.lane === lane).length;
@@ -71,7 +71,7 @@ describe("reconcile", () => {
     const neighbour = newPostId();
     const [guilty, innocent] = await work.accept([toSubmission(culprit), toSubmission(neighbour)]);
     const expireLeases = () =>
-      rows("update stage_job set deadline = now() - interval '1 second' where state = 'running'");
+      rows("update stage_job set held_until = now() - interval '1 second' where state = 'running'");
     // One crash takes both down; from then on each runs alone.
     await work.claim(await work.dispatch("io", 10), "doomed");
     await expireLeases();
@@ -111,7 +111,7 @@ describe("reconcile", () => {
       const [job] = await work.claim(await work.dispatch("io", 10), "doomed");
       if (job === undefined) throw new Error("not claimed");
       await rows(
-        "update stage_job set deadline = now() - interval '1 second' where state = 'running'",
+        "update stage_job set held_until = now() - interval '1 second' where state = 'running'",
       );
       expect(await work.reconcile()).toMatchObject({ expired: 1, poisoned: 0 });
       expect(await work.startAlone(job)).toBe(false);
@@ -128,7 +128,7 @@ describe("reconcile", () => {
     await work.accept([toSubmission(postId)]);
     await work.dispatch("io", 1_000);
     await rows(
-      "update stage_job set deadline = now() - interval '1 second' where state = 'queued'",
+      "update stage_job set held_until = now() - interval '1 second' where state = 'queued'",
     );
     expect((await work.reconcile()).requeued).toBeGreaterThanOrEqual(1);
     expect(await stagesOf(postId)).toMatchObject([{ state: "ready", attempts: 0 }]);

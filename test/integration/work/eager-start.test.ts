@@ -1,7 +1,7 @@
 import { createWorkStore } from "@clipmill/db";
 import type { EagerStart, ClaimedJob, Submission, WorkStore } from "@clipmill/domain";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { newPostId, planToy, toSubmission } from "../../support/work/toy-pipeline.ts";
+import { newPostId, toyPipelines, toSubmission } from "../../support/work/toy-pipeline.ts";
 import { openWorkFixture, toDone, type WorkFixture } from "../../support/work/work-fixture.ts";
 
 const LEASE_MS = 30_000;
@@ -21,7 +21,7 @@ afterEach(() => fixture[Symbol.asyncDispose]());
 
 function openStore(size: number): WorkStore {
   const window = { io: size, gpu: size, cpu: size, llm: size };
-  const options = { plan: planToy, leaseMs: LEASE_MS, queuedForMs: 60_000, window };
+  const options = { pipelines: toyPipelines, leaseMs: LEASE_MS, queuedForMs: 60_000, window };
   return createWorkStore(fixture.database, options);
 }
 
@@ -51,7 +51,7 @@ test("next steps are the caller's own up to its slots; the others are handed off
     expect(job).toMatchObject({ ...known, key, input: { postId: key } });
     const [row] = await rows(
       `select state, epoch, worker_id, run_at, started_at is not null as started,
-         extract(epoch from deadline - now())::float8 * 1000 > ${LEASE_MS / 2} as leased
+         extract(epoch from held_until - now())::float8 * 1000 > ${LEASE_MS / 2} as leased
        from stage_job where id = $1`,
       [job.id],
     );
@@ -64,7 +64,7 @@ test("a slot is taken once, also where a step that is stored already is planned 
   const [known, plain] = [newPostId(), newPostId()];
   await rows(
     `insert into stage_job (stage, key, queue, lane, tenant, input, state, output, finished_at)
-     values ('second', $1, 'gpu', 2, 'local', '{}', 'done', $2, now())`,
+     values ('second', $1, 'gpu', 2, 'local', $2, 'done', $2, now())`,
     [known, { postId: known }],
   );
   await work.accept([known, plain].map((postId) => toSubmission(postId)));
@@ -87,7 +87,9 @@ test("what is carried on is held, fenced and ended like any claimed job", async 
   const [job] = started as [ClaimedJob];
   const ref = { id: job.id, epoch: job.epoch };
   expect(await work.extend([ref])).toEqual([ref]);
-  await rows("update stage_job set deadline = now() - interval '1 second' where id = $1", [job.id]);
+  await rows("update stage_job set held_until = now() - interval '1 second' where id = $1", [
+    job.id,
+  ]);
   expect(await work.reconcile()).toMatchObject({ expired: 1 });
   const [again] = await work.claim(await work.dispatch("gpu", 1), "worker-2");
   if (again === undefined) throw new Error("it was not given out again");
@@ -100,7 +102,7 @@ test("what is carried on is held, fenced and ended like any claimed job", async 
 test("nothing is carried on past work that waits for a dispatcher", async () => {
   await endFirsts(1, { ...ROUTE, slots: {} });
   await rows(
-    "update stage_job set state = 'ready', run_at = now(), deadline = null where queue = 'gpu'",
+    "update stage_job set state = 'ready', run_at = now(), held_until = null where queue = 'gpu'",
   );
   expect(await endFirsts(1, ROUTE)).toMatchObject({ started: [], enqueued: [] });
   expect(await findStates()).toEqual(["ready", "ready"]);
@@ -133,8 +135,8 @@ test("a step that somebody else runs already is not carried on a second time", a
   const [job] = await work.claim(await work.dispatch("io", 1), "worker-1");
   if (job === undefined) throw new Error("nothing was picked");
   await rows(
-    `insert into stage_job (stage, key, queue, lane, tenant, input, state, epoch, deadline)
-     values ('second', $1, 'gpu', 2, 'local', '{}', 'running', 1, now() + interval '1 minute')`,
+    `insert into stage_job (stage, key, queue, lane, tenant, input, state, epoch, held_until)
+     values ('second', $1, 'gpu', 2, 'local', jsonb_build_object('postId', $1::text), 'running', 1, now() + interval '1 minute')`,
     [postId],
   );
   expect(await work.settle([toDone(job, postId)], ROUTE)).toMatchObject({

@@ -14,7 +14,7 @@ import {
 import { type ClaimedJob, type Outcome, QUEUE_NAMES, type QueueName } from "@clipmill/domain";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../support/servers/database.ts";
-import { newPostId, planToy, toSubmission } from "../../support/work/toy-pipeline.ts";
+import { newPostId, toyPipelines, toSubmission } from "../../support/work/toy-pipeline.ts";
 
 /** These have a row per post or more; whoever walks one whole is slow from the first big list on. */
 const BIG_TABLES = new Set([
@@ -33,7 +33,7 @@ const BIG_TABLES = new Set([
   "engagement",
 ]);
 /** Partial indexes that hold few rows by what they are. */
-const SMALL_INDEXES = /^stage_job_(in_flight|dead)|^request_open_deadline$/;
+const SMALL_INDEXES = /^stage_job_(in_flight|dead)|^request_(open_deadline|children)$/;
 
 interface PlanNode {
   "Node Type": string;
@@ -85,10 +85,10 @@ afterAll(async () => {
 async function runEverything(): Promise<void> {
   const { pool } = database;
   const window = { io: 2, gpu: 2, cpu: 2, llm: 2 };
-  const options = { plan: planToy, leaseMs: 30_000, queuedForMs: 60_000, window };
+  const options = { pipelines: toyPipelines, leaseMs: 30_000, queuedForMs: 60_000, window };
   const work = createWorkStore(database, options);
   const dead = createDeadLetter(database);
-  const backfills = createBackfillStore(database, { plan: planToy });
+  const backfills = createBackfillStore(database, { pipelines: toyPipelines });
   const listener = createListener({ url: testDatabase.url, onError() {} });
   const reader = createRequestReader(database, listener);
   const posts = createPostReader(database);
@@ -137,8 +137,16 @@ async function runEverything(): Promise<void> {
   await dead.retry({ ids: [jobs[0]?.id ?? 0] });
   await dead.drop({ filter: {}, limit: 10 });
   for (const queue of QUEUE_NAMES) await work.settle((await claim(queue)).map(toOutcome));
+  const parents = await work.accept([submit(), submit()]);
+  await runChildrenAndWaits(
+    work,
+    await claim("io"),
+    parents.map(({ requestId }) => requestId),
+  );
   await work.reconcile();
   await work.expireDeadlines();
+  await work.endChildren();
+  await work.replanStranded();
   await work.requeueAll();
   await work.cancel([second?.requestId ?? ""]);
   // The same posts again: reused, joined, and complete on arrival.
@@ -149,6 +157,31 @@ async function runEverything(): Promise<void> {
   await countJobs(database, QUEUE_NAMES);
   await findRecentRequests(database, 10);
   await listener.close();
+}
+
+/** A job that submits a request and waits, one that resolves it and submits again, and the end of what they submitted. */
+async function runChildrenAndWaits(
+  work: ReturnType<typeof createWorkStore>,
+  jobs: readonly ClaimedJob[],
+  requestIds: readonly string[],
+): Promise<void> {
+  const child = { ...toSubmission(newPostId()), endsWithParent: true };
+  await work.settle(
+    jobs.map(({ id, epoch }) => ({
+      ...({
+        id,
+        epoch,
+        kind: "waiting",
+        token: `token-${id}`,
+        timeoutMs: 0,
+        records: [],
+        calls: [],
+      } as const),
+      submit: [child],
+    })),
+  );
+  await work.resolve([{ token: `token-${jobs[0]?.id}`, kind: "done", output: jobs[0]?.input }]);
+  await work.cancel(requestIds);
 }
 
 /** Scans that visit a big table from end to end. One that is cut off by a limit and passes nothing over is none. */

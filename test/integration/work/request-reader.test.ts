@@ -1,5 +1,5 @@
 import { createDatabase, createListener, createRequestReader, createWorkStore } from "@clipmill/db";
-import { planRequest } from "@clipmill/pipeline";
+import { pipelines } from "@clipmill/pipeline";
 import { expect, onTestFinished, test } from "vitest";
 import { createTestDatabase } from "../../support/servers/database.ts";
 import { FIRST, HOSTILE, SECOND, storePosts, UNKNOWN } from "../../support/work/stored-posts.ts";
@@ -21,7 +21,7 @@ async function startReader() {
 
 async function accept({ database }: Awaited<ReturnType<typeof startReader>>, postId: string) {
   const work = createWorkStore(database, {
-    plan: planRequest,
+    pipelines,
     leaseMs: 30_000,
     queuedForMs: 60_000,
   });

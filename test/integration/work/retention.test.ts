@@ -10,7 +10,7 @@ import {
   sweepOrphans,
 } from "@clipmill/db";
 import { sha256, type Storage, type StorageKey, type WorkStore } from "@clipmill/domain";
-import { planRequest } from "@clipmill/pipeline";
+import { pipelines } from "@clipmill/pipeline";
 import { createFileStorage } from "@clipmill/providers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createRefetchingStorage } from "../../../apps/worker/src/refetching-storage.ts";
@@ -32,7 +32,7 @@ let pipeline: MediaPipeline;
 beforeEach(async () => {
   testDatabase = await createTestDatabase();
   database = createDatabase({ url: testDatabase.url, poolSize: 8, name: "test", onError() {} });
-  work = createWorkStore(database, { plan: planRequest, leaseMs: 30_000, queuedForMs: 60_000 });
+  work = createWorkStore(database, { pipelines, leaseMs: 30_000, queuedForMs: 60_000 });
   directory = await mkdtemp(join(tmpdir(), "clipmill-retention-"));
   storage = await createFileStorage({ directory });
   const refetch = createRefetch(database);

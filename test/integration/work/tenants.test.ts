@@ -2,7 +2,7 @@ import { createDatabase, createWorkStore, type Database, grantCredits } from "@c
 import type { Outcome, WorkStore } from "@clipmill/domain";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../support/servers/database.ts";
-import { newPostId, planToy, toSubmission } from "../../support/work/toy-pipeline.ts";
+import { newPostId, toyPipelines, toSubmission } from "../../support/work/toy-pipeline.ts";
 
 let testDatabase: TestDatabase;
 let database: Database;
@@ -16,7 +16,11 @@ beforeAll(async () => {
     name: "test",
     onError: () => {},
   });
-  work = createWorkStore(database, { plan: planToy, leaseMs: 30_000, queuedForMs: 60_000 });
+  work = createWorkStore(database, {
+    pipelines: toyPipelines,
+    leaseMs: 30_000,
+    queuedForMs: 60_000,
+  });
 });
 
 afterAll(async () => {

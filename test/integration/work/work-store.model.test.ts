@@ -10,7 +10,7 @@ import {
   type Snapshot,
   takeSnapshot,
 } from "../../support/work/work-snapshot.ts";
-import { planToy, toSubmission } from "../../support/work/toy-pipeline.ts";
+import { toyPipelines, toSubmission } from "../../support/work/toy-pipeline.ts";
 
 const RUNS = 100;
 const COMMANDS = { minLength: 30, maxLength: 50, size: "max" } as const;
@@ -26,7 +26,7 @@ beforeAll(async () => {
   database = createDatabase({ url: testDatabase.url, poolSize: 2, name: "test", onError() {} });
   const window = { io: WINDOW, gpu: WINDOW, cpu: WINDOW, llm: WINDOW };
   work = createWorkStore(database, {
-    plan: planToy,
+    pipelines: toyPipelines,
     leaseMs: LONG_MS,
     queuedForMs: LONG_MS,
     window,
@@ -177,7 +177,7 @@ const settle = fc
 const expire = queue.map((queue) =>
   toCommand(`expire ${queue}`, async (_knowledge, before) => {
     await database.pool.query(
-      "update stage_job set deadline = now() - interval '1 second' where queue = $1 and deadline is not null",
+      "update stage_job set held_until = now() - interval '1 second' where queue = $1 and held_until is not null",
       [queue],
     );
     const overdue = before.jobs.filter((job) => job.queue === queue && job.isInFlight);
@@ -230,6 +230,16 @@ function toOutcome(
       return { id, epoch, kind, ...why };
     case "released":
       return { id, epoch, kind };
+    case "waiting":
+      return {
+        id,
+        epoch,
+        kind,
+        token: `token-${id}-${epoch}`,
+        timeoutMs: LONG_MS,
+        records: [],
+        calls: [],
+      };
   }
 }
 

@@ -150,7 +150,7 @@ describe("the fence", () => {
     const postId = newPostId();
     await work.accept([toSubmission(postId)]);
     const zombie = await claimStage(postId, "io");
-    await rows("update stage_job set deadline = now() - interval '1 second' where id = $1", [
+    await rows("update stage_job set held_until = now() - interval '1 second' where id = $1", [
       zombie.id,
     ]);
     expect(await work.reconcile()).toMatchObject({ expired: 1 });

@@ -22,7 +22,7 @@ import { createTestDatabase, type TestDatabase } from "../servers/database.ts";
 import {
   createToyStages,
   newPostId,
-  planToy,
+  toyPipelines,
   silentLog,
   type ToyRun,
   toSubmission,
@@ -78,7 +78,7 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
       } = {},
     ) {
       const work = createWorkStore(database, {
-        plan: planToy,
+        pipelines: toyPipelines,
         leaseMs: options.leaseMs ?? 30_000,
         queuedForMs: 60_000,
         window: WINDOW,
@@ -91,7 +91,7 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
       );
       const runner = createRunner({
         hints,
-        route: { slots, next: planToy.next },
+        route: { slots, next: toyPipelines.next },
         stages: options.stages ?? createToyStages(options.run),
         work,
         ledger: work,
@@ -245,7 +245,7 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
       const deadlineOf = async (stage: string) =>
         (
           await database.pool.query<{ deadline: string | null }>(
-            "select deadline::text from stage_job where key = $1 and stage = $2 and state = 'running'",
+            "select held_until::text from stage_job where key = $1 and stage = $2 and state = 'running'",
             [postId, stage],
           )
         ).rows[0]?.deadline;

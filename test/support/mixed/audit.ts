@@ -18,7 +18,7 @@ export async function readEnds({ pool }: Database): Promise<Map<string, End>> {
     select r.link, concat_ws(': ', r.state, coalesce(r.error_code, r.warnings -> 0 ->> 'code')) as end,
       coalesce((select string_agg(m.role, ' ' order by m.role desc, m.position) from post_media m
         where m.post_id = r.post_id and m.role <> 'cover'), '') as files,
-      exists (select 1 from transcript t where t.key = r.transcript_key and t.origin = 'captions') as "isCaptioned"
+      exists (select 1 from transcript t where t.key = r.artifacts ->> 'transcript' and t.origin = 'captions') as "isCaptioned"
     from request r`);
   return new Map(rows.map((row) => [row.link, row]));
 }

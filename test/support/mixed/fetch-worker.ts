@@ -14,7 +14,7 @@ import {
   type Storage,
   type WorkStore,
 } from "@clipmill/domain";
-import { createStages, planRequest } from "@clipmill/pipeline";
+import { createStages, pipelines } from "@clipmill/pipeline";
 import {
   createDispatcher,
   createHints,
@@ -76,7 +76,7 @@ export async function createFetchWorker(options: FetchWorkerOptions): Promise<Fe
   });
   const hints = createHints(backend);
   const work = createWorkStore(database, {
-    plan: planRequest,
+    pipelines,
     leaseMs: config.LEASE_MS,
     queuedForMs: 60_000,
   });
@@ -92,7 +92,7 @@ export async function createFetchWorker(options: FetchWorkerOptions): Promise<Fe
   const slots = new Map(QUEUES.map((queue) => [queue, createSlots(SLOTS)]));
   const runner = createRunner({
     hints,
-    route: { slots, next: planRequest.next },
+    route: { slots, next: pipelines.next },
     stages: stages.map(toCheap),
     work,
     ledger: work,

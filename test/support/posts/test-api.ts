@@ -23,7 +23,10 @@ const NO_DEAD: ApiDeps["dead"] = {
 const refuse = () => Promise.reject(new Error("this API takes no lists"));
 const NO_BACKFILLS: ApiDeps["backfills"] = {
   begin: refuse,
-  prepare: () => ({ submissions: { candidates: [], values: [] }, invalidCount: 0 }),
+  prepare: () => ({
+    submissions: { candidates: [], values: [], hasExtras: false },
+    invalidCount: 0,
+  }),
   append: refuse,
   end: refuse,
   find: () => Promise.resolve(null),

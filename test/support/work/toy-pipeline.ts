@@ -1,9 +1,21 @@
 import type { Recipes, RunnableStage, Submission } from "@clipmill/domain";
-import { defineStage, toRunnable, type StageContext, type StageResult } from "@clipmill/domain";
-import { createPlanner, step } from "@clipmill/pipeline";
+import {
+  defineStage,
+  POST_KIND,
+  toRunnable,
+  type StageContext,
+  type StageResult,
+} from "@clipmill/domain";
+import {
+  createPipeline,
+  createPipelines,
+  hasBetterEngine,
+  isAbsenceOver,
+  step,
+} from "@clipmill/pipeline";
 import { z } from "zod";
 
-const Input = z.object({ postId: z.string() });
+const Input = z.object({ postId: z.string(), engines: z.array(z.string()).optional() });
 const Output = z.object({ postId: z.string(), engine: z.string().optional() });
 type Output = z.infer<typeof Output>;
 
@@ -16,6 +28,16 @@ const spec = (name: string, queue: "io" | "gpu" | "llm") =>
     attempts: 3,
     timeoutMs: 10_000,
     key: ({ postId }) => postId,
+    produces: ["media", "transcript"],
+    rerun: ({ input: { engines = [] }, end, ...rest }) =>
+      end.state === "skipped"
+        ? isAbsenceOver(end.code, rest.endedMsAgo)
+        : end.output.engine !== undefined &&
+          hasBetterEngine({
+            ...rest,
+            input: { engines },
+            end: { state: "done", output: { engine: end.output.engine } },
+          }),
   });
 
 const first = spec("first", "io");
@@ -23,19 +45,21 @@ const second = spec("second", "gpu");
 const third = spec("third", "llm");
 
 /** Three stages in a row on three queues: the shape of the real pipeline without its media. */
-export const planToy = createPlanner([
+const post = createPipeline(POST_KIND, [
   step(first, {
     after: [],
     input: ({ request }) => ({ postId: request.postId ?? "" }),
     onSkip: "end",
   }),
   step(second, {
-    after: ["first"],
+    after: [first],
     input: ({ output }) => output(first) ?? null,
     onFailure: "warn",
   }),
-  step(third, { after: ["second"], input: ({ output }) => output(first) ?? null }),
+  step(third, { after: [second], input: ({ output }) => output(first) ?? null }),
 ]);
+
+export const toyPipelines = createPipelines([post]);
 
 export type ToyRun = (
   name: string,

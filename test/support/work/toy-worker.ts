@@ -10,7 +10,7 @@ import {
   createSlots,
   type Hints,
 } from "@clipmill/queue";
-import { createToyStages, planToy, silentLog, type ToyRun } from "./toy-pipeline.ts";
+import { createToyStages, toyPipelines, silentLog, type ToyRun } from "./toy-pipeline.ts";
 
 export interface ToyWorkerOptions {
   databaseUrl: string;
@@ -53,13 +53,13 @@ export function startToyWorker(options: ToyWorkerOptions): ToyWorker {
     onError,
   });
   const hints = createHints(backend);
-  const work = createWorkStore(database, { plan: planToy, leaseMs, queuedForMs });
+  const work = createWorkStore(database, { pipelines: toyPipelines, leaseMs, queuedForMs });
   const slots = new Map(
     (["io", "gpu", "llm"] as const).map((queue) => [queue, createSlots(CONCURRENCY)]),
   );
   const runner = createRunner({
     hints,
-    route: { slots, next: planToy.next },
+    route: { slots, next: toyPipelines.next },
     stages: createToyStages(options.run),
     work,
     ledger: work,

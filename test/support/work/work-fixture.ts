@@ -1,7 +1,7 @@
 import { createDatabase, createWorkStore, type Database } from "@clipmill/db";
 import type { CallLedger, ClaimedJob, Outcome, QueueName, WorkStore } from "@clipmill/domain";
 import { createTestDatabase } from "../servers/database.ts";
-import { planToy } from "./toy-pipeline.ts";
+import { toyPipelines } from "./toy-pipeline.ts";
 
 export interface StageRow {
   id: number;
@@ -33,7 +33,11 @@ export async function openWorkFixture(adminUrl?: string): Promise<WorkFixture> {
     name: "test",
     onError: () => {},
   });
-  const work = createWorkStore(database, { plan: planToy, leaseMs: 30_000, queuedForMs: 60_000 });
+  const work = createWorkStore(database, {
+    pipelines: toyPipelines,
+    leaseMs: 30_000,
+    queuedForMs: 60_000,
+  });
 
   async function rows<T>(sql: string, values: unknown[] = []): Promise<T[]> {
     return (await database.pool.query(sql, values)).rows as T[];

@@ -34,7 +34,7 @@ export async function takeSnapshot(pool: pg.Pool): Promise<Snapshot> {
   const { rows: jobs } = await pool.query<Job>({
     name: "snapshot_jobs",
     text: `select id, queue, key, state, epoch, lane, attempts, crashes, output,
-      state in ('queued', 'running') as "isInFlight", coalesce(run_at, deadline) is not null as "isPlaced"
+      state in ('queued', 'running') as "isInFlight", coalesce(run_at, held_until) is not null as "isPlaced"
       from stage_job order by id`,
   });
   const { rows: requests } = await pool.query<Request>({
@@ -47,7 +47,7 @@ export async function takeSnapshot(pool: pg.Pool): Promise<Snapshot> {
   return { jobs, byId: new Map(jobs.map((job) => [job.id, job])), requests };
 }
 
-const OPEN: ReadonlySet<string> = new Set(["ready", "queued", "running"]);
+const OPEN: ReadonlySet<string> = new Set(["ready", "queued", "running", "waiting"]);
 
 /** I1, I2 and I4 at one moment. */
 export function checkSnapshot({ jobs, requests }: Snapshot): void {

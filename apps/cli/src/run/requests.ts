@@ -1,7 +1,7 @@
 import { type Config, toEngineSettings } from "@clipmill/config";
 import { createDatabase, createListener, createRequestReader, createWorkStore } from "@clipmill/db";
 import type { Accepted, PostId, RequestReader } from "@clipmill/domain";
-import { planRequest } from "@clipmill/pipeline";
+import { pipelines } from "@clipmill/pipeline";
 import { toRecipes } from "@clipmill/providers";
 
 /** What a person typed, understood. */
@@ -46,7 +46,7 @@ export function createRequests(config: Config, options: RequestsOptions): Reques
   });
   const listener = createListener({ url: databaseUrl, onError });
   const work = createWorkStore(database, {
-    plan: planRequest,
+    pipelines,
     leaseMs: config.LEASE_MS,
     queuedForMs: QUEUED_FOR_MS,
   });

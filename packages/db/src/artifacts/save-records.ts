@@ -8,6 +8,12 @@ type Of<K extends StageRecord["kind"]> = Extract<StageRecord, { kind: K }>;
  * a second run of a stage writes nothing new, except that it brought back a file that had been deleted. Rows go in
  * key order, so that two batches cannot lock each other.
  */
+export interface RecordStore {
+  save(tx: Queryable, records: readonly StageRecord[]): Promise<void>;
+}
+
+export const recordStore: RecordStore = { save: saveRecords };
+
 export async function saveRecords(tx: Queryable, records: readonly StageRecord[]): Promise<void> {
   const of = <K extends StageRecord["kind"]>(kind: K) =>
     records.filter((record): record is Of<K> => record.kind === kind);

@@ -18,9 +18,9 @@ export interface PostReader {
 }
 
 const { columns, version, joins } = selectArtifacts({
-  transcript: "p.transcript_key",
-  screenText: "p.screen_text_key",
-  answer: "p.answer_key",
+  transcript: "coalesce(p.artifacts ->> 'transcript', p.transcript_key)",
+  screenText: "coalesce(p.artifacts ->> 'screen_text', p.screen_text_key)",
+  answer: "coalesce(p.artifacts ->> 'summary', p.answer_key)",
 });
 const FROM = `from ${ASKED} join post p on p.post_id = any (array[asked.id]) ${joins}`;
 const FIND_POSTS = `select p.post_id as "postId", ${version} as version, ${columns} ${FROM}`;

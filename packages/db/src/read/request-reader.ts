@@ -49,9 +49,9 @@ interface StageRow {
 }
 
 const REQUEST_RESULT = selectArtifacts({
-  transcript: "r.transcript_key",
-  screenText: "r.screen_text_key",
-  answer: "r.answer_key",
+  transcript: "coalesce(r.artifacts ->> 'transcript', r.transcript_key)",
+  screenText: "coalesce(r.artifacts ->> 'screen_text', r.screen_text_key)",
+  answer: "coalesce(r.artifacts ->> 'summary', r.answer_key)",
 });
 
 const FIND_REQUESTS = `select r.id, r.state, r.link, r.post_id as "postId", r.failed_stage as "failedStage",
@@ -126,14 +126,18 @@ function hasResult(row: FoundRequest): row is RequestRow & ArtifactRow {
   return row.source !== null;
 }
 
+const OPEN_STATES: ReadonlySet<string> = new Set(["ready", "queued", "running", "waiting"]);
+/** Under way, as far as a caller is told. */
+const STARTED_STATES: ReadonlySet<string> = new Set(["running", "waiting"]);
+
 /** `open` is queued until something ran, retrying while the open work waits for another attempt. */
 function toRequestState(state: string, stages: readonly StageRow[]): RequestState {
   if (state !== "open") return state as RequestState;
-  const open = stages.filter(
-    (stage) => stage.state === "ready" || stage.state === "queued" || stage.state === "running",
-  );
-  if (open.some((stage) => stage.state !== "running" && stage.attempts > 0)) return "retrying";
-  const started = stages.length > open.length || open.some((stage) => stage.state === "running");
+  const open = stages.filter((stage) => OPEN_STATES.has(stage.state));
+  if (open.some((stage) => !STARTED_STATES.has(stage.state) && stage.attempts > 0))
+    return "retrying";
+  const started =
+    stages.length > open.length || open.some((stage) => STARTED_STATES.has(stage.state));
   return started ? "running" : "queued";
 }
 

@@ -1,6 +1,7 @@
 import type { StorageKey } from "@clipmill/domain";
 import { type Database, type Queryable, withTransaction } from "../database.ts";
 import { notify } from "../notify.ts";
+import { RENEWED, toSet } from "../work/states.ts";
 import { FILE_TABLES, lockProducers, splitKey } from "./producers.ts";
 
 /**
@@ -48,8 +49,7 @@ async function runAgain(tx: Queryable, ids: readonly number[]): Promise<number> 
   const requestIds = requests.map(({ id }) => id);
   const { rows } = await tx.query<{ queue: string }>({
     name: "reopen_producers",
-    text: `update stage_job j set state = 'ready', run_at = now(), attempts = 0, crashes = 0, solo_crashes = 0,
-        lane = best.lane, tenant = best.tenant, start_by = null, output = null, started_at = null, finished_at = null
+    text: `update stage_job j set ${toSet(RENEWED, { lane: "best.lane", tenant: "best.tenant", start_by: "null" })}
       from unnest($1::bigint[]) as producer (id), lateral (
         select r.lane, r.tenant from request_stage_job l join request r on r.id = any (array[l.request_id])
         where l.stage_job_id = any (array[producer.id]) and r.id = any ($2::text[])

@@ -32,6 +32,9 @@ export const post = pgTable("post", {
   durationMs: integer("duration_ms").notNull(),
   postedAt: moment("posted_at"),
   source: text().notNull(),
+  /** What is current, key by kind. */
+  artifacts: jsonb(),
+  // The same, set by workers of 0.1: read where `artifacts` names no key of that kind.
   transcriptKey: text("transcript_key"),
   screenTextKey: text("screen_text_key"),
   answerKey: text("answer_key"),

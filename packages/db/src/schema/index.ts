@@ -12,4 +12,12 @@ export {
 } from "./artifacts.ts";
 export { backfill, backfillNumber } from "./backfill.ts";
 export { upstream } from "./upstream.ts";
-export { request, requestOptions, requestStageJob, stageJob, workerProcess } from "./work.ts";
+export {
+  childrenToEnd,
+  request,
+  requestOptions,
+  requestStageJob,
+  stageJob,
+  stageWait,
+  workerProcess,
+} from "./work.ts";

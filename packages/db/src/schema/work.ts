@@ -36,6 +36,8 @@ export const request = pgTable(
   "request",
   {
     id: text().primaryKey(),
+    /** Which pipeline plans it. */
+    kind: text().notNull().default("post"),
     tenant: text().notNull(),
     link: text().notNull(),
     postId: text("post_id"),
@@ -56,13 +58,23 @@ export const request = pgTable(
     errorCode: text("error_code"),
     errorMessage: text("error_message"),
     warnings: jsonb(),
-    /** What its result is made of: artifacts never change, so neither does the result. */
+    /** What its pipeline needs beyond link and options; null where that is all. */
+    input: jsonb(),
+    /** The stage job that submitted it; null for a caller's own. */
+    submittedBy: bigint("submitted_by", { mode: "number" }),
+    /** Cancelled once no request behind that job is open or done. */
+    endsWithParent: boolean("ends_with_parent").notNull().default(false),
+    /** What its result is made of, key by kind: artifacts never change, so neither does the result. */
+    artifacts: jsonb(),
+    // The same in rows that workers of 0.1 ended: read where `artifacts` names no key of that kind.
     transcriptKey: text("transcript_key"),
     screenTextKey: text("screen_text_key"),
     answerKey: text("answer_key"),
     createdAt: moment("created_at").notNull().defaultNow(),
     finishedAt: moment("finished_at"),
     /** When the dead letter last took it back from `failed`: the only way back from an end, and always marked. */
+    retriedAt: moment("retried_at"),
+    /** The same, written by programs of 0.1. */
     revivedAt: moment("revived_at"),
     /** Of its own, so that the end of a request without a deadline changes no column of any index. */
     openDeadline: moment("open_deadline").generatedAlwaysAs(
@@ -78,14 +90,19 @@ export const request = pgTable(
     index("request_open_deadline")
       .on(t.openDeadline)
       .where(sql`open_deadline is not null`),
+    // What a job submitted, in order: found when the job's own requests are ended early.
+    index("request_children")
+      .on(t.submittedBy, t.id)
+      .where(sql`submitted_by is not null`),
     check("request_state", sql`state in ('open', 'done', 'skipped', 'failed', 'cancelled')`),
     check("request_end", sql`(state = 'open') = (finished_at is null)`),
   ],
 );
 
 /**
- * One stage on one key: outbox, checkpoint and memo in one row. Every row that is not terminal has `run_at`
- * (when it may be dispatched) or `deadline` (when its holder is given up): nothing can wait for ever.
+ * One stage on one key: outbox, checkpoint and memo in one row. Every row that is not terminal has `run_at` (when it may
+ * be dispatched) or `held_until` (when its hint, lease or wait is over): nothing can wait for ever. `work/states.ts` has
+ * the states and all that changes them.
  */
 export const stageJob = pgTable(
   "stage_job",
@@ -99,13 +116,20 @@ export const stageJob = pgTable(
     epoch: integer().notNull().default(0),
     attempts: smallint().notNull().default(0),
     crashes: smallint().notNull().default(0),
+    /** Of them those while it ran alone: only these make it poison. */
+    quarantineCrashes: smallint("quarantine_crashes").notNull().default(0),
+    /** The same, counted by workers of 0.1. */
     soloCrashes: smallint("solo_crashes").notNull().default(0),
-    /** 0 solo, 1 interactive, 2 standard, 3 backfill; that of its best-placed open request. */
+    /** 0 quarantine, 1 interactive, 2 standard, 3 backfill; that of its best-placed open request. */
     lane: smallint().notNull(),
     tenant: text().notNull(),
     runAt: moment("run_at"),
-    /** When its holder is given up. */
+    /** End of its hint's time, of its lease, or of its wait; the state says which. */
+    heldUntil: moment("held_until"),
+    /** The same, written by workers of 0.1: the later one counts, and whoever takes the job clears this. */
     deadline: moment("deadline"),
+    /** A token that it waited for in vain; its next run is told. */
+    expiredToken: text("expired_token"),
     /** Not started after this: no open request would take the result. Null where one of them would. */
     startBy: moment("start_by"),
     input: jsonb().notNull(),
@@ -144,10 +168,13 @@ export const stageJob = pgTable(
     index("stage_job_dead_by_tenant").on(t.tenant, t.finishedAt, t.id).where(DEAD),
     check(
       "stage_job_state",
-      sql`state in ('ready', 'queued', 'running', 'done', 'failed', 'skipped', 'cancelled')`,
+      sql`state in ('ready', 'queued', 'running', 'waiting', 'done', 'failed', 'skipped', 'cancelled')`,
     ),
     check("stage_job_liveness", sql`(state = 'ready') = (run_at is not null)`),
-    check("stage_job_lease", sql`(state in ('queued', 'running')) = (deadline is not null)`),
+    check(
+      "stage_job_held",
+      sql`state not in ('queued', 'running', 'waiting') or coalesce(held_until, deadline) is not null`,
+    ),
   ],
 );
 
@@ -157,6 +184,8 @@ export const requestStageJob = pgTable(
   {
     requestId: text("request_id").notNull(),
     stageJobId: bigint("stage_job_id", { mode: "number" }).notNull(),
+    /** Its step in the request's plan; null where that is named as the stage. */
+    step: text(),
     /** started: this request caused the run. joined: it was on its way. reused: it was done before. */
     relation: text().notNull(),
   },
@@ -166,6 +195,27 @@ export const requestStageJob = pgTable(
     check("request_stage_job_relation", sql`relation in ('started', 'joined', 'reused')`),
   ],
 );
+
+/** Jobs that wait for something outside, by the token that will end them. A row of a job that has moved on is void. */
+export const stageWait = pgTable(
+  "stage_wait",
+  {
+    token: text().primaryKey(),
+    stageJobId: bigint("stage_job_id", { mode: "number" }).notNull(),
+    /** That of the job while it waits. */
+    epoch: integer().notNull(),
+    /** Equals the job's `held_until`; that column changes with each heartbeat and so stands in no index. */
+    expiresAt: moment("expires_at").notNull(),
+  },
+  (t) => [index("stage_wait_expiry").on(t.expiresAt)],
+);
+
+/** Jobs whose requests were ended early, and whose submitted requests are looked at for those that end with them. */
+export const childrenToEnd = pgTable("children_to_end", {
+  stageJobId: bigint("stage_job_id", { mode: "number" }).primaryKey(),
+  /** Request ids up to this one have been looked at. */
+  afterId: text("after_id").notNull().default(""),
+});
 
 /** Worker processes that are alive, and what they can do. A row is dead when `seen_at` is old. */
 export const workerProcess = pgTable("worker_process", {

@@ -2,6 +2,9 @@ import type { ErrorCode } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 import { notify } from "../notify.ts";
 import { endHolds } from "../ledger/credits.ts";
+import { findChildrenToEnd, noteChildren } from "./end-children.ts";
+import { CANCELLED as CANCELLED_JOB, choose, toSet } from "./states.ts";
+import { QUARANTINE_RANK } from "./lane.ts";
 
 /** How a request ends before its work does. */
 export interface EarlyEnd {
@@ -14,6 +17,12 @@ export const CANCELLED: EarlyEnd = {
   state: "cancelled",
   code: "cancelled",
   message: "the caller cancelled the request",
+};
+
+const PARENT_ENDED: EarlyEnd = {
+  state: "cancelled",
+  code: "cancelled",
+  message: "the request that submitted this one was ended",
 };
 
 const DEADLINE_MISSED: EarlyEnd = {
@@ -46,6 +55,7 @@ export async function endRequestsEarly(
     values: [ids, how.state, how.code, how.message],
   });
   const endedIds = ended.map((row) => row.id);
+  await noteChildren(tx, endedIds);
   await endHolds(tx, endedIds, new Set());
   // Once more: a settlement that was waited for has planned its next step. Nothing is planned for them any more now.
   await dropUnneeded(tx, await lockOpenJobs(tx, endedIds));
@@ -53,12 +63,21 @@ export async function endRequestsEarly(
   return endedIds;
 }
 
+/**
+ * Ends the next page of requests whose parents were ended early, in the caller's transaction; returns how many. Null
+ * where no parent is left to look at.
+ */
+export async function endNextChildren(tx: Queryable): Promise<number | null> {
+  const ids = await findChildrenToEnd(tx);
+  return ids === null ? null : (await endRequestsEarly(tx, ids, PARENT_ENDED)).length;
+}
+
 async function lockOpenJobs(tx: Queryable, requestIds: readonly string[]): Promise<number[]> {
   const { rows } = await tx.query<{ id: number }>({
     name: "lock_jobs_of_requests",
     text: `select j.id from stage_job j
       where j.id = any (array(select stage_job_id from request_stage_job where request_id = any ($1::text[])))
-        and j.state in ('ready', 'queued', 'running')
+        and j.state in ('ready', 'queued', 'running', 'waiting')
       order by j.id for update`,
     values: [requestIds],
   });
@@ -80,7 +99,7 @@ export async function expireDeadlines(tx: Queryable): Promise<number> {
   return missed.length;
 }
 
-/** What may not start any more although no deadline of an open request says so: nobody needs it, or somebody later. */
+/** Rechecks jobs past `start_by`: cancelled without an open request, else they take its lane and latest start. */
 async function dropLate(tx: Queryable): Promise<void> {
   const { rows } = await tx.query<{ id: number }>({
     name: "lock_late_jobs",
@@ -95,7 +114,7 @@ async function dropLate(tx: Queryable): Promise<void> {
   );
 }
 
-/** Of these locked jobs: those without an open request are cancelled, the others take their best request's lane and tenant. */
+/** Of these locked jobs: those without an open request are cancelled; the others take their best-placed open request's lane, tenant and latest start. */
 async function dropUnneeded(tx: Queryable, jobIds: readonly number[]): Promise<void> {
   if (jobIds.length === 0) return;
   await tx.query({
@@ -107,15 +126,19 @@ async function dropUnneeded(tx: Queryable, jobIds: readonly number[]): Promise<v
         left join request_stage_job l on l.stage_job_id = any (array[j.id])
         left join request r on r.id = any (array[l.request_id]) and r.state = 'open'
         group by j.id)
-      update stage_job j set
-        state = case when need.lane is null then 'cancelled' else j.state end,
-        epoch = j.epoch + (need.lane is null)::int,
-        run_at = case when need.lane is null then null else j.run_at end,
-        deadline = case when need.lane is null then null else j.deadline end,
-        finished_at = case when need.lane is null then now() end,
-        lane = case when need.lane is null or j.lane = 0 then j.lane else need.lane end,
-        tenant = coalesce(need.tenant, j.tenant),
-        start_by = case when need.unbounded then null else need.start_by end
+      update stage_job j set ${toSet(
+        choose(
+          ["need.lane is null", CANCELLED_JOB],
+          [
+            "true",
+            {
+              lane: `case when j.lane = ${QUARANTINE_RANK} then j.lane else need.lane end`,
+              tenant: "need.tenant",
+              start_by: "case when need.unbounded then null else need.start_by end",
+            },
+          ],
+        ),
+      )}
       from need where j.id = any (array[need.id])`,
     values: [jobIds],
   });

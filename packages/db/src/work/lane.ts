@@ -8,6 +8,8 @@ const RANKS = { quarantine: 0, interactive: 1, standard: 2, backfill: 3 } as con
 
 export const QUARANTINE_RANK = RANKS.quarantine;
 export const INTERACTIVE_RANK = RANKS.interactive;
+export const STANDARD_RANK = RANKS.standard;
+export const BACKFILL_RANK = RANKS.backfill;
 
 /**
  * Whether to notify of a change in this lane. Nobody waits for a single post of a backfill, and every process listens:

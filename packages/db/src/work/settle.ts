@@ -1,23 +1,18 @@
-import type { Outcome, Planner, Settled } from "@clipmill/domain";
+import type { JobRef, Outcome, Settled } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 import { notify } from "../notify.ts";
-import { saveRecords } from "../artifacts/save-records.ts";
-import { advance } from "./plan/advance.ts";
-import type { DirectEnqueue } from "./plan/insert-jobs.ts";
-import type { AdvancingRequest } from "./plan/advancing-request.ts";
-import type { RequestOptions } from "./accept/request-options.ts";
-import { toStageState } from "./plan/stage-state.ts";
+import { advanceAttached } from "./plan/advance-attached.ts";
+import type { Planning } from "./plan/planning.ts";
+import { resolveWaits } from "./resolve.ts";
+import { choose, ended, inMs, isWaiting, retried, toSet, waiting } from "./states.ts";
+import { type SettledJob, submitChildren } from "./submit.ts";
 
-/** What the planning of next steps needs. */
-export interface Planning {
-  plan: Planner;
-  options: RequestOptions;
-  directEnqueue: DirectEnqueue;
-}
+/** Outcomes that come with rows, calls, submissions and resolutions. */
+type Effective = Extract<Outcome, { kind: "done" | "waiting" }>;
 
 /**
- * Finishes jobs in the caller's transaction: results, costs, the jobs' states, and the next steps of every
- * request that rests on them. An outcome whose epoch has passed writes nothing and is returned as fenced.
+ * Finishes jobs in the caller's transaction: results, costs, the jobs' states, what they submit and resolve, and the next
+ * steps of every request that rests on them. An outcome whose epoch has passed writes nothing and is returned as fenced.
  */
 export async function settleOutcomes(
   tx: Queryable,
@@ -26,46 +21,74 @@ export async function settleOutcomes(
 ): Promise<Settled> {
   const held = await applyOutcomes(tx, outcomes);
   const own = outcomes.filter(({ id }) => held.has(id));
-  const fenced = outcomes.filter(({ id }) => !held.has(id)).map(({ id, epoch }) => ({ id, epoch }));
-  await saveRecords(
+  const effective = own.filter((outcome) => isEffective(outcome));
+  await planning.records.save(
     tx,
-    own.flatMap((outcome) => (outcome.kind === "done" ? outcome.records : [])),
+    effective.flatMap(({ records }) => records),
   );
-  await settleCalls(tx, own);
-  const ended = own.filter(({ kind }) => kind !== "retry" && kind !== "released");
-  const next = await advanceAttached(
+  await settleCalls(tx, effective);
+  await storeWaits(tx, effective);
+  await submitChildren(tx, planning, held, effective);
+  const resolved = await resolveWaits(
     tx,
-    planning,
-    ended.map(({ id }) => id),
+    effective.flatMap(({ resolve = [] }) => resolve),
   );
-  return { fenced, enqueued: next.enqueued, started: next.started };
+  const { enqueued, started } = await advanceAttached(tx, planning, [
+    ...own.filter(isEnd).map(({ id }) => id),
+    ...resolved.map(({ id }) => id),
+  ]);
+  return { fenced: outcomes.filter(({ id }) => !held.has(id)).map(toRef), enqueued, started };
 }
 
+function isEffective(outcome: Outcome): outcome is Effective & JobRef {
+  return outcome.kind === "done" || outcome.kind === "waiting";
+}
+
+function isEnd({ kind }: Outcome): boolean {
+  return kind === "done" || kind === "skipped" || kind === "failed";
+}
+
+function toRef({ id, epoch }: JobRef): JobRef {
+  return { id, epoch };
+}
+
+const SETTLED = choose(
+  [
+    "o.kind in ('retry', 'released')",
+    retried(inMs("o.ms"), { code: "o.code", message: "o.message", upstream: "o.upstream" }),
+  ],
+  ["o.kind = 'waiting'", waiting(inMs("o.ms"))],
+  [
+    "true",
+    ended({
+      state: "o.kind",
+      output: "o.result::jsonb",
+      code: "o.code",
+      message: "o.message",
+      upstream: "o.upstream",
+    }),
+  ],
+);
+
 /**
- * The fence and the new state in one statement: of these jobs, those that are still this holder's end, wait for
- * another attempt, or are ready again. Visited, so locked, in id order, as every writer does. Returns the ids that were held.
+ * The fence and the new state in one statement: of these jobs, those that are still this holder's end, wait, or are ready
+ * again. Visited, so locked, in id order, as every writer does. Returns those that were held, by id.
  */
-async function applyOutcomes(tx: Queryable, outcomes: readonly Outcome[]): Promise<Set<number>> {
+async function applyOutcomes(
+  tx: Queryable,
+  outcomes: readonly Outcome[],
+): Promise<Map<number, SettledJob>> {
   const failure = outcomes.map((outcome) => ("code" in outcome ? outcome : null));
-  const retry = outcomes.map((outcome) => (outcome.kind === "retry" ? outcome : null));
-  const delaysMs = outcomes.map((outcome) => ("delayMs" in outcome ? outcome.delayMs : 0) ?? 0);
-  const { rows } = await tx.query<{ id: number; queue: string; state: string }>({
+  const { rows } = await tx.query<SettledJob & { queue: string; state: string }>({
     name: "apply_outcomes",
-    text: `update stage_job j set
-        state = case when o.kind in ('retry', 'released') then 'ready' else o.kind end,
-        output = o.result::jsonb, deadline = null,
-        run_at = case when o.kind in ('retry', 'released') then now() + make_interval(secs => o.delay_ms / 1000) end,
-        started_at = case when o.kind not in ('retry', 'released') then j.started_at end,
-        finished_at = case when o.kind not in ('retry', 'released') then now() end,
-        attempts = j.attempts + (o.counts or o.kind = 'failed')::int,
-        error_code = o.code, error_message = o.message, error_upstream = o.upstream
+    text: `update stage_job j set ${toSet(SETTLED, { attempts: "j.attempts + (o.counts or o.kind = 'failed')::int" })}
       from (
         select * from unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
             $8::float8[], $9::boolean[])
-          as given (id, epoch, kind, result, code, message, upstream, delay_ms, counts)
+          as given (id, epoch, kind, result, code, message, upstream, ms, counts)
         order by given.id) o
       where j.id = any (array[o.id]) and j.epoch = o.epoch and j.state = 'running'
-      returning j.id, j.queue, j.state`,
+      returning j.id, j.queue, j.state, j.tenant, j.lane, j.start_by::text as "startBy"`,
     values: [
       outcomes.map(({ id }) => id),
       outcomes.map(({ epoch }) => epoch),
@@ -74,17 +97,22 @@ async function applyOutcomes(tx: Queryable, outcomes: readonly Outcome[]): Promi
       failure.map((f) => f?.code ?? null),
       failure.map((f) => f?.message ?? null),
       failure.map((f) => f?.upstream ?? null),
-      delaysMs,
-      retry.map((r) => r?.counts ?? false),
+      outcomes.map(toMs),
+      outcomes.map((outcome) => outcome.kind === "retry" && outcome.counts),
     ],
   });
   const readyQueues = rows.filter((row) => row.state === "ready").map((row) => row.queue);
   await notify(tx, "clipmill_ready", [...new Set(readyQueues)]);
-  return new Set(rows.map((row) => row.id));
+  return new Map(rows.map((row) => [row.id, row]));
 }
 
-async function settleCalls(tx: Queryable, outcomes: readonly Outcome[]): Promise<void> {
-  const calls = outcomes.flatMap((outcome) => (outcome.kind === "done" ? outcome.calls : []));
+function toMs(outcome: Outcome): number {
+  if (outcome.kind === "waiting") return outcome.timeoutMs;
+  return ("delayMs" in outcome ? outcome.delayMs : 0) ?? 0;
+}
+
+async function settleCalls(tx: Queryable, outcomes: readonly Effective[]): Promise<void> {
+  const calls = outcomes.flatMap((outcome) => outcome.calls);
   if (calls.length === 0) return;
   await tx.query({
     name: "settle_calls",
@@ -95,64 +123,28 @@ async function settleCalls(tx: Queryable, outcomes: readonly Outcome[]): Promise
   });
 }
 
-const NOTHING_NEXT = { enqueued: [], started: [] };
-
-/** Plans the next steps of the open requests that rest on jobs which just ended. */
-export async function advanceAttached(
-  tx: Queryable,
-  planning: Planning,
-  endedIds: readonly number[],
-): Promise<Pick<Settled, "enqueued" | "started">> {
-  if (endedIds.length === 0) return NOTHING_NEXT;
-  // Locked in id order, and before their states are read: a step with several inputs is planned exactly once,
-  // by the transaction that stores its last input.
-  const { rows: requests } = await tx.query<{
-    id: string;
-    tenant: string;
-    link: string;
-    postId: string | null;
-    optionsId: number;
-    lane: number;
-    deadline: string | null;
-    creditsHeld: number;
-  }>({
-    name: "lock_attached_requests",
-    text: `select r.id, r.tenant, r.link, r.post_id as "postId", r.options_id as "optionsId", r.lane, r.deadline::text,
-        r.credits_held as "creditsHeld"
-      from request r
-      where r.state = 'open'
-        and r.id = any (array(
-          select l.request_id from request_stage_job l where l.stage_job_id = any ($1::bigint[])))
-      order by r.id
-      for update of r`,
-    values: [endedIds],
+async function storeWaits(tx: Queryable, outcomes: readonly (Effective & JobRef)[]): Promise<void> {
+  const waits = outcomes.filter((outcome) => outcome.kind === "waiting");
+  if (waits.length === 0) return;
+  const tokens = waits.map(({ token }) => token);
+  // Of jobs that have moved on. A token that another job waits for now is refused: one resolution would end both.
+  await tx.query({
+    name: "drop_void_waits",
+    text: `delete from stage_wait w using unnest($1::text[]) as given (token)
+      where w.token = any (array[given.token]) and not ${isWaiting("w")}`,
+    values: [tokens],
   });
-  if (requests.length === 0) return NOTHING_NEXT;
-  const { rows: jobs } = await tx.query<{
-    requestId: string;
-    stage: string;
-    state: string;
-    output: unknown;
-    errorCode: string | null;
-    errorMessage: string | null;
-  }>({
-    name: "load_request_stages",
-    text: `select l.request_id as "requestId", j.stage, j.state, j.output, j.error_code as "errorCode",
-        j.error_message as "errorMessage"
-      from request_stage_job l join stage_job j on j.id = any (array[l.stage_job_id])
-      where l.request_id = any ($1::text[])`,
-    values: [requests.map((r) => r.id)],
+  await tx.query({
+    name: "store_waits",
+    text: `insert into stage_wait (token, stage_job_id, epoch, expires_at)
+      select token, id, epoch, ${inMs("ms")}
+      from unnest($1::text[], $2::bigint[], $3::integer[], $4::float8[]) as given (token, id, epoch, ms)
+      order by token`,
+    values: [
+      tokens,
+      waits.map(({ id }) => id),
+      waits.map(({ epoch }) => epoch),
+      waits.map(({ timeoutMs }) => timeoutMs),
+    ],
   });
-  const optionsById = await planning.options.load(
-    tx,
-    requests.map((r) => r.optionsId),
-  );
-  const advancing = new Map<string, AdvancingRequest>();
-  for (const row of requests)
-    advancing.set(row.id, { ...row, ...optionsById(row.optionsId), states: {} });
-  for (const job of jobs) {
-    const request = advancing.get(job.requestId);
-    if (request !== undefined) request.states[job.stage] = toStageState(job);
-  }
-  return await advance(tx, planning, [...advancing.values()]);
 }

@@ -1,29 +1,26 @@
 import {
   type CallLedger,
+  type EagerStart,
   failpoint,
-  type Planner,
   type QueueName,
   type WorkStore,
 } from "@clipmill/domain";
 import { type Database, type Queryable, withTransaction } from "../database.ts";
-import { acceptSubmissions } from "./accept/accept.ts";
 import { openCalls } from "../ledger/open-calls.ts";
-import {
-  claimJobs,
-  extendLeases,
-  extendSettling,
-  dispatchJobs,
-  startAlone,
-  returnJobs,
-} from "./dispatch.ts";
+import { acceptSubmissions } from "./accept/accept.ts";
+import { claimJobs, extendLeases, extendSettling, startAlone } from "./claim.ts";
+import { dispatchJobs, returnJobs } from "./dispatch.ts";
+import { CANCELLED, endNextChildren, endRequestsEarly, expireDeadlines } from "./end-early.ts";
+import { advanceAttached } from "./plan/advance-attached.ts";
 import { type DirectEnqueue, NO_DIRECT_ENQUEUE } from "./plan/insert-jobs.ts";
+import { createPlanning, type PipelineRules } from "./plan/planning.ts";
 import { reconcileJobs, requeueAll } from "./reconcile.ts";
-import { createRequestOptions } from "./accept/request-options.ts";
+import { resolveWaits } from "./resolve.ts";
 import { settleOutcomes } from "./settle.ts";
-import { CANCELLED, expireDeadlines, endRequestsEarly } from "./end-early.ts";
+import { replanStranded } from "./stranded.ts";
 
 export interface WorkStoreOptions {
-  plan: Planner;
+  pipelines: PipelineRules;
   /** How long a worker keeps a job without a heartbeat. Too low runs work twice; too high delays recovery. */
   leaseMs: number;
   /** How long a hint may wait in the queue before it counts as lost. Too low dispatches work twice under load. */
@@ -44,31 +41,33 @@ export interface WorkStoreOptions {
 const SETTLE_WITHIN_MS = 10_000;
 /** The pool's limit of a statement ends what takes longer. */
 const PATIENCE_MAX = 4;
+/** Some thousand children: more than most have, and a second at most. */
+const CHILD_PAGES_AT_ONCE = 8;
 
 export function createWorkStore(
   { pool }: Pick<Database, "pool">,
   options: WorkStoreOptions,
 ): WorkStore & CallLedger {
-  const planning = {
-    plan: options.plan,
-    options: createRequestOptions(),
-    directEnqueue:
-      options.window === undefined
-        ? NO_DIRECT_ENQUEUE
-        : {
-            window: options.window,
-            queuedForMs: options.queuedForMs,
-            leaseMs: options.leaseMs,
-            eagerStart: null,
-          },
-  };
-  const noDirectEnqueue = { ...planning, directEnqueue: NO_DIRECT_ENQUEUE };
+  const planning = createPlanning(options.pipelines);
   const { settleWithinMs = SETTLE_WITHIN_MS } = options;
+  let strandedAfterId = "";
   let patience = 1;
+
+  /** Ends children in pages, a transaction each, until none is left or so many pages are done. */
+  async function endChildren(pagesMax: number): Promise<number> {
+    let count = 0;
+    for (let page = 0; page < pagesMax; page++) {
+      const ended = await withTransaction(pool, endNextChildren);
+      if (ended === null) break;
+      count += ended;
+    }
+    return count;
+  }
+
   return {
     async accept(submissions) {
       const accepted = await withTransaction(pool, async (tx) => {
-        const written = await acceptSubmissions(tx, noDirectEnqueue, submissions);
+        const written = await acceptSubmissions(tx, planning, submissions);
         failpoint("in-accept");
         return written;
       });
@@ -88,7 +87,7 @@ export function createWorkStore(
     extend: (refs) => extendLeases(pool, refs, options.leaseMs),
     extendSettling: (refs) => extendSettling(pool, refs, options.leaseMs),
     async settle(outcomes, eagerStart) {
-      const directEnqueue = { ...planning.directEnqueue, eagerStart: eagerStart ?? null };
+      const directEnqueue = toDirectEnqueue(options, eagerStart ?? null);
       const write = async (tx: Queryable) => {
         const written = await settleOutcomes(tx, { ...planning, directEnqueue }, outcomes);
         failpoint("in-settle");
@@ -108,11 +107,39 @@ export function createWorkStore(
         throw error;
       }
     },
+    async resolve(resolutions) {
+      const resolved = await withTransaction(pool, async (tx) => {
+        const refs = await resolveWaits(tx, resolutions);
+        await advanceAttached(
+          tx,
+          planning,
+          refs.map(({ id }) => id),
+        );
+        failpoint("in-resolve");
+        return refs;
+      });
+      failpoint("after-resolve");
+      return resolved;
+    },
     reconcile: ({ spareLeases = false } = {}) =>
-      withTransaction(pool, (tx) => reconcileJobs(tx, noDirectEnqueue, { spareLeases })),
+      withTransaction(pool, (tx) => reconcileJobs(tx, planning, { spareLeases })),
     expireDeadlines: () => withTransaction(pool, expireDeadlines),
-    cancel: (requestIds) =>
-      withTransaction(pool, (tx) => endRequestsEarly(tx, requestIds, CANCELLED)),
+    async cancel(requestIds) {
+      const ended = await withTransaction(pool, (tx) =>
+        endRequestsEarly(tx, requestIds, CANCELLED),
+      );
+      // What of their children is left after this is the reconciler's.
+      if (ended.length > 0) await endChildren(CHILD_PAGES_AT_ONCE);
+      return ended;
+    },
+    endChildren: () => endChildren(CHILD_PAGES_AT_ONCE),
+    async replanStranded() {
+      const { nextAfterId, ...stranded } = await withTransaction(pool, (tx) =>
+        replanStranded(tx, planning, strandedAfterId),
+      );
+      strandedAfterId = nextAfterId;
+      return stranded;
+    },
     requeueAll: () => requeueAll(pool),
 
     open: (intents) => openCalls(pool, intents),
@@ -125,4 +152,11 @@ export function createWorkStore(
       });
     },
   };
+}
+
+function toDirectEnqueue(
+  { window, queuedForMs, leaseMs }: WorkStoreOptions,
+  eagerStart: EagerStart | null,
+): DirectEnqueue {
+  return window === undefined ? NO_DIRECT_ENQUEUE : { window, queuedForMs, leaseMs, eagerStart };
 }

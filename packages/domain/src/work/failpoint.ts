@@ -17,10 +17,14 @@ export const FAILPOINTS = [
   "after-rename",
   /** The stage has run; nothing of its result is stored. */
   "before-settle",
-  /** Result and next steps are written, not committed. */
+  /** Result and next steps are written, with what the stage submits and resolves, not committed. */
   "in-settle",
   /** They are committed; the queue has not been told. */
   "after-settle",
+  /** Waiting jobs are resolved and what follows is written, not committed. */
+  "in-resolve",
+  /** It is committed; whoever resolved them has no answer. */
+  "after-resolve",
 ] as const;
 export type Failpoint = (typeof FAILPOINTS)[number];
 

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { ErrorCode } from "../errors/error-codes.ts";
 import type { Recipe } from "../engine-id.ts";
 import type { PostId } from "../ids.ts";
+import type { QueueName } from "./stage.ts";
 
 /** Who goes first. `quarantine` is internal: a job that was running when its worker died runs alone next time. */
 export const LANES = ["interactive", "standard", "backfill"] as const;
@@ -20,10 +21,18 @@ export interface Recipes {
   llm: Recipe;
 }
 
+/** The kind of a request that says nothing else: turn one post into data. */
+export const POST_KIND = "post";
+
 /** What a caller asked for; in HTTP it is called a job. */
 export interface Submission {
+  /** Which pipeline plans it. Default `post`. Accepting fails with `invalid_request` where no pipeline is of that kind. */
+  kind?: string;
   tenant: string;
-  /** A link that was parsed already. Without `postId` it is a short link that the resolve stage follows. */
+  /**
+   * What it is about, as a link that was parsed already. Of a post, without `postId`, a short link that the resolve
+   * stage follows; of another kind whatever its pipeline calls so.
+   */
   link: string;
   postId: PostId | null;
   outputs: readonly Output[];
@@ -39,11 +48,34 @@ export interface Submission {
   fresh?: boolean;
   /** What the answer costs the tenant, once, if this request is the one that pays. Default 0: nothing is held. */
   credits?: number;
+  /** What its pipeline needs beyond the above: ids and small facts, under 4 kB as JSON. Default null. */
+  input?: unknown;
+  /** The job that submits it; see `ChildSubmission`. Default: a caller does. */
+  parent?: { jobId: number; endsWithParent: boolean };
 }
+
+/**
+ * A request that a stage submits with its result. It inherits what is left out: the tenant, lane and latest start of the
+ * stage's job. It is accepted once in the tenant, however often the stage runs: its idempotency key is made of the job
+ * and of `key`.
+ */
+export type ChildSubmission = Omit<
+  Submission,
+  "tenant" | "lane" | "deadline" | "idempotencyKey" | "parent"
+> & {
+  tenant?: string;
+  lane?: Lane;
+  deadline?: string | null;
+  /** Tells it apart from the job's other submissions. Default: its place among them. */
+  key?: string;
+  /** Whether it is cancelled when every request behind the stage's job was ended early. Default false: it goes on. */
+  endsWithParent?: boolean;
+};
 
 /** The part of a request that the planner needs. */
 export interface RequestFacts {
   id: string;
+  kind: string;
   link: string;
   postId: PostId | null;
   outputs: readonly Output[];
@@ -51,6 +83,8 @@ export interface RequestFacts {
   language: string | null;
   /** Captions must not stand for recognition. */
   fresh: boolean;
+  /** See `Submission.input`. */
+  input: unknown;
 }
 
 /** How one stage stands for one request. `done` carries the stage's output. */
@@ -60,11 +94,14 @@ export type StageState =
   | { state: "skipped"; code: ErrorCode; message: string }
   | { state: "failed"; code: ErrorCode; message: string };
 
+/** By the name of the step; see `PlannedStep.step`. */
 export type StageStates = Readonly<Record<string, StageState | undefined>>;
 
 export interface PlannedStep {
+  /** Its name in the plan: the stage's, or with a variant where a stage stands several times, as in `custom.de`. */
+  step: string;
   stage: string;
-  queue: string;
+  queue: QueueName;
   key: string;
   input: unknown;
 }
@@ -75,12 +112,11 @@ export interface Warning {
   message: string;
 }
 
-/** What is current for the post from now on; null leaves the earlier one in place. */
-export interface CurrentArtifacts {
-  transcriptKey: string | null;
-  screenTextKey: string | null;
-  answerKey: string | null;
-}
+/**
+ * Keys of artifacts by kind, with the variant behind a dot where there are several: `transcript`, `bulletpoint.de`. Of a
+ * request: what its result is made of. Of a post: what is current; a kind that is missing leaves the earlier one in place.
+ */
+export type ArtifactKeys = Readonly<Record<string, string>>;
 
 /**
  * What follows from the states of a request's stages: more steps (possibly none while some are open), or the end.
@@ -88,7 +124,8 @@ export interface CurrentArtifacts {
  */
 export type Plan =
   | { kind: "steps"; steps: PlannedStep[]; postId: PostId | null }
-  | { kind: "done"; postId: PostId; warnings: Warning[]; artifacts: CurrentArtifacts }
+  /** `postId` is null where the request is about no post. */
+  | { kind: "done"; postId: PostId | null; warnings: Warning[]; artifacts: ArtifactKeys }
   | {
       kind: "skipped" | "failed";
       postId: PostId | null;
@@ -97,8 +134,11 @@ export type Plan =
       message: string;
     };
 
-/** Pure: the same facts and states always give the same plan. It runs inside the transaction that finishes a stage. */
-export type Planner = (request: RequestFacts, states: StageStates) => Plan;
+/**
+ * Pure: the same facts and states always give the same plan. It runs inside the transaction that finishes a stage. Null
+ * where no pipeline of this program is of the request's kind: a program of another version plans it.
+ */
+export type Planner = (request: RequestFacts, states: StageStates) => Plan | null;
 
 export const REQUEST_STATES = [
   "queued",

@@ -1,7 +1,10 @@
 import type { z } from "zod";
+import type { ErrorCode } from "../errors/error-codes.ts";
 import { UnrecoverableError } from "../errors/errors.ts";
 import type { Log } from "../ports/log.ts";
 import type { StageRecord } from "./record.ts";
+import type { ChildSubmission } from "./request.ts";
+import type { Resolution } from "./wait.ts";
 
 /** One BullMQ queue each, named after the resource that the work needs. */
 export const QUEUE_NAMES = ["io", "gpu", "cpu", "llm"] as const;
@@ -23,6 +26,24 @@ export interface StageSpec<In, Out> {
   readonly timeoutMs: number;
   /** Everything that makes the result what it is. Two inputs with one key share one run and one result. */
   key(input: In): string;
+  /** The kinds of record that its runs may store. Default: none. */
+  readonly produces?: readonly string[];
+  /**
+   * Whether the stage runs again for a new request although its job on this key has ended so. Failures and cancelled
+   * jobs always do. Default: never.
+   */
+  rerun?(end: StageEnd<In, Out>): boolean;
+}
+
+/** A job that has ended, as a new request finds it. */
+export interface StageEnd<In, Out> {
+  /** Of the run that ended. */
+  input: In;
+  /** How it ended: with an output, or without one for a reason. */
+  end: { state: "done"; output: Out } | { state: "skipped"; code: ErrorCode };
+  endedMsAgo: number;
+  /** Whether a live worker has this engine. */
+  isAvailable(engine: string): boolean;
 }
 
 /**
@@ -31,14 +52,51 @@ export interface StageSpec<In, Out> {
  * are stored in the transaction that finishes the job.
  */
 export interface Stage<In, Out> extends StageSpec<In, Out> {
-  run(input: In, ctx: StageContext): Promise<StageResult<Out>>;
+  run(input: In, ctx: StageContext): Promise<StageResult<Out> | StageWait>;
 }
 
-export interface StageResult<Out> {
-  output: Out;
-  /** Rows stored with the output, in one transaction. Default: none. */
-  records?: StageRecord[];
+/** A job of a stage that has ended, as the record holds it: see `StageEnd`. */
+export interface EndedJob extends Pick<StageEnd<unknown, unknown>, "endedMsAgo" | "isAvailable"> {
+  state: "done" | "skipped";
+  input: unknown;
+  output: unknown;
+  /** Why it was skipped; null where it is done. */
+  code: ErrorCode | null;
 }
+
+/** Whether a stage runs again for a new request although its job has ended so: see `StageSpec.rerun`. */
+export type RerunPolicy = (stage: string, job: EndedJob) => boolean;
+
+/** What is stored with a stage's end, in one transaction. */
+export interface StageEffects {
+  /** Rows, of the kinds that the stage `produces`. Default: none. */
+  records?: StageRecord[];
+  /** Requests, accepted once whatever is retried. At most `SUBMITTED_MAX`; more go in pages. Default: none. */
+  submit?: ChildSubmission[];
+  /** Ends of jobs that wait for these tokens. At most `RESOLVED_MAX`. Default: none. */
+  resolve?: Resolution[];
+}
+
+export interface StageResult<Out> extends StageEffects {
+  output: Out;
+}
+
+/**
+ * The job waits for something outside, without a slot, a lease or a hint, and without spending an attempt. It ends when
+ * somebody resolves the token; when the time is over it runs again, and `ctx.expiredToken` says so.
+ */
+export interface StageWait extends StageEffects {
+  waitFor: {
+    /** Names what is waited for; unique among all jobs that wait. */
+    token: string;
+    /** Most it may take. Too short runs the stage again for nothing; too long hides that nobody will answer. */
+    timeoutMs: number;
+  };
+}
+
+/** A settlement stays bounded: a stage that submits more submits a request for its next page. */
+export const SUBMITTED_MAX = 500;
+export const RESOLVED_MAX = 1_000;
 
 export interface StageContext {
   /** Aborted by the stage's timeout, a lost lease, or shutdown. Goes into every await that can block. */
@@ -46,6 +104,8 @@ export interface StageContext {
   readonly log: Log;
   /** 1 on the first try. */
   readonly attempt: number;
+  /** The token that this job waited for when nobody resolved it in time; null where it did not wait. */
+  readonly expiredToken: string | null;
   now(): Date;
   /**
    * Makes a call to a provider: waits for its turn (see `Upstreams.call`, which says what it throws) and books what it
@@ -73,34 +133,51 @@ export interface RunnableStage {
   readonly queue: QueueName;
   readonly attempts: number;
   readonly timeoutMs: number;
+  /** The kinds of record that it may store. Default: none. */
+  readonly produces?: readonly string[];
   /** Throws UnrecoverableError `invalid_input` for malformed input or output: a retry would end the same way. */
-  run(input: unknown, ctx: StageContext): Promise<StageResult<unknown>>;
+  run(input: unknown, ctx: StageContext): Promise<StageResult<unknown> | StageWait>;
 }
 
 export function toRunnable<In, Out>(stage: Stage<In, Out>): RunnableStage {
-  const { name, queue, attempts, timeoutMs } = stage;
+  const { name, queue, attempts, timeoutMs, produces = [] } = stage;
   return {
     name,
     queue,
     attempts,
     timeoutMs,
+    produces,
     async run(input, ctx) {
-      const parsed = stage.input.safeParse(input);
-      if (!parsed.success)
-        throw new UnrecoverableError(
-          "invalid_input",
-          `the input of ${name} is malformed: ${toPaths(parsed.error)}`,
-        );
-      const { output, records } = await stage.run(parsed.data, ctx);
-      const checked = stage.output.safeParse(output);
-      if (!checked.success)
-        throw new UnrecoverableError(
-          "invalid_input",
-          `the output of ${name} is malformed: ${toPaths(checked.error)}`,
-        );
-      return { output: checked.data, records: records ?? [] };
+      const result = await stage.run(parseOf(stage.input, input, `input of ${name}`), ctx);
+      checkEffects({ name, produces }, result);
+      if ("waitFor" in result) return result;
+      return { ...result, output: parseOf(stage.output, result.output, `output of ${name}`) };
     },
   };
+}
+
+function parseOf<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw malformed(`the ${what} is malformed: ${toPaths(parsed.error)}`);
+}
+
+/** What a stage may not store is refused here, before the transaction that would store it for others, too. */
+function checkEffects(
+  { name, produces }: { name: string; produces: readonly string[] },
+  { records = [], submit = [], resolve = [] }: StageEffects,
+): void {
+  const stray = records.find(({ kind }) => !produces.includes(kind));
+  if (stray !== undefined)
+    throw malformed(`${name} stores ${stray.kind}, which it does not produce`);
+  if (submit.length > SUBMITTED_MAX)
+    throw malformed(`${name} submits ${submit.length} requests at once, ${SUBMITTED_MAX} may be`);
+  if (resolve.length > RESOLVED_MAX)
+    throw malformed(`${name} resolves ${resolve.length} tokens at once, ${RESOLVED_MAX} may be`);
+}
+
+function malformed(message: string): UnrecoverableError {
+  return new UnrecoverableError("invalid_input", message);
 }
 
 /** Which fields are wrong; their values may be anything and stay out. */

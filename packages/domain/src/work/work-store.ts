@@ -1,8 +1,9 @@
 import type { ErrorCode } from "../errors/error-codes.ts";
 import type { StageRecord } from "./record.ts";
-import type { JobLane, Submission, TerminalState } from "./request.ts";
+import type { ChildSubmission, JobLane, Submission, TerminalState } from "./request.ts";
 import type { RequestView } from "../post/result.ts";
 import type { QueueName } from "./stage.ts";
+import type { Resolution } from "./wait.ts";
 
 /** A dispatched job. `epoch` is the fence: every dispatch bumps it, and only its holder may write. */
 export interface JobRef {
@@ -40,12 +41,26 @@ export interface ClaimedJob extends JobRef {
   lane: JobLane;
   /** Since the job was stored. */
   ageMs: number;
+  /** See `StageContext.expiredToken`. */
+  expiredToken: string | null;
+}
+
+/** What a stage wants stored with its end; see `StageEffects`. */
+export interface OutcomeEffects {
+  records: StageRecord[];
+  calls: CallSettlement[];
+  /** Default: none. */
+  submit?: readonly ChildSubmission[];
+  /** Default: none. */
+  resolve?: readonly Resolution[];
 }
 
 /** What became of one claimed job. Everything but `released` closes the attempt. */
 export type Outcome = JobRef &
   (
-    | { kind: "done"; output: unknown; records: StageRecord[]; calls: CallSettlement[] }
+    | ({ kind: "done"; output: unknown } & OutcomeEffects)
+    /** Until somebody resolves the token, or the time is over. Costs no attempt. */
+    | ({ kind: "waiting"; token: string; timeoutMs: number } & OutcomeEffects)
     | { kind: "skipped" | "failed"; code: ErrorCode; message: string; upstream: string | null }
     | {
         kind: "retry";
@@ -97,6 +112,16 @@ export interface ReconcileCounts {
   expired: number;
   /** Found dead after three crashes alone. */
   poisoned: number;
+  /** Waited for a token that nobody resolved in time: ready again, and told so. */
+  timedOut: number;
+}
+
+/** Open requests that were found without an open job: nothing would ever have ended them. */
+export interface Stranded {
+  /** They were planned anew and have a job now, or their end. */
+  replanned: string[];
+  /** Their pipeline is of another version of the program. */
+  left: string[];
 }
 
 /**
@@ -126,7 +151,15 @@ export interface WorkStore {
   extendSettling(refs: readonly JobRef[]): Promise<void>;
   /** Finishes jobs and plans what follows. By default nothing starts eagerly. */
   settle(outcomes: readonly Outcome[], eagerStart?: EagerStart): Promise<Settled>;
-  /** Ends open requests; work that nobody else needs stops. Returns the ids that were open. */
+  /**
+   * Ends jobs that wait for these tokens, and plans what follows. A token that nobody waits for any more, or not yet,
+   * changes nothing. Returns the jobs that ended.
+   */
+  resolve(resolutions: readonly Resolution[]): Promise<JobRef[]>;
+  /**
+   * Ends open requests; work that nobody else needs stops, and so do the requests that it submitted to end with it:
+   * some hundreds at once, the rest by and by. Returns the ids of `requestIds` that were open.
+   */
   cancel(requestIds: readonly string[]): Promise<string[]>;
   /**
    * Repairs what died: see `ReconcileCounts`. Any number of copies may run. `spareLeases`: nobody could extend a lease
@@ -137,6 +170,10 @@ export interface WorkStore {
   expireDeadlines(): Promise<number>;
   /** All jobs of a queue whose hints are known to be lost go back to ready. */
   requeueAll(): Promise<number>;
+  /** Looks at the next few thousand requests, the oldest first and around again, for open ones without an open job. */
+  replanStranded(): Promise<Stranded>;
+  /** Goes on ending requests whose parents were ended early; returns how many ended. */
+  endChildren(): Promise<number>;
 }
 
 /** Another worker may hold the job by now. */

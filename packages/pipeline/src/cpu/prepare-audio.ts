@@ -23,6 +23,7 @@ export const prepareAudio = defineStage({
   attempts: 3,
   timeoutMs: 300_000,
   key: ({ mediaSha256 }) => `${mediaSha256}-${RECIPE}`,
+  produces: ["audio"],
 });
 
 export function createPrepareAudio({

@@ -13,6 +13,7 @@ import {
 } from "@clipmill/domain";
 import { z } from "zod";
 import { chooseEngine } from "../engines/choose-engine.ts";
+import { hasBetterEngine } from "../engines/rerun.ts";
 
 const Input = z.object({
   /** Slides in order, or the cover. */
@@ -38,6 +39,10 @@ export const readScreen = defineStage({
   attempts: 3,
   timeoutMs: 300_000,
   key: (input) => hashJson(input),
+  produces: ["screenText"],
+  // An engine may have been installed since.
+  rerun: (end) =>
+    (end.end.state === "skipped" && end.end.code === "no_ocr_engine") || hasBetterEngine(end),
 });
 
 export interface ReadScreenDeps {

@@ -14,6 +14,7 @@ const ctx = {
   signal: new AbortController().signal,
   log,
   attempt: 1,
+  expiredToken: null,
   now: () => new Date(0),
   pay: <T>({ engine }: { engine: string }, call: () => Promise<T>) => {
     paid.push(engine);

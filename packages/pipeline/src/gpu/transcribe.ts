@@ -14,6 +14,7 @@ import {
 } from "@clipmill/domain";
 import { z } from "zod";
 import { findEngines, tryEngines } from "../engines/choose-engine.ts";
+import { hasBetterEngine } from "../engines/rerun.ts";
 
 const Input = z.object({
   mediaSha256: Sha256,
@@ -40,6 +41,8 @@ export const transcribe = defineStage({
   timeoutMs: 600_000,
   key: ({ mediaSha256, engines, language }) =>
     `${mediaSha256}-${hashJson({ engines, language }).slice(0, 16)}`,
+  produces: ["transcript"],
+  rerun: (end) => hasBetterEngine(end),
 });
 
 export function createTranscribe({

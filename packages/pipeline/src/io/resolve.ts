@@ -1,5 +1,6 @@
 import { AwemeId, defineStage, type LinkResolver, type Stage } from "@clipmill/domain";
 import { z } from "zod";
+import { isAbsenceOver } from "../engines/rerun.ts";
 
 const Input = z.object({ url: z.url() });
 const Output = z.object({ postId: AwemeId });
@@ -13,6 +14,7 @@ export const resolve = defineStage({
   attempts: 4,
   timeoutMs: 30_000,
   key: ({ url }) => url,
+  rerun: ({ end, endedMsAgo }) => end.state === "skipped" && isAbsenceOver(end.code, endedMsAgo),
 });
 
 export function createResolve({

@@ -1,6 +1,6 @@
 import type { RequestFacts, StageStates } from "@clipmill/domain";
 import { describe, expect, test } from "vitest";
-import { planRequest } from "./post.ts";
+import { pipelines } from "./index.ts";
 
 const POST_ID = "7345678901234567890";
 const hash = (letter: string) => letter.repeat(64);
@@ -12,6 +12,8 @@ const request: RequestFacts = {
   recipes: { source: ["tiklive"], asr: ["pocketsphinx"], ocr: ["tesseract"], llm: ["extractive"] },
   language: null,
   fresh: false,
+  kind: "post",
+  input: null,
 };
 const english = {
   transcriptKey: "english",
@@ -43,15 +45,15 @@ const summarized = {
   output: { answerKey: "answer", engine: "extractive" },
 };
 const stagesOf = (states: StageStates, facts = request) => {
-  const plan = planRequest(facts, states);
-  return plan.kind === "steps" ? plan.steps.map(({ stage }) => stage) : plan.kind;
+  const plan = pipelines.plan(facts, states);
+  return plan?.kind === "steps" ? plan.steps.map(({ stage }) => stage) : plan?.kind;
 };
 
 describe("a post with captions of its speech", () => {
   const states = { download: downloaded({ captions: [english, german] }) };
 
   test("goes straight to its summary: nothing is decoded and nothing recognised", () => {
-    const plan = planRequest(request, states);
+    const plan = pipelines.plan(request, states);
     expect(plan).toMatchObject({
       kind: "steps",
       steps: [
@@ -61,15 +63,15 @@ describe("a post with captions of its speech", () => {
   });
 
   test("ends with the captions as its transcript", () => {
-    expect(planRequest(request, { ...states, summarize: summarized })).toMatchObject({
+    expect(pipelines.plan(request, { ...states, summarize: summarized })).toMatchObject({
       kind: "done",
       warnings: [],
-      artifacts: { transcriptKey: "english", answerKey: "answer" },
+      artifacts: { transcript: "english", summary: "answer" },
     });
   });
 
   test("takes the captions of the language that the caller names", () => {
-    const plan = planRequest({ ...request, language: "de-AT" }, states);
+    const plan = pipelines.plan({ ...request, language: "de-AT" }, states);
     expect(plan).toMatchObject({ steps: [{ input: { transcriptKey: "german" } }] });
   });
 
@@ -91,14 +93,14 @@ describe("a post with captions of its speech", () => {
     expect(stagesOf(states, fresh)).toEqual(["prepare-audio"]);
     const ready = { ...states, "prepare-audio": prepared };
     const uncaptioned = { download: downloaded(), "prepare-audio": prepared };
-    expect(planRequest(fresh, ready)).toEqual(planRequest(request, uncaptioned));
+    expect(pipelines.plan(fresh, ready)).toEqual(pipelines.plan(request, uncaptioned));
     const done = { ...ready, transcribe: heard };
-    expect(planRequest(fresh, done)).toMatchObject({
+    expect(pipelines.plan(fresh, done)).toMatchObject({
       steps: [{ stage: "summarize", input: { transcriptKey: "heard" } }],
     });
-    expect(planRequest(fresh, { ...done, summarize: summarized })).toMatchObject({
+    expect(pipelines.plan(fresh, { ...done, summarize: summarized })).toMatchObject({
       kind: "done",
-      artifacts: { transcriptKey: "heard" },
+      artifacts: { transcript: "heard" },
     });
   });
 
@@ -113,16 +115,16 @@ describe("a post with captions of its speech", () => {
 
 describe("a post that is locked in this region", () => {
   test("is summarised from its metadata, and neither heard nor looked at", () => {
-    expect(planRequest(request, { download: locked })).toMatchObject({
+    expect(pipelines.plan(request, { download: locked })).toMatchObject({
       steps: [{ stage: "summarize", input: { transcriptKey: null, screenTextKey: null } }],
     });
   });
 
   test("is done with a warning", () => {
-    expect(planRequest(request, { download: locked, summarize: summarized })).toMatchObject({
+    expect(pipelines.plan(request, { download: locked, summarize: summarized })).toMatchObject({
       kind: "done",
       warnings: [{ stage: "download", code: "region_locked" }],
-      artifacts: { transcriptKey: null },
+      artifacts: { summary: "answer" },
     });
   });
 });
@@ -142,18 +144,18 @@ test("a silent transcript stays the post's, but is not prompted as speech", () =
     },
     "read-screen": { state: "skipped", code: "no_ocr_engine", message: "none" },
   } as const;
-  expect(planRequest(request, states)).toMatchObject({
+  expect(pipelines.plan(request, states)).toMatchObject({
     steps: [{ stage: "summarize", input: { transcriptKey: null } }],
   });
-  expect(planRequest(request, { ...states, summarize: summarized })).toMatchObject({
+  expect(pipelines.plan(request, { ...states, summarize: summarized })).toMatchObject({
     kind: "done",
-    artifacts: { transcriptKey: "quiet" },
+    artifacts: { transcript: "quiet" },
     warnings: [{ stage: "read-screen", code: "no_ocr_engine" }],
   });
 });
 
 test("says which stages wait for a stage", () => {
-  expect(planRequest.next("resolve")).toEqual(["download"]);
-  expect(planRequest.next("prepare-audio")).toEqual(["transcribe"]);
-  expect(planRequest.next("no-such-stage")).toEqual([]);
+  expect(pipelines.next("resolve")).toEqual(["download"]);
+  expect(pipelines.next("prepare-audio")).toEqual(["transcribe"]);
+  expect(pipelines.next("no-such-stage")).toEqual([]);
 });

@@ -1,11 +1,11 @@
-import { chooseCaptions } from "@clipmill/domain";
+import { chooseCaptions, POST_KIND } from "@clipmill/domain";
 import { prepareAudio } from "../cpu/prepare-audio.ts";
 import { readScreen } from "../cpu/read-screen.ts";
 import { transcribe } from "../gpu/transcribe.ts";
 import { download } from "../io/download/download.ts";
 import { resolve } from "../io/resolve.ts";
 import { summarize } from "../llm/answer/summarize.ts";
-import { createPlanner, type Progress, step } from "../planner.ts";
+import { createPipeline, type Progress, step } from "../planner.ts";
 
 /**
  * What happens to a post, in order. A step starts when those named in `after` are settled; `input` builds its input
@@ -22,7 +22,7 @@ const STEPS = [
     onSkip: "end",
   }),
   step(download, {
-    after: ["resolve"],
+    after: [resolve],
     input: ({ request, output }) => ({
       postId: output(resolve)?.postId ?? request.postId ?? "",
       link: request.link,
@@ -35,7 +35,7 @@ const STEPS = [
         : { code: missing, message: "the video is not served in this region" },
   }),
   step(prepareAudio, {
-    after: ["download"],
+    after: [download],
     input: (progress) => {
       const post = progress.output(download);
       if (post?.sound == null || findCaptions(progress) !== undefined) return null;
@@ -43,7 +43,7 @@ const STEPS = [
     },
   }),
   step(transcribe, {
-    after: ["prepare-audio"],
+    after: [prepareAudio],
     input: ({ request, output }) => {
       const audio = output(prepareAudio);
       const sound = output(download)?.sound;
@@ -57,7 +57,7 @@ const STEPS = [
     },
   }),
   step(readScreen, {
-    after: ["download", "transcribe"],
+    after: [download, transcribe],
     input: (progress) => {
       const { request, output } = progress;
       const post = output(download);
@@ -73,7 +73,7 @@ const STEPS = [
     onFailure: "warn",
   }),
   step(summarize, {
-    after: ["transcribe", "read-screen"],
+    after: [transcribe, readScreen],
     input: (progress) => {
       const { request, output } = progress;
       const post = output(download);
@@ -107,12 +107,17 @@ function findSpeech(
   return findCaptions(progress) ?? (heard?.verdict === "speech" ? heard : undefined);
 }
 
-export const planRequest = createPlanner(STEPS, (progress) => {
-  const { output } = progress;
-  return {
+export const postPipeline = createPipeline(POST_KIND, STEPS, {
+  artifacts: (progress) => {
+    const { output } = progress;
     // A silent transcript is kept as well: it says that somebody listened.
-    transcriptKey: (findCaptions(progress) ?? output(transcribe))?.transcriptKey ?? null,
-    screenTextKey: output(readScreen)?.screenTextKey ?? null,
-    answerKey: output(summarize)?.answerKey ?? null,
-  };
+    const transcript = (findCaptions(progress) ?? output(transcribe))?.transcriptKey;
+    const screenText = output(readScreen)?.screenTextKey;
+    const summary = output(summarize)?.answerKey;
+    return {
+      ...(transcript === undefined ? {} : { transcript }),
+      ...(screenText === undefined ? {} : { screen_text: screenText }),
+      ...(summary === undefined ? {} : { summary }),
+    };
+  },
 });

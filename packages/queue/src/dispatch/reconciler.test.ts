@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createReconciler, type ReconcilerDeps } from "./reconciler.ts";
 
 const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
-const NOTHING: ReconcileCounts = { requeued: 0, expired: 0, poisoned: 0 };
+const NOTHING: ReconcileCounts = { requeued: 0, expired: 0, poisoned: 0, timedOut: 0 };
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -28,6 +28,8 @@ async function toSpared(
     },
     expireDeadlines: () => Promise.resolve(0),
     requeueAll: () => Promise.resolve(0),
+    endChildren: () => Promise.resolve(0),
+    replanStranded: () => Promise.resolve({ replanned: [], left: [] }),
   };
   const reconciler = createReconciler({ work, hints: { isIntact }, log });
   await vi.advanceTimersByTimeAsync(seconds * 1_000);

@@ -5,7 +5,10 @@ import { sleep } from "../sleep.ts";
 import { createErrorLog } from "../throttled-log.ts";
 
 export interface ReconcilerDeps {
-  work: Pick<WorkStore, "reconcile" | "expireDeadlines" | "requeueAll">;
+  work: Pick<
+    WorkStore,
+    "reconcile" | "expireDeadlines" | "requeueAll" | "replanStranded" | "endChildren"
+  >;
   hints: Pick<Hints, "isIntact">;
   /** A lost lease is found at most this much later. Default 5 s. */
   intervalMs?: number;
@@ -13,6 +16,8 @@ export interface ReconcilerDeps {
 }
 
 const INTERVAL_MS = 5_000;
+/** Of a long list in one log line. */
+const SHOWN_MAX = 20;
 /** By default 15 s: leases of 30 s are extended every ten. */
 const SPARED_INTERVALS = 3;
 
@@ -42,6 +47,25 @@ export function createReconciler({
     tell({ missed: await work.expireDeadlines() });
   }
 
+  async function endChildren(): Promise<void> {
+    tell({ childrenEnded: await work.endChildren() });
+  }
+
+  /** Each was left by a fault of ours or by another version of the program: somebody should know. */
+  async function replan(): Promise<void> {
+    const { replanned, left } = await work.replanStranded();
+    if (replanned.length > 0)
+      log.error(
+        { requestIds: replanned.slice(0, SHOWN_MAX), count: replanned.length },
+        "open requests had no work, planned anew",
+      );
+    if (left.length > 0)
+      log.warn(
+        { requestIds: left.slice(0, SHOWN_MAX), count: left.length },
+        "open requests of an unknown kind have no work",
+      );
+  }
+
   async function refill(): Promise<void> {
     if (!(await hints.isIntact())) tell({ wiped: await work.requeueAll() });
   }
@@ -53,7 +77,7 @@ export function createReconciler({
   async function run(): Promise<void> {
     while (!abort.signal.aborted) {
       // Each for itself: the first needs no queue, and the second waits for whoever settles one of its jobs.
-      for (const part of [repair, expire, refill]) await part().catch(report);
+      for (const part of [repair, expire, refill, endChildren, replan]) await part().catch(report);
       await sleep(intervalMs, abort.signal);
     }
   }

@@ -21,6 +21,7 @@ const job: ClaimedJob = {
   attempts: 0,
   lane: "standard",
   ageMs: 0,
+  expiredToken: null,
 };
 const PAID: PaidCall = { engine: "api", estimateUsd: 0.01 };
 

@@ -9,6 +9,8 @@ import {
   type PaidCall,
   RetryableError,
   type RunnableStage,
+  type StageResult,
+  type StageWait,
   toClipmillError,
   type Upstreams,
 } from "@clipmill/domain";
@@ -46,10 +48,11 @@ export async function attempt(
   );
   const calls: CallSettlement[] = [];
   try {
-    const { output, records = [] } = await stage.run(job.input, {
+    const result = await stage.run(job.input, {
       signal,
       log,
       attempt: job.attempts + 1,
+      expiredToken: job.expiredToken,
       now,
       pay(intent, call) {
         const go = () => pay(paidCalls, job, intent, call, { calls, signal });
@@ -57,7 +60,7 @@ export async function attempt(
         return upstreams?.call(intent.engine, go, { signal }) ?? go();
       },
     });
-    return { id: job.id, epoch: job.epoch, kind: "done", output, records, calls };
+    return toStored(job, result, calls);
   } catch (error) {
     const reason = error instanceof LeaseLostError ? error : signal.reason;
     if (reason instanceof ShutdownError || reason instanceof LeaseLostError)
@@ -69,6 +72,18 @@ export async function attempt(
   } finally {
     clearTimeout(limit);
   }
+}
+
+function toStored(
+  { id, epoch }: JobRef,
+  result: StageResult<unknown> | StageWait,
+  calls: CallSettlement[],
+): Outcome {
+  const { records = [], submit = [], resolve = [] } = result;
+  const stored = { id, epoch, records, calls, submit, resolve };
+  return "waitFor" in result
+    ? { ...stored, kind: "waiting", ...result.waitFor }
+    : { ...stored, kind: "done", output: result.output };
 }
 
 function toTimeout({ name, timeoutMs }: RunnableStage, cause: unknown): RetryableError {

@@ -31,7 +31,17 @@ function createToyCarrier({ drains = ["io", "gpu", "llm"] as QueueName[] } = {})
 }
 
 function toJob(id: number, stage: string): ClaimedJob {
-  return { id, epoch: 1, stage, key: "k", input: {}, attempts: 0, lane: "standard", ageMs: 0 };
+  return {
+    id,
+    epoch: 1,
+    stage,
+    key: "k",
+    input: {},
+    attempts: 0,
+    lane: "standard",
+    ageMs: 0,
+    expiredToken: null,
+  };
 }
 
 test("a stage that never ran here is not carried on: nobody knows how long it takes", () => {

@@ -61,6 +61,7 @@ test("a job runs once, whichever hints of it stand in one batch", async () => {
     attempts: 0,
     lane: "standard",
     ageMs: 0,
+    expiredToken: null,
   };
   const batches: (readonly JobRef[])[] = [];
   const runner = createToyRunner(stage, {
@@ -101,6 +102,7 @@ test("a job that runs alone waits until the outcome of the one before is stored"
     attempts: 0,
     lane: "quarantine",
     ageMs: 0,
+    expiredToken: null,
   });
   const runner = createToyRunner(stage, {
     claim: (refs) => Promise.resolve(refs.map(toJob)),
@@ -135,7 +137,17 @@ const TOY: RunnableStage = {
 };
 
 const toClaimed = ({ id, epoch }: JobRef): ClaimedJob => {
-  return { id, epoch, stage: "toy", key: "k", input: {}, attempts: 0, lane: "standard", ageMs: 0 };
+  return {
+    id,
+    epoch,
+    stage: "toy",
+    key: "k",
+    input: {},
+    attempts: 0,
+    lane: "standard",
+    ageMs: 0,
+    expiredToken: null,
+  };
 };
 
 test("only a result says how long a stage takes: what fails at once is not quick for it", async () => {
@@ -159,7 +171,17 @@ test("only a result says how long a stage takes: what fails at once is not quick
   const routes: (EagerStart | undefined)[] = [];
   const toJob = ({ id, epoch }: JobRef): ClaimedJob => {
     const stage = id % 2 === 0 ? "hear" : "fetch";
-    return { id, epoch, stage, key: "k", input: {}, attempts: 0, lane: "standard", ageMs: 0 };
+    return {
+      id,
+      epoch,
+      stage,
+      key: "k",
+      input: {},
+      attempts: 0,
+      lane: "standard",
+      ageMs: 0,
+      expiredToken: null,
+    };
   };
   const runner = createToyRunner(
     [fetch, hear],

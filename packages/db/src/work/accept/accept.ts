@@ -1,11 +1,13 @@
 import {
   type Accepted,
   newRequestId,
+  POST_KIND,
   type Plan,
   type Planner,
   type RequestFacts,
   sha256,
   type Submission,
+  UnrecoverableError,
 } from "@clipmill/domain";
 import type { Queryable } from "../../database.ts";
 import { notify } from "../../notify.ts";
@@ -13,7 +15,7 @@ import { advance } from "../plan/advance.ts";
 import type { AdvancingRequest } from "../plan/advancing-request.ts";
 import { holdCredits } from "../../ledger/credits.ts";
 import { toLaneRank } from "../lane.ts";
-import type { Planning } from "../settle.ts";
+import type { Planning } from "../plan/planning.ts";
 import { type Candidate, prepareColumns, type PreparedSubmissions, storeNew } from "./store-new.ts";
 
 /** Stores submissions as requests and plans their first steps, in the caller's transaction. */
@@ -26,25 +28,26 @@ export async function acceptSubmissions(
 }
 
 /**
- * The part of accepting that needs no transaction, so that it can be done while another one is stored. `isList`: the
- * keys are of a list's own making, so a key that stands there already is the same item.
+ * The part of accepting that needs no transaction, so that it can be done while another one is stored. `isOwnKey`:
+ * the keys are of our own making, so a key that stands there already is the same item. Throws UnrecoverableError
+ * `invalid_request` for a kind that has no pipeline here.
  */
 export function prepareSubmissions(
   plan: Planner,
   submissions: readonly Submission[],
-  { isList = false }: { isList?: boolean } = {},
+  { isOwnKey = false }: { isOwnKey?: boolean } = {},
 ): PreparedSubmissions {
   // Ids of one millisecond are in no order; in order, they go to the last page of each index one behind the other.
   const ids = submissions.map(() => newRequestId()).sort();
   const candidates = submissions.map((submission, i): Candidate => {
     const id = ids[i] ?? newRequestId();
-    const isCompared = submission.idempotencyKey !== null && !isList;
-    return {
-      id,
-      submission,
-      bodyHash: isCompared ? hashBody(submission) : null,
-      firstPlan: plan(toFacts(id, submission), {}),
-    };
+    const isCompared = submission.idempotencyKey !== null && !isOwnKey;
+    const firstPlan = plan(toFacts(id, submission), {});
+    if (firstPlan === null) {
+      const message = `there is no pipeline for requests of the kind ${submission.kind}`;
+      throw new UnrecoverableError("invalid_request", message);
+    }
+    return { id, submission, bodyHash: isCompared ? hashBody(submission) : null, firstPlan };
   });
   return prepareColumns(candidates);
 }
@@ -111,17 +114,21 @@ export async function acceptPrepared(
 }
 
 function toFacts(id: string, submission: Submission): RequestFacts {
-  const { link, postId, outputs, recipes, language, fresh = false } = submission;
-  return { id, link, postId, outputs, recipes, language, fresh };
+  const { kind = POST_KIND, link, postId, outputs, recipes, language } = submission;
+  const { fresh = false, input = null } = submission;
+  return { id, kind, link, postId, outputs, recipes, language, fresh, input };
 }
 
 /** What the caller sent, without what our configuration adds: a replay after a change of engines is still a replay. */
 function hashBody(submission: Submission): string {
   const { link, postId, outputs, lane, deadline, language, fresh = false } = submission;
   // A list has an order of its own; sorting keys would triple what a million of these take.
-  const body = [link, postId, outputs, lane, deadline, language];
-  // What was sent before `fresh` was known keeps its hash.
-  return sha256(JSON.stringify(fresh ? [...body, "fresh"] : body));
+  const body: unknown[] = [link, postId, outputs, lane, deadline, language];
+  // What was sent before these were known keeps its hash.
+  if (fresh) body.push("fresh");
+  const { kind = POST_KIND, input = null } = submission;
+  if (kind !== POST_KIND || input !== null) body.push([kind, input]);
+  return sha256(JSON.stringify(body));
 }
 
 function toIdempotencyKey({
@@ -131,7 +138,7 @@ function toIdempotencyKey({
   return JSON.stringify([tenant, idempotencyKey]);
 }
 
-/** The queues that have news for a dispatcher. */
+/** The queues whose dispatchers are to be notified. */
 function findQueues(candidates: readonly Candidate[], planned: ReadonlySet<string>): Set<string> {
   const queues = new Set<string>();
   for (const { id, firstPlan } of candidates) {

@@ -1,10 +1,9 @@
-import { newBackfillId, type Planner, type Submission, UnrecoverableError } from "@clipmill/domain";
+import { newBackfillId, type Submission, UnrecoverableError } from "@clipmill/domain";
 import type pg from "pg";
 import { type Database, withTransaction } from "../../database.ts";
 import { acceptPrepared, prepareSubmissions } from "./accept.ts";
 import type { PreparedSubmissions } from "./store-new.ts";
-import { NO_DIRECT_ENQUEUE } from "../plan/insert-jobs.ts";
-import { createRequestOptions } from "./request-options.ts";
+import { createPlanning, type PipelineRules } from "../plan/planning.ts";
 
 /** How far a list of links has been taken in. */
 export interface Backfill {
@@ -64,9 +63,10 @@ const COLUMNS = `b.id, b.number, b.state, b.line_count as "lineCount", b.accepte
 
 export function createBackfillStore(
   { pool }: Pick<Database, "pool">,
-  { plan }: { plan: Planner },
+  { pipelines }: { pipelines: PipelineRules },
 ): BackfillStore {
-  const planning = { plan, options: createRequestOptions(), directEnqueue: NO_DIRECT_ENQUEUE };
+  const planning = createPlanning(pipelines);
+  const { plan } = pipelines;
 
   return {
     async begin({ tenant, idempotencyKey, optionsHash }) {
@@ -95,7 +95,7 @@ export function createBackfillStore(
           ...submission,
           idempotencyKey: toItemKey(list, submission),
         })),
-        { isList: true },
+        { isOwnKey: true },
       ),
       invalidCount,
     }),

@@ -1,4 +1,4 @@
-import type { Plan, PlannedStep, Submission } from "@clipmill/domain";
+import { type Plan, type PlannedStep, POST_KIND, type Submission } from "@clipmill/domain";
 import type { Queryable } from "../../database.ts";
 import { toMapKey } from "../plan/advancing-request.ts";
 import { toLaneRank } from "../lane.ts";
@@ -17,6 +17,8 @@ export interface Candidate {
 export interface PreparedSubmissions {
   candidates: readonly Candidate[];
   values: readonly unknown[];
+  /** Some are of other kinds than posts, or of stages. */
+  hasExtras: boolean;
 }
 
 export interface Stored {
@@ -28,8 +30,10 @@ export interface Stored {
 
 export function prepareColumns(candidates: readonly Candidate[]): PreparedSubmissions {
   const steps = findOwnSteps(candidates);
+  const hasExtras = candidates.some(({ submission }) => isExtra(submission));
   return {
     candidates,
+    hasExtras,
     values: [
       toTextArray(candidates, ({ id }) => id),
       toTextArray(candidates, ({ submission }) => submission.tenant),
@@ -44,9 +48,51 @@ export function prepareColumns(candidates: readonly Candidate[]): PreparedSubmis
       toTextArray(steps, (step) => step?.key ?? null),
       toTextArray(steps, (step) => step?.queue ?? null),
       toTextArray(steps, (step) => (step === null ? null : JSON.stringify(step.input))),
+      ...(hasExtras ? toExtraColumns(candidates) : []),
     ],
   };
 }
+
+/** `is true` keeps the planner from joining: each `in` is looked up in a hash table. */
+const toStoreNew = (extra: { types: string; names: string; columns: string; values: string }) => `
+with
+-- What was prepared, a row each, with the id that its job would get.
+item as materialized (
+  select i.*, case when stage is not null then nextval('stage_job_id_seq') end as job_id
+  from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::timestamptz[], $7::text[], $8::text[],
+      $9::integer[], $10::text[], $11::text[], $12::text[], $13::text[]${extra.types})
+    as i (id, tenant, link, post_id, lane, deadline, idempotency_key, body_hash, credits, stage, key, queue, input${extra.names}, options_id)
+),
+-- The requests whose idempotency key is new.
+new_request as (
+  insert into request (id, tenant, link, post_id, options_id, lane, deadline, idempotency_key, body_hash, credits${extra.columns})
+  select id, tenant, link, post_id, options_id, lane, deadline, idempotency_key, body_hash, credits${extra.values} from item
+  on conflict (tenant, idempotency_key) where idempotency_key is not null do nothing
+  returning id
+),
+-- Their jobs, where the stage and key are new.
+new_job as (
+  insert into stage_job (id, stage, key, queue, lane, tenant, input, start_by, run_at) overriding system value
+  select job_id, stage, key, queue, lane, tenant, input::jsonb, deadline, now() from item
+  where job_id is not null and (id in (select id from new_request)) is true order by stage, key
+  on conflict (stage, key) do nothing
+  returning id
+),
+-- Each such request rests on its job.
+new_link as (
+  insert into request_stage_job (request_id, stage_job_id, relation)
+  select id, job_id, 'started' from item where (job_id in (select id from new_job)) is true
+)
+select id, (id in (select id from new_request)) as created from item
+where (job_id in (select id from new_job)) is not true`;
+
+const STORE_NEW = toStoreNew({ types: ", $14::integer[]", names: "", columns: "", values: "" });
+const STORE_NEW_OF_KINDS = toStoreNew({
+  types: ", $14::text[], $15::text[], $16::bigint[], $17::boolean[], $18::integer[]",
+  names: ", kind, request_input, submitted_by, ends_with_parent",
+  columns: ", kind, input, submitted_by, ends_with_parent",
+  values: ", kind, request_input::jsonb, submitted_by, ends_with_parent",
+});
 
 /**
  * Stores requests, and in the same statement the job of each that needs one step which nobody wanted before: nearly all
@@ -54,33 +100,12 @@ export function prepareColumns(candidates: readonly Candidate[]): PreparedSubmis
  */
 export async function storeNew(
   tx: Queryable,
-  { candidates, values }: PreparedSubmissions,
+  { candidates, values, hasExtras }: PreparedSubmissions,
   optionIds: readonly number[],
 ): Promise<Stored> {
-  // `is true` keeps the planner from joining: each `in` is looked up in a hash table.
   const { rows } = await tx.query<{ id: string; created: boolean }>({
-    name: "store_new_requests",
-    text: `with item as materialized (
-        select i.*, case when stage is not null then nextval('stage_job_id_seq') end as job_id
-        from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::timestamptz[], $7::text[], $8::text[],
-            $9::integer[], $10::text[], $11::text[], $12::text[], $13::text[], $14::integer[])
-          as i (id, tenant, link, post_id, lane, deadline, idempotency_key, body_hash, credits, stage, key, queue, input, options_id)),
-      new_request as (
-        insert into request (id, tenant, link, post_id, options_id, lane, deadline, idempotency_key, body_hash, credits)
-        select id, tenant, link, post_id, options_id, lane, deadline, idempotency_key, body_hash, credits from item
-        on conflict (tenant, idempotency_key) where idempotency_key is not null do nothing
-        returning id),
-      new_job as (
-        insert into stage_job (id, stage, key, queue, lane, tenant, input, start_by, run_at) overriding system value
-        select job_id, stage, key, queue, lane, tenant, input::jsonb, deadline, now() from item
-        where job_id is not null and (id in (select id from new_request)) is true order by stage, key
-        on conflict (stage, key) do nothing
-        returning id),
-      new_link as (
-        insert into request_stage_job (request_id, stage_job_id, relation)
-        select id, job_id, 'started' from item where (job_id in (select id from new_job)) is true)
-      select id, (id in (select id from new_request)) as created from item
-      where (job_id in (select id from new_job)) is not true`,
+    name: hasExtras ? "store_new_requests_of_kinds" : "store_new_requests",
+    text: hasExtras ? STORE_NEW_OF_KINDS : STORE_NEW,
     values: [...values, optionIds],
   });
   const inserted = new Set(candidates.map(({ id }) => id));
@@ -92,12 +117,30 @@ export async function storeNew(
   return { inserted, planned };
 }
 
+function isExtra({ kind = POST_KIND, input = null, parent }: Submission): boolean {
+  return kind !== POST_KIND || input !== null || parent !== undefined;
+}
+
+function toExtraColumns(candidates: readonly Candidate[]): string[] {
+  return [
+    toTextArray(candidates, ({ submission }) => submission.kind ?? POST_KIND),
+    toTextArray(candidates, ({ submission: { input = null } }) =>
+      input === null ? null : JSON.stringify(input),
+    ),
+    toTextArray(candidates, ({ submission }) =>
+      submission.parent === undefined ? null : String(submission.parent.jobId),
+    ),
+    toTextArray(candidates, ({ submission }) => String(submission.parent?.endsWithParent ?? false)),
+  ];
+}
+
 /** The step of each request that needs exactly one, unless another one of the batch needs the same; in their order. */
 function findOwnSteps(candidates: readonly Candidate[]): (PlannedStep | null)[] {
   const taken = new Set<string>();
   return candidates.map(({ firstPlan }) => {
     const [step, more] = firstPlan.kind === "steps" ? firstPlan.steps : [];
-    if (step === undefined || more !== undefined) return null;
+    // A step with a name of its own needs a link that says so, which `advance` stores.
+    if (step === undefined || more !== undefined || step.step !== step.stage) return null;
     const key = toMapKey(step);
     if (taken.has(key)) return null;
     taken.add(key);

@@ -1,10 +1,14 @@
 import type { Queryable } from "../../database.ts";
 import { notify } from "../../notify.ts";
+import { DROPPED, RENEWED, toSet, type Transition } from "../states.ts";
 import { type DeadSelection, toCondition } from "./dead-job.ts";
+
+/** Whoever retries wants it whenever it ends. */
+const ANY_TIME: Transition = { start_by: "null" };
 
 /**
  * failed → ready, from the stage that failed, in the caller's transaction. A job stays in its lane: what killed its
- * worker runs alone again. Requests that ended because of it are open again and marked with `revived_at`.
+ * worker runs alone again. Requests that ended because of it are open again and marked with `retried_at`.
  */
 export async function retryDeadJobs(
   tx: Queryable,
@@ -13,9 +17,7 @@ export async function retryDeadJobs(
   const { locked, values } = toLocked(selection);
   const { rows: jobs } = await tx.query<{ id: number; stage: string; queue: string }>(
     `${locked}
-     update stage_job j set state = 'ready', run_at = now(), start_by = null, attempts = 0, crashes = 0, solo_crashes = 0,
-       error_code = null, error_message = null, error_upstream = null, worker_id = null, started_at = null,
-       finished_at = null
+     update stage_job j set ${toSet(RENEWED, ANY_TIME)}
      from locked where j.id = any (array[locked.id])
      returning j.id, j.stage, j.queue`,
     values,
@@ -33,7 +35,7 @@ export async function retryDeadJobs(
 export async function dropJobs(tx: Queryable, selection: DeadSelection): Promise<number> {
   const { locked, values } = toLocked(selection);
   const { rowCount } = await tx.query(
-    `${locked} update stage_job j set dropped_at = now() from locked where j.id = any (array[locked.id])`,
+    `${locked} update stage_job j set ${toSet(DROPPED)} from locked where j.id = any (array[locked.id])`,
     values,
   );
   return rowCount ?? 0;
@@ -71,7 +73,7 @@ async function openRequests(
         where r.state = 'failed'
         for update of r)
       update request r set state = 'open', finished_at = null, failed_stage = null, error_code = null,
-        error_message = null, revived_at = now()
+        error_message = null, retried_at = now()
       from ended where r.id = any (array[ended.id])
       returning r.id`,
     values: [jobs.map(({ id }) => id), jobs.map(({ stage }) => stage)],
@@ -88,8 +90,7 @@ async function reopenCancelled(tx: Queryable, requestIds: readonly string[]): Pr
         where j.state = 'cancelled' and j.id = any (array(
           select l.stage_job_id from request_stage_job l where l.request_id = any ($1::text[])))
         order by j.id for update of j)
-      update stage_job j set state = 'ready', run_at = now(), start_by = null, error_code = null, error_message = null,
-        error_upstream = null, started_at = null, finished_at = null
+      update stage_job j set ${toSet(RENEWED, ANY_TIME)}
       from cancelled where j.id = any (array[cancelled.id])
       returning j.queue`,
     values: [requestIds],

@@ -1,12 +1,12 @@
 import type { ClaimedJob, DispatchedJob, Plan, Planner } from "@clipmill/domain";
 import type { Queryable } from "../../database.ts";
 import { notify } from "../../notify.ts";
-import type { AdvancingRequest, Wanted } from "./advancing-request.ts";
-import { attachSteps } from "./attach-steps.ts";
-import type { StartedJob, DirectEnqueue } from "./insert-jobs.ts";
 import { shouldNotify } from "../lane.ts";
+import type { AdvancingRequest, Wanted } from "./advancing-request.ts";
+import { type Attached, attachSteps } from "./attach-steps.ts";
+import type { DirectEnqueue, StartedJob } from "./insert-jobs.ts";
+import type { Planning } from "./planning.ts";
 import { type RequestEnd, setCurrentArtifacts, storeEnds } from "./request-ends.ts";
-import type { Planning } from "../settle.ts";
 
 /** Where a request fails that no stage failed. */
 const PLANNING = "plan";
@@ -16,6 +16,14 @@ export interface Advanced {
   ends: ReadonlyMap<string, "done" | "skipped" | "failed">;
   enqueued: DispatchedJob[];
   started: ClaimedJob[];
+  /** Requests whose kind this program does not know; they are as they were. */
+  left: string[];
+}
+
+/** What the rounds of one call have come to so far. */
+interface Progress extends Pick<Advanced, "enqueued" | "started" | "left"> {
+  ended: RequestEnd[];
+  readyQueues: Set<string>;
 }
 
 /**
@@ -25,47 +33,85 @@ export interface Advanced {
  */
 export async function advance(
   tx: Queryable,
-  { plan, directEnqueue }: Planning,
+  planning: Planning,
   requests: readonly AdvancingRequest[],
 ): Promise<Advanced> {
-  const ended: RequestEnd[] = [];
-  const enqueued: DispatchedJob[] = [];
-  const started: ClaimedJob[] = [];
-  const readyQueues = new Set<string>();
-  let active: readonly AdvancingRequest[] = requests;
-  let left = directEnqueue;
+  const progress: Progress = {
+    ended: [],
+    enqueued: [],
+    started: [],
+    left: [],
+    readyQueues: new Set(),
+  };
+  let active = requests;
+  let { directEnqueue } = planning;
   while (active.length > 0) {
-    const wanted: Wanted[] = [];
-    for (const request of active) {
-      const next = planNext(plan, request);
-      if (next.postId !== null) request.postId = next.postId;
-      if (next.kind === "steps") for (const step of next.steps) wanted.push({ request, step });
-      else ended.push({ request, plan: next });
-    }
-    const attached = await attachSteps(tx, wanted, left);
-    left = toLeft(left, attached.started);
-    for (const queue of attached.readyQueues) readyQueues.add(queue);
-    enqueued.push(...attached.enqueued);
-    started.push(...attached.started);
+    const wanted = planRound(planning.plan, active, progress);
+    const attached = await attachSteps(tx, { ...planning, directEnqueue }, wanted);
+    addRound(progress, attached);
+    directEnqueue = toSlotsLeft(directEnqueue, attached.started);
     active = attached.settled;
   }
+  const { ended, enqueued, started, left } = progress;
   await storeEnds(tx, ended);
-  await setCurrentArtifacts(
-    tx,
-    ended.map((end) => end.plan),
-  );
-  await notify(tx, "clipmill_ready", [...readyQueues]);
-  await notify(
-    tx,
-    "clipmill_request",
-    ended.flatMap(({ request }) => (shouldNotify(request) ? [request.id] : [])),
-  );
+  await setCurrentArtifacts(tx, ended);
+  await notifyOf(tx, progress);
   const ends = new Map(ended.map((end) => [end.request.id, end.plan.kind]));
-  return { ends, enqueued, started };
+  return { ends, enqueued, started, left };
+}
+
+function planRound(
+  plan: Planner,
+  active: readonly AdvancingRequest[],
+  { ended, left }: Progress,
+): Wanted[] {
+  const wanted: Wanted[] = [];
+  for (const request of active) {
+    const next = planNext(plan, request);
+    if (next === null) {
+      left.push(request.id);
+      continue;
+    }
+    if (next.postId !== null) request.postId = next.postId;
+    if (next.kind === "steps") for (const step of next.steps) wanted.push({ request, step });
+    else ended.push({ request, plan: next });
+  }
+  return wanted;
+}
+
+/**
+ * A result that cannot be read, of another version say, ends its own request and not the batch that it is in. So does a
+ * plan without a step to wait for: the request would be open for ever.
+ */
+function planNext(plan: Planner, request: AdvancingRequest): Plan | null {
+  const { postId, states } = request;
+  const fail = (message: string): Plan => ({
+    kind: "failed",
+    postId,
+    stage: PLANNING,
+    code: "internal",
+    message,
+  });
+  try {
+    const next = plan(request, states);
+    if (next?.kind !== "steps" || next.steps.length > 0) return next;
+    const waits = Object.values(states).some((state) => state?.state === "open");
+    return waits ? next : fail("the plan has no step left and no end");
+  } catch (error) {
+    return fail(
+      `what follows cannot be planned: ${error instanceof Error ? error.name : "unknown"}`,
+    );
+  }
+}
+
+function addRound(progress: Progress, { readyQueues, enqueued, started }: Attached): void {
+  for (const queue of readyQueues) progress.readyQueues.add(queue);
+  progress.enqueued.push(...enqueued);
+  progress.started.push(...started);
 }
 
 /** For the next round: a slot is taken once. */
-function toLeft(directEnqueue: DirectEnqueue, started: readonly StartedJob[]): DirectEnqueue {
+function toSlotsLeft(directEnqueue: DirectEnqueue, started: readonly StartedJob[]): DirectEnqueue {
   const { eagerStart } = directEnqueue;
   if (eagerStart === null) return directEnqueue;
   const slots = { ...eagerStart.slots };
@@ -73,12 +119,11 @@ function toLeft(directEnqueue: DirectEnqueue, started: readonly StartedJob[]): D
   return { ...directEnqueue, eagerStart: { ...eagerStart, slots } };
 }
 
-/** A result that cannot be read, of another version say, ends its own request and not the batch that it is in. */
-function planNext(plan: Planner, request: AdvancingRequest): Plan {
-  try {
-    return plan(request, request.states);
-  } catch (error) {
-    const message = `what follows cannot be planned: ${error instanceof Error ? error.name : "unknown"}`;
-    return { kind: "failed", postId: request.postId, stage: PLANNING, code: "internal", message };
-  }
+async function notifyOf(tx: Queryable, { ended, readyQueues }: Progress): Promise<void> {
+  await notify(tx, "clipmill_ready", [...readyQueues]);
+  await notify(
+    tx,
+    "clipmill_request",
+    ended.flatMap(({ request }) => (shouldNotify(request) ? [request.id] : [])),
+  );
 }

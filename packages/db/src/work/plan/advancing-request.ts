@@ -9,6 +9,7 @@ export interface AdvancingRequest extends RequestFacts {
   deadline: string | null;
   /** Credits held for it now. */
   creditsHeld: number;
+  /** By the names of its steps. */
   states: Record<string, StageState | undefined>;
 }
 

@@ -1,15 +1,17 @@
-import type { DispatchedJob } from "@clipmill/domain";
+import type { DispatchedJob, PlannedStep } from "@clipmill/domain";
 import type { Queryable } from "../../database.ts";
 import { type AdvancingRequest, toMapKey, type Wanted } from "./advancing-request.ts";
-import { type ExistingJob, lockExisting, reopen } from "./existing-jobs.ts";
-import { type StartedJob, type DirectEnqueue, insertJobs } from "./insert-jobs.ts";
+import { type ExistingJob, lockExisting } from "./existing-jobs.ts";
+import { insertJobs, type StartedJob } from "./insert-jobs.ts";
+import type { Planning } from "./planning.ts";
+import { renewJobs } from "./rerun.ts";
 import { shouldNotify } from "../lane.ts";
 import { toStageState } from "./stage-state.ts";
 
 export interface Attached {
   /** Requests for which a step turned out to be at its end: they can be planned on. */
   settled: AdvancingRequest[];
-  /** Queues with news for a dispatcher; see `shouldNotify`. */
+  /** Queues whose dispatchers are to be notified; see `shouldNotify`. */
   readyQueues: Set<string>;
   enqueued: DispatchedJob[];
   started: StartedJob[];
@@ -18,14 +20,16 @@ export interface Attached {
 interface Link {
   requestId: string;
   jobId: number;
+  /** Null where the step is named as its stage. */
+  step: string | null;
   relation: "started" | "joined" | "reused";
 }
 
 /** Stores or finds the stage job of each wanted step and links it to its request. */
 export async function attachSteps(
   tx: Queryable,
+  { directEnqueue, rerun }: Pick<Planning, "directEnqueue" | "rerun">,
   wanted: readonly Wanted[],
-  directEnqueue: DirectEnqueue,
 ): Promise<Attached> {
   const attached: Attached = {
     settled: [],
@@ -43,18 +47,18 @@ export async function attachSteps(
     tx,
     rest.map(({ step }) => step),
   );
-  const reopened = await reopen(tx, rest, existing);
+  const renewed = await renewJobs(tx, rerun, rest, existing);
 
   for (const { request, step } of best) {
     const key = toMapKey(step);
-    // Who has work waiting there already is picked by and by; news of each step would wake the dispatchers for nothing.
-    if ((first.has(key) || reopened.has(key)) && shouldNotify(request))
+    // Behind work of the same tenant and lane it is found anyway; notifying of each step would wake dispatchers for nothing.
+    if ((first.has(key) || renewed.has(key)) && shouldNotify(request))
       attached.readyQueues.add(step.queue);
   }
   const links: Link[] = [];
   for (const [key, wants] of byKey) {
     const old = existing.get(key);
-    const fresh = created.get(key) ?? (reopened.has(key) ? old?.id : undefined);
+    const fresh = created.get(key) ?? (renewed.has(key) ? old?.id : undefined);
     if (fresh !== undefined) links.push(...linkFresh(wants, fresh));
     else if (old !== undefined) links.push(...linkExisting(wants, old, attached.settled));
     else throw new Error(`stage job ${key} vanished inside a transaction`);
@@ -83,8 +87,9 @@ function toBestPlaced(wants: readonly Wanted[]): Wanted {
 
 function linkFresh(wants: readonly Wanted[], jobId: number): Link[] {
   return wants.map(({ request, step }, position) => {
-    request.states[step.stage] = { state: "open" };
-    return { requestId: request.id, jobId, relation: position === 0 ? "started" : "joined" };
+    request.states[step.step] = { state: "open" };
+    const relation = position === 0 ? "started" : "joined";
+    return { requestId: request.id, jobId, step: toStepName(step), relation };
   });
 }
 
@@ -95,26 +100,32 @@ function linkExisting(
 ): Link[] {
   const state = toStageState(job);
   return wants.map(({ request, step }) => {
-    request.states[step.stage] = state;
+    request.states[step.step] = state;
     if (state.state !== "open") settled.push(request);
     return {
       requestId: request.id,
       jobId: job.id,
+      step: toStepName(step),
       relation: state.state === "open" ? "joined" : "reused",
     };
   });
 }
 
+function toStepName({ step, stage }: PlannedStep): string | null {
+  return step === stage ? null : step;
+}
+
 async function storeLinks(tx: Queryable, links: readonly Link[]): Promise<void> {
   await tx.query({
     name: "link_stage_jobs",
-    text: `insert into request_stage_job (request_id, stage_job_id, relation)
-      select * from unnest($1::text[], $2::bigint[], $3::text[])
+    text: `insert into request_stage_job (request_id, stage_job_id, relation, step)
+      select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[])
       on conflict do nothing`,
     values: [
       links.map((l) => l.requestId),
       links.map((l) => l.jobId),
       links.map((l) => l.relation),
+      links.map((l) => l.step),
     ],
   });
 }

@@ -8,6 +8,8 @@ import {
 import type { Queryable } from "../../database.ts";
 import { toMapKey, type Wanted } from "./advancing-request.ts";
 import { toJobLane } from "../lane.ts";
+import { isUnderShare } from "../scheduling.ts";
+import { inMs, toBeginning } from "../states.ts";
 
 /**
  * Whether a new job may go on at once instead of waiting for a dispatcher: its queue must have nothing ready, so that no
@@ -44,63 +46,84 @@ export interface StartedJob extends ClaimedJob {
   queue: QueueName;
 }
 
+interface InsertedRow {
+  id: number;
+  stage: string;
+  key: string;
+  queue: QueueName;
+  lane: number;
+  epoch: number;
+  state: string;
+  first: boolean;
+  underShare: boolean;
+}
+
+const BEGINNING = toBeginning({
+  state: "state",
+  queuedUntil: inMs("$12"),
+  // Not since the transaction began, which may be a while ago.
+  runningUntil: "clock_timestamp() + make_interval(secs => $13::float8 / 1000)",
+  workerId: "$14",
+});
+const ROOM = { inFlight: "room.in_flight", tenants: "room.tenants" };
+
+const INSERT = `
+with
+-- The steps' queues that have no backlog. The limit keeps \`not exists\` from becoming a join, which may read all that is
+-- ready to find that nothing is.
+open_queue as (
+  select q.queue, q.size, q.slots from unnest($8::text[], $9::bigint[], $10::bigint[]) as q (queue, size, slots)
+  where q.size > 0 and q.queue = any ($3::text[])
+    and (select j.id from stage_job j where j.queue = q.queue and j.run_at is not null limit 1) is null
+),
+-- What each tenant has queued and running there.
+in_flight as materialized (
+  select q.queue, q.size, q.slots, j.tenant, count(j.id) as jobs, count(j.id) filter (where j.state = 'queued') as queued
+  from open_queue q left join stage_job j on j.queue = any (array[q.queue]) and j.in_flight
+  group by q.queue, q.size, q.slots, j.tenant
+),
+-- How many more hints each of these queues takes, and how many jobs the caller would start itself.
+room as materialized (
+  select queue, size - sum(queued) as jobs, sum(jobs) as in_flight, count(*) as tenants, slots
+  from in_flight group by queue, size, slots
+),
+-- Tenants with a cap, which only dispatchers count.
+capped as materialized (
+  select t.id from tenant t where t.id = any ($5::text[]) and t.max_in_flight is not null
+),
+-- Each job with the state that it begins in.
+wanted as (
+  select w.*, case
+    when w.start_by <= now() or w.tenant = any (array(select id from capped)) then 'ready'
+    when row_number() over of_queue <= room.slots and w.stage = any ($11::text[]) then 'running'
+    when row_number() over of_queue <= room.jobs then 'queued'
+    else 'ready' end as state
+  from unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::timestamptz[])
+    as w (stage, key, queue, lane, tenant, input, start_by)
+  left join room on room.queue = w.queue
+  window of_queue as (partition by w.queue order by w.lane, w.stage, w.key)
+)
+insert into stage_job (stage, key, queue, lane, tenant, input, start_by, ${BEGINNING.columns})
+select stage, key, queue, lane, tenant, input::jsonb, start_by, ${BEGINNING.values}
+from wanted order by stage, key
+on conflict (stage, key) do nothing
+returning id, stage, key, queue, lane, epoch, state,
+  state = 'ready' and not exists (
+    select from stage_job j where j.queue = stage_job.queue and j.lane = stage_job.lane
+      and j.tenant = stage_job.tenant and j.run_at <= now()) as first,
+  state = 'queued' and coalesce((
+    select ${isUnderShare("f.jobs", ROOM)} from in_flight f join room on room.queue = f.queue
+    where f.queue = stage_job.queue and f.tenant = stage_job.tenant), true) as "underShare"`;
+
 /** Stores the jobs whose key is new; some of them are queued already, or claimed. */
 export async function insertJobs(
   tx: Queryable,
   wanted: readonly Wanted[],
   { window, queuedForMs, leaseMs, eagerStart }: DirectEnqueue,
 ): Promise<Inserted> {
-  // The limit keeps `not exists` from becoming a join, which may read all that is ready to find that nothing is.
-  const { rows } = await tx.query<{
-    id: number;
-    stage: string;
-    key: string;
-    queue: QueueName;
-    lane: number;
-    epoch: number;
-    state: string;
-    first: boolean;
-    underShare: boolean;
-  }>({
+  const { rows } = await tx.query<InsertedRow>({
     name: "insert_stage_jobs",
-    text: `with asked as (
-        select q.queue, q.size, q.slots from unnest($7::text[], $8::bigint[], $11::bigint[]) as q (queue, size, slots)
-        where q.size > 0 and q.queue = any ($3::text[])
-          and (select j.id from stage_job j where j.queue = q.queue and j.run_at is not null limit 1) is null),
-      in_flight as materialized (
-        select a.queue, a.size, a.slots, j.tenant, count(j.id) as jobs, count(j.id) filter (where j.state = 'queued') as queued
-        from asked a left join stage_job j on j.queue = any (array[a.queue]) and j.in_flight
-        group by a.queue, a.size, a.slots, j.tenant),
-      room as materialized (
-        select queue, size - sum(queued) as jobs, sum(jobs) as in_flight, count(*) as tenants, slots
-        from in_flight group by queue, size, slots),
-      capped as materialized (
-        select t.id from tenant t where t.id = any ($5::text[]) and t.max_in_flight is not null),
-      wanted as (
-        select w.*, case
-          when w.start_by <= now() or w.tenant = any (array(select id from capped)) then 'ready'
-          when row_number() over of_queue <= room.slots and w.stage = any ($12::text[]) then 'running'
-          when row_number() over of_queue <= room.jobs then 'queued'
-          else 'ready' end as state
-        from unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $10::timestamptz[])
-          as w (stage, key, queue, lane, tenant, input, start_by)
-        left join room on room.queue = w.queue
-        window of_queue as (partition by w.queue order by w.lane, w.stage, w.key))
-      insert into stage_job (stage, key, queue, lane, tenant, input, start_by, state, epoch, run_at, deadline, started_at, worker_id)
-      select stage, key, queue, lane, tenant, input::jsonb, start_by, state,
-        case state when 'ready' then 0 else 1 end, case state when 'ready' then now() end,
-        case state when 'queued' then now() + make_interval(secs => $9::float8 / 1000)
-          when 'running' then clock_timestamp() + make_interval(secs => $13::float8 / 1000) end,
-        case state when 'running' then now() end, case state when 'running' then $14 end
-      from wanted order by stage, key
-      on conflict (stage, key) do nothing
-      returning id, stage, key, queue, lane, epoch, state,
-        state = 'ready' and not exists (
-          select from stage_job j where j.queue = stage_job.queue and j.lane = stage_job.lane
-            and j.tenant = stage_job.tenant and j.run_at <= now()) as first,
-        state = 'queued' and coalesce((
-        select f.jobs * 2 * room.tenants <= room.in_flight from in_flight f join room on room.queue = f.queue
-        where f.queue = stage_job.queue and f.tenant = stage_job.tenant), true) as "underShare"`,
+    text: INSERT,
     values: [
       wanted.map(({ step }) => step.stage),
       wanted.map(({ step }) => step.key),
@@ -108,20 +131,20 @@ export async function insertJobs(
       wanted.map(({ request }) => request.lane),
       wanted.map(({ request }) => request.tenant),
       wanted.map(({ step }) => JSON.stringify(step.input)),
+      wanted.map(({ request }) => request.deadline),
       QUEUE_NAMES,
       QUEUE_NAMES.map((queue) => window[queue]),
-      queuedForMs,
-      wanted.map(({ request }) => request.deadline),
       QUEUE_NAMES.map((queue) => eagerStart?.slots[queue] ?? 0),
       eagerStart?.stages ?? [],
+      queuedForMs,
       leaseMs,
       eagerStart?.workerId ?? null,
     ],
   });
   const inState = (state: string) => rows.filter((row) => row.state === state);
-  const carried = inState("running");
+  const started = inState("running");
   const inputs = new Map(
-    carried.length === 0 ? [] : wanted.map(({ step }) => [toMapKey(step), step.input]),
+    started.length === 0 ? [] : wanted.map(({ step }) => [toMapKey(step), step.input]),
   );
   return {
     created: new Map(rows.map((row) => [toMapKey(row), row.id])),
@@ -130,7 +153,7 @@ export async function insertJobs(
       const place = { lane: toJobLane(lane), underShare, shareDue: false, overflow: false };
       return { id, epoch, queue, stage, key, ...place };
     }),
-    started: carried.map(({ id, epoch, queue, stage, key, lane }) => ({
+    started: started.map(({ id, epoch, queue, stage, key, lane }) => ({
       id,
       epoch,
       queue,
@@ -139,6 +162,7 @@ export async function insertJobs(
       // As it will be read from the row, should the job run again.
       input: JSON.parse(JSON.stringify(inputs.get(toMapKey({ stage, key })))),
       attempts: 0,
+      expiredToken: null,
       lane: toJobLane(lane),
       ageMs: 0,
     })),

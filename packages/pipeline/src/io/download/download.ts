@@ -11,6 +11,7 @@ import {
 } from "@clipmill/domain";
 import { z } from "zod";
 import { type FetchedFiles, fetchPost, type FetchPostDeps } from "./fetch-post.ts";
+import { isAbsenceOver } from "../../engines/rerun.ts";
 import { type CaptionTranscript, readPostCaptions } from "./post-captions.ts";
 
 const Input = z.object({
@@ -45,13 +46,15 @@ export const download = defineStage({
   attempts: 5,
   timeoutMs: 300_000,
   key: ({ postId }) => postId,
+  produces: ["post", "media", "transcript"],
+  rerun: ({ end, endedMsAgo }) =>
+    isAbsenceOver(end.state === "done" ? end.output.missing : end.code, endedMsAgo),
 });
 
 export interface DownloadDeps extends FetchPostDeps {
   captions: CaptionReader;
 }
 
-/** The output names no engine, on purpose: a post of a later source is as good, and must not be fetched again. */
 export function createDownload(deps: DownloadDeps): Stage<z.infer<typeof Input>, Downloaded> {
   return {
     ...download,

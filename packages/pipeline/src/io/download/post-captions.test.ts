@@ -51,6 +51,7 @@ describe("reading the captions of a post", () => {
     signal,
     log,
     attempt: 1,
+    expiredToken: null,
     now: () => new Date(0),
     pay: <T>(_: unknown, call: () => Promise<T>) => call(),
   };

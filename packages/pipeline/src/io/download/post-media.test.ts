@@ -13,6 +13,7 @@ const ctx = {
   signal: new AbortController().signal,
   log,
   attempt: 1,
+  expiredToken: null,
   now: () => new Date(0),
   pay: <T>(_: unknown, call: () => Promise<T>) => call(),
 };

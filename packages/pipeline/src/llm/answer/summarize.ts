@@ -14,6 +14,7 @@ import {
 } from "@clipmill/domain";
 import { z } from "zod";
 import { chooseEngine } from "../../engines/choose-engine.ts";
+import { hasBetterEngine } from "../../engines/rerun.ts";
 import { SUMMARY_PROMPT_VERSION, toSummaryPrompt } from "./summary-prompt.ts";
 
 const Input = z.object({
@@ -39,6 +40,8 @@ export const summarize = defineStage({
   attempts: 4,
   timeoutMs: 120_000,
   key: toKey,
+  produces: ["answer"],
+  rerun: (end) => hasBetterEngine(end),
 });
 
 /** Every content input, prompt and model; never the counters, which change daily. */

@@ -1,0 +1,67 @@
+import type { ClaimedJob, JobRef } from "@clipmill/domain";
+import type { Queryable } from "../database.ts";
+import { toJobLane } from "./lane.ts";
+import { REFS, toRefColumns } from "./refs.ts";
+import { claimed, extended, inMs, STARTED_ALONE, toSet } from "./states.ts";
+
+/** queued → running, for those whose epoch is still current. What runs alone has not started yet: see `startAlone`. */
+export async function claimJobs(
+  tx: Queryable,
+  refs: readonly JobRef[],
+  workerId: string,
+  leaseMs: number,
+): Promise<ClaimedJob[]> {
+  const { rows } = await tx.query<Omit<ClaimedJob, "lane"> & { lane: number }>({
+    name: "claim_stage_jobs",
+    text: `update stage_job j set ${toSet(claimed("$3", inMs("$4")))}
+      from ${REFS} where j.id = any (array[ref.id]) and j.epoch = ref.epoch and j.state = 'queued'
+        and (j.start_by is null or j.start_by > now())
+      returning j.id, j.epoch, j.stage, j.key, j.input, j.attempts, j.lane, j.expired_token as "expiredToken",
+        greatest(0, extract(epoch from now() - j.created_at) * 1000)::float8 as "ageMs"`,
+    values: [...toRefColumns(refs), workerId, leaseMs],
+  });
+  return rows.map((row) => ({ ...row, lane: toJobLane(row.lane) }));
+}
+
+/** Marks a running job as started. False where it is no longer the caller's. */
+export async function startAlone(tx: Queryable, { id, epoch }: JobRef): Promise<boolean> {
+  const { rowCount } = await tx.query({
+    name: "start_alone",
+    text: `update stage_job j set ${toSet(STARTED_ALONE)} where j.id = $1 and j.epoch = $2 and j.state = 'running'`,
+    values: [id, epoch],
+  });
+  return rowCount === 1;
+}
+
+/** Extends the leases of running jobs; what is missing from the answer is no longer the caller's. */
+export async function extendLeases(
+  tx: Queryable,
+  refs: readonly JobRef[],
+  leaseMs: number,
+): Promise<JobRef[]> {
+  const { rows } = await tx.query<JobRef>({
+    name: "extend_leases",
+    text: `update stage_job j set ${toSet(extended(inMs("$3")))}
+      from ${REFS} where j.id = any (array[ref.id]) and j.epoch = ref.epoch and j.state = 'running'
+      returning j.id, j.epoch`,
+    values: [...toRefColumns(refs), leaseMs],
+  });
+  return rows;
+}
+
+/** Extends leases of jobs being settled; skips rows that the settling transaction has locked. */
+export async function extendSettling(
+  tx: Queryable,
+  refs: readonly JobRef[],
+  leaseMs: number,
+): Promise<void> {
+  await tx.query({
+    name: "extend_settling",
+    text: `with free as (
+        select id from stage_job where id = any ($1::bigint[]) order by id for update skip locked)
+      update stage_job j set ${toSet(extended(inMs("$3")))}
+      from ${REFS} where j.id = any (array[ref.id]) and j.epoch = ref.epoch and j.state = 'running'
+        and ref.id = any (array(select id from free))`,
+    values: [...toRefColumns(refs), leaseMs],
+  });
+}

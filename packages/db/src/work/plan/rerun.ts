@@ -1,0 +1,96 @@
+import { isErrorCode, type RerunPolicy } from "@clipmill/domain";
+import type { Queryable } from "../../database.ts";
+import { RENEWED, toSet } from "../states.ts";
+import { toMapKey, type Wanted } from "./advancing-request.ts";
+import type { ExistingJob } from "./existing-jobs.ts";
+
+/** A request's wish for a job that stands there already. */
+interface Wish extends Wanted {
+  job: ExistingJob;
+}
+
+/**
+ * Makes ended jobs run again where their end does not bind this request: failures, and whatever their stage says. An
+ * open job moves up to a better lane, and may start as long as somebody wants it. Returns the map keys of what now runs
+ * again.
+ */
+export async function renewJobs(
+  tx: Queryable,
+  rerun: RerunPolicy,
+  wanted: readonly Wanted[],
+  existing: ReadonlyMap<string, ExistingJob>,
+): Promise<Set<string>> {
+  const wishes = wanted.flatMap((want): Wish[] => {
+    const job = existing.get(toMapKey(want.step));
+    return job === undefined ? [] : [{ ...want, job }];
+  });
+  const again = wishes.filter(({ job }) => mustRunAgain(rerun, job));
+  await renew(tx, again);
+  await promote(tx, wishes.filter(isBetterPlaced));
+  return new Set(again.map(({ step }) => toMapKey(step)));
+}
+
+function mustRunAgain(rerun: RerunPolicy, job: ExistingJob): boolean {
+  switch (job.state) {
+    case "failed":
+    case "cancelled":
+      return true;
+    case "done":
+    case "skipped":
+      return rerun(job.stage, {
+        state: job.state,
+        input: job.input,
+        output: job.output,
+        code: isErrorCode(job.errorCode) ? job.errorCode : null,
+        endedMsAgo: job.endedMsAgo ?? 0,
+        isAvailable: (engine) => job.liveEngines?.includes(engine) ?? false,
+      });
+    default:
+      return false;
+  }
+}
+
+function isBetterPlaced({ job, request }: Wish): boolean {
+  return job.endedMsAgo === null && (request.lane < job.lane || job.startBy !== null);
+}
+
+async function renew(tx: Queryable, wishes: readonly Wish[]): Promise<void> {
+  if (wishes.length === 0) return;
+  const placed = {
+    lane: "a.lane",
+    tenant: "a.tenant",
+    start_by: "a.start_by",
+    input: "a.input::jsonb",
+  };
+  await tx.query({
+    name: "renew_stage_jobs",
+    text: `update stage_job j set ${toSet(RENEWED, placed)}
+      from unnest($1::bigint[], $2::smallint[], $3::text[], $4::timestamptz[], $5::text[])
+        as a (id, lane, tenant, start_by, input)
+      where j.id = any (array[a.id])`,
+    values: [...toPlaceColumns(wishes), wishes.map(({ step }) => JSON.stringify(step.input))],
+  });
+}
+
+async function promote(tx: Queryable, wishes: readonly Wish[]): Promise<void> {
+  if (wishes.length === 0) return;
+  // A job in quarantine stays there: it is alone for the others' sake.
+  await tx.query({
+    name: "promote_stage_jobs",
+    text: `update stage_job j set lane = least(j.lane, f.lane),
+        tenant = case when f.lane < j.lane then f.tenant else j.tenant end,
+        start_by = case when f.start_by is null then null else greatest(j.start_by, f.start_by) end
+      from unnest($1::bigint[], $2::smallint[], $3::text[], $4::timestamptz[]) as f (id, lane, tenant, start_by)
+      where j.id = any (array[f.id])`,
+    values: toPlaceColumns(wishes),
+  });
+}
+
+function toPlaceColumns(wishes: readonly Wish[]): unknown[] {
+  return [
+    wishes.map(({ job }) => job.id),
+    wishes.map(({ request }) => request.lane),
+    wishes.map(({ request }) => request.tenant),
+    wishes.map(({ request }) => request.deadline),
+  ];
+}
