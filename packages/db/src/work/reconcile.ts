@@ -45,7 +45,7 @@ export async function reconcileJobs(
         finished_at = case when judged.poison then now() end,
         error_code = case when judged.poison then 'poison' else j.error_code end,
         error_message = case when judged.poison then 'the job ended its worker ${POISON_QUARANTINE_CRASHES} times while it ran alone' else j.error_message end,
-        crashes = j.crashes + 1, solo_crashes = j.solo_crashes + judged.quarantine::int, lane = ${QUARANTINE_RANK}
+        crashes = j.crashes + 1, solo_crashes = j.solo_crashes + judged.solo::int, lane = ${QUARANTINE_RANK}
       from judged where j.id = any (array[judged.id])
       returning j.id, j.queue, j.state`,
     values: [spareLeases],
