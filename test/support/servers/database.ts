@@ -17,10 +17,22 @@ export interface TestDatabase {
 export async function createTestDatabase(
   adminUrl: string = inject("postgresUrl"),
 ): Promise<TestDatabase> {
+  return await cloneDatabase(adminUrl, (admin) => ensureTemplate(admin, adminUrl));
+}
+
+/** A database of its own without a table of ours. */
+export async function createEmptyDatabase(): Promise<TestDatabase> {
+  return await cloneDatabase(inject("postgresUrl"), async () => "template1");
+}
+
+async function cloneDatabase(
+  adminUrl: string,
+  findTemplate: (admin: pg.Client) => Promise<string>,
+): Promise<TestDatabase> {
   const admin = new pg.Client({ connectionString: adminUrl });
   await admin.connect();
   try {
-    const template = await ensureTemplate(admin, adminUrl);
+    const template = await findTemplate(admin);
     const name = `test_${randomBytes(6).toString("hex")}`;
     await admin.query(`create database ${name} template ${template}`);
     return { url: withDatabase(adminUrl, name), drop: () => dropDatabase(adminUrl, name) };
