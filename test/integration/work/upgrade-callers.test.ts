@@ -1,6 +1,6 @@
 import { createBackfillStore } from "@clipmill/db";
 import { sha256 } from "@clipmill/domain";
-import { planRequest } from "@clipmill/pipeline";
+import { pipelines } from "@clipmill/pipeline";
 import { expect, test } from "vitest";
 import { findBalances } from "../../support/work/credit-books.ts";
 import {
@@ -95,7 +95,7 @@ test("a key that was used before the upgrade names its request, and with another
 
 test("lists that were half accepted go on where they broke off, without a double", async () => {
   const { database, rows } = await openUpgradedDatabase();
-  const lists = createBackfillStore(database, { plan: planRequest });
+  const lists = createBackfillStore(database, { pipelines });
   const begin = (key: string, options: string) =>
     lists.begin({ tenant: "acme", idempotencyKey: key, optionsHash: sha256(options) });
   const append = (list: Awaited<ReturnType<typeof begin>>, ...places: number[]) => {

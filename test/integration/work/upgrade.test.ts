@@ -1,6 +1,6 @@
 import { createBackfillStore, createDeadLetter, createUpstreamStore } from "@clipmill/db";
 import { QUEUE_NAMES } from "@clipmill/domain";
-import { planRequest } from "@clipmill/pipeline";
+import { pipelines } from "@clipmill/pipeline";
 import { expect, test } from "vitest";
 import { startTestApi } from "../../support/posts/test-api.ts";
 import { expectBalancedBooks, findBalances } from "../../support/work/credit-books.ts";
@@ -39,7 +39,7 @@ test("an upgrade loses no row, and every stored answer stays word for word", asy
   }
   expect(counts).toEqual(recorded.counts);
 
-  const backfills = createBackfillStore(database, { plan: planRequest });
+  const backfills = createBackfillStore(database, { pipelines });
   const { app } = await startTestApi({ requests, posts, backfills });
   const answers: Record<string, unknown> = {};
   for (const path of Object.keys(recorded.answers))
@@ -65,7 +65,7 @@ test("whoever held a job or a hint before the upgrade holds it still; what was o
   ];
 
   // The third crash alone of one of the two whose lease was over.
-  expect(await work.reconcile()).toEqual({ requeued: 1, expired: 1, poisoned: 1 });
+  expect(await work.reconcile()).toEqual({ requeued: 1, expired: 1, poisoned: 1, timedOut: 0 });
   const held = await work.extend([...running, over, alone].map(toRef));
   const byId = (a: { id: number }, b: { id: number }) => a.id - b.id;
   expect(held.sort(byId)).toEqual(running.map(toRef).sort(byId));

@@ -9,7 +9,7 @@ import {
   migrateDatabase,
 } from "@clipmill/db";
 import type { CallLedger, ClaimedJob, WorkStore } from "@clipmill/domain";
-import { planRequest } from "@clipmill/pipeline";
+import { pipelines } from "@clipmill/pipeline";
 import { migrateQueueSchema } from "@clipmill/queue";
 import pg from "pg";
 import { onTestFinished } from "vitest";
@@ -98,7 +98,7 @@ export async function openUpgradedDatabase(): Promise<UpgradedDatabase> {
   return {
     database,
     recorded,
-    work: createWorkStore(database, { plan: planRequest, leaseMs: 30_000, queuedForMs: 60_000 }),
+    work: createWorkStore(database, { pipelines, leaseMs: 30_000, queuedForMs: 60_000 }),
     requests: createRequestReader(database, listener),
     posts: createPostReader(database),
     rows,

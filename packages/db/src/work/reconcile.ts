@@ -10,6 +10,7 @@ import {
   HELD_UNTIL,
   isWaiting,
   poisoned,
+  QUARANTINE_CRASHES,
   RETURNED,
   timedOut,
   toSet,
@@ -101,7 +102,7 @@ async function expireLeases(
         from stage_job j where j.in_flight and j.state = 'running' and ${HELD_UNTIL} < now()
         order by j.id limit ${RECONCILED_MAX} for update skip locked),
       judged as (
-        select e.id, e.alone, e.alone and j.quarantine_crashes + 1 >= ${POISON_QUARANTINE_CRASHES} as poison
+        select e.id, e.alone, e.alone and ${QUARANTINE_CRASHES} + 1 >= ${POISON_QUARANTINE_CRASHES} as poison
         from expired e join stage_job j on j.id = any (array[e.id]))
       update stage_job j set ${toSet(
         choose(["judged.poison", poisoned(POISON_MESSAGE)], ["true", crashed("judged.alone")]),

@@ -33,6 +33,9 @@ export const inMs = (parameter: string) =>
 /** What a worker of 0.1 wrote counts, too; `greatest` passes over nulls. */
 export const HELD_UNTIL = "greatest(j.held_until, j.deadline)";
 
+/** Crashes while it ran alone, those that a worker of 0.1 counted included. */
+export const QUARANTINE_CRASHES = "j.quarantine_crashes + j.solo_crashes";
+
 /** SQL: whether the job of a row of `stage_wait` waits for it still. The limit keeps it from becoming a join. */
 export const isWaiting = (wait: string) => `coalesce((
   select j.state = 'waiting' and j.epoch = ${wait}.epoch from stage_job j where j.id = ${wait}.stage_job_id limit 1), false)`;
