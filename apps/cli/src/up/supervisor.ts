@@ -1,21 +1,7 @@
-import { type ChildProcess, fork } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ChildLog, openChildLog } from "./child-log.ts";
+import { type ChildSpec, killGroup, type StartedChild, startChild } from "./child.ts";
 import { EnvironmentError, UsageError } from "../failure.ts";
-
-/**
- * What a child does: sends `{ type: "ready", url? }` over IPC once it works, and stops gracefully on SIGTERM and
- * when the channel closes, which is how it learns that its parent was killed. Exit code 2 means that starting it
- * again would end the same way.
- */
-export interface ChildSpec {
-  name: string;
-  modulePath: string;
-  args?: readonly string[];
-  /** Of Node itself. Default: none, whatever this process was started with. */
-  nodeFlags?: readonly string[] | undefined;
-  env: NodeJS.ProcessEnv;
-}
 
 export interface SupervisorOptions {
   logDirectory: string;
@@ -45,7 +31,7 @@ const EXIT_USAGE = 2;
 export function createSupervisor(options: SupervisorOptions): Supervisor {
   const { restartAfterMs = 1_000, fastCrashMs = 10_000, stopWithinMs = 30_000 } = options;
   const { logDirectory, notice } = options;
-  const running = new Map<string, { child: ChildProcess; exited: Promise<unknown> }>();
+  const running = new Map<string, StartedChild>();
   const stopping = new AbortController();
   const failure = Promise.withResolvers<never>();
   // Whoever waits for it hears of it; if nobody does yet, Node must not end the process.
@@ -53,28 +39,9 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
 
   /** One life of a child: settles with its exit. */
   function live(spec: ChildSpec, log: ChildLog, onReady: (url: string | null) => void) {
-    const { name, modulePath, args = [], nodeFlags = [], env } = spec;
-    const child = fork(modulePath, args, {
-      env,
-      execArgv: [...nodeFlags],
-      stdio: ["ignore", "pipe", "pipe", "ipc"],
-      // Ctrl-C goes to the terminal's whole group; the order of stopping is ours.
-      detached: true,
-    });
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.setEncoding("utf8").on("data", (text: string) => log.write(text));
-    }
-    child.on("message", (message) => {
-      if (isReady(message)) onReady(message.url ?? null);
-    });
-    // What it had started, such as ffmpeg, ends with it.
-    child.once("exit", () => killGroup(child));
-    const exited = new Promise<string | number>((done) => {
-      child.once("error", (error) => done(error.message));
-      child.once("close", (code, signal) => done(code ?? signal ?? "unknown"));
-    });
-    running.set(name, { child, exited });
-    return exited.finally(() => running.delete(name));
+    const started = startChild(spec, log, onReady);
+    running.set(spec.name, started);
+    return started.exited.finally(() => running.delete(spec.name));
   }
 
   async function keepAlive(spec: ChildSpec, onReady: (url: string | null) => void): Promise<void> {
@@ -137,20 +104,4 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       for (const { child } of running.values()) killGroup(child);
     },
   };
-}
-
-/** The child leads its own group; where nobody is left in it there is nothing to do. */
-function killGroup({ pid }: ChildProcess): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, "SIGKILL");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
-}
-
-function isReady(message: unknown): message is { type: "ready"; url?: string } {
-  return (
-    typeof message === "object" && message !== null && "type" in message && message.type === "ready"
-  );
 }
