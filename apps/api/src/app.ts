@@ -22,6 +22,7 @@ import { livez } from "./health/livez.ts";
 import { openapiJson } from "./docs/openapi-json.ts";
 import { postJob } from "./v1/jobs/post-job.ts";
 import { readyz } from "./health/readyz.ts";
+import { metrics } from "./metrics/metrics.ts";
 import { stylesheet } from "./pages/stylesheet.ts";
 import { registerSameOrigin } from "./http/same-origin.ts";
 import { registerSecurityHeaders } from "./http/security-headers.ts";
@@ -37,6 +38,7 @@ const ROUTES = [
   dead,
   livez,
   readyz,
+  metrics,
   openapiJson,
   home,
   jobPage,

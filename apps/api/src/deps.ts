@@ -10,6 +10,7 @@ import type {
   RawServerDefault,
 } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import type { MetricsReader } from "./metrics/metrics-reader.ts";
 
 /** Everything that the API reaches. It owns none of it and closes none of it. */
 export interface ApiDeps {
@@ -25,6 +26,8 @@ export interface ApiDeps {
   health(): Promise<Health>;
   /** Latest jobs for the home page. Absent: the page has no list. */
   recent?(): Promise<readonly RecentJob[]>;
+  /** Absent: there is no `/metrics`. */
+  metrics?: MetricsReader;
   log: FastifyBaseLogger;
   /** Mounted at `/queues`. Absent: there is no such page. */
   dashboard?: FastifyPluginAsync;

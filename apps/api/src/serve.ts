@@ -8,6 +8,7 @@ import {
   createListener,
   createPostReader,
   createRequestReader,
+  createWorkerRegistry,
   createWorkStore,
   findRecentRequests,
 } from "@clipmill/db";
@@ -46,6 +47,7 @@ export async function serveApi(
   });
   const hints = createHints(backend);
   const recipes = loadRecipes(config);
+  const countByQueue = () => countJobs(database, QUEUE_NAMES);
   const app = await buildApp({
     work: createWorkStore(database, {
       pipelines,
@@ -63,14 +65,11 @@ export async function serveApi(
       database: await isUp(database.pool.query("select 1")),
       queue: await isUp(countHints(hints)),
     }),
+    metrics: { countJobs: countByQueue, countSlots: createWorkerRegistry(database).countSlots },
     log,
     dashboard: createDashboard({
       queues: hints.queues,
-      countsByQueue: async () =>
-        (await countJobs(database, QUEUE_NAMES)).map(({ delayed, ...counts }) => ({
-          ...counts,
-          retrying: delayed,
-        })),
+      countsByQueue: countByQueue,
       password: config.DASHBOARD_PASSWORD ?? "",
       readOnly: config.DASHBOARD_READ_ONLY,
       log,

@@ -3,7 +3,7 @@ import { COUNTS_SCRIPT } from "./assets.ts";
 import { type BoardQueue, registerBoard } from "./board.ts";
 import { registerLogin } from "./login.ts";
 import { renderQueuesPage } from "./pages/queues-page.ts";
-import type { QueueCounts } from "./queue-counts.ts";
+import type { QueueCounts } from "@clipmill/db";
 import { isSameOrigin } from "./same-origin.ts";
 import { createSession, type Session } from "./session.ts";
 

@@ -8,7 +8,7 @@ const PAGE = { accept: "text/html" };
 const COUNTS = [
   { queue: "io", ready: 12, queued: 3, running: 2, retrying: 1, dead: 4 },
   { queue: "gpu", ready: 0, queued: 0, running: 0, retrying: 0, dead: 0 },
-];
+] as const;
 
 /** As much of a BullMQ queue as the board asks for when it is told to pause all. */
 function createStubQueue(name: string) {

@@ -1,4 +1,4 @@
-import type { QueueCounts } from "../queue-counts.ts";
+import type { QueueCounts } from "@clipmill/db";
 import { html } from "./html.ts";
 import { renderPage } from "./layout.ts";
 
