@@ -59,11 +59,11 @@ function toRecipe(modules: readonly Module[], rule: Rule, variables: Variables):
   const find = (module: Module): Variant | null =>
     findReal(module, variables) ??
     (rule.sandbox === "instead" ? findSimulated(module, variables) : null);
-  const listed = rule.list === null ? [] : variables[rule.list];
+  const { list } = rule;
   const real =
-    rule.list === null || listed.length === 0
+    list === null || variables[list].length === 0
       ? toUnlisted(modules, rule, find)
-      : listed.map((name) => getListed(name, rule.list ?? "", modules, find));
+      : variables[list].map((name) => getListed(name, list, modules, find));
   const after = rule.sandbox === "after" ? modules.map((m) => findSimulated(m, variables)) : [];
   return [...new Set([...real, ...after].flatMap((variant) => variant?.id ?? []))];
 }

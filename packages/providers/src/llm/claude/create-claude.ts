@@ -32,17 +32,7 @@ type Params = Anthropic.MessageCreateParamsNonStreaming;
  */
 export function createClaude(options: ClaudeOptions): SummaryProvider {
   const { model, engine } = options;
-  const client = new Anthropic({
-    apiKey: options.apiKey,
-    // null: what lies in the environment must not take part.
-    authToken: null,
-    webhookKey: null,
-    baseURL: options.baseUrl,
-    timeout: options.timeoutMs ?? 60_000,
-    // The queue is the one retrier.
-    maxRetries: 0,
-    logLevel: "off",
-  });
+  const client = createClient(options);
   const { type, schema } = zodOutputFormat(Summary);
 
   const { effort, ...limits } = toLimits(model);
@@ -113,6 +103,20 @@ export function createClaude(options: ClaudeOptions): SummaryProvider {
       );
     },
   };
+}
+
+function createClient({ apiKey, baseUrl, timeoutMs = 60_000 }: ClaudeOptions): Anthropic {
+  return new Anthropic({
+    apiKey,
+    // null: what lies in the environment must not take part.
+    authToken: null,
+    webhookKey: null,
+    baseURL: baseUrl,
+    timeout: timeoutMs,
+    // The queue is the one retrier.
+    maxRetries: 0,
+    logLevel: "off",
+  });
 }
 
 /** Text averages 4 characters a token on older models; the tokenizer since 4.7 makes about 30 % more of it. */
