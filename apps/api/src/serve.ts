@@ -1,4 +1,4 @@
-import { type Config, ConfigError, toEngineSettings } from "@clipmill/config";
+import { type Config, ConfigError } from "@clipmill/config";
 import { createDashboard } from "@clipmill/dashboard";
 import {
   countJobs,
@@ -103,7 +103,7 @@ function countHints({ queues }: Hints): Promise<unknown> {
 /** A list of engines that names an unknown one is a wrong setting. */
 function loadRecipes(config: Config): Recipes {
   try {
-    return toRecipes(toEngineSettings(config));
+    return toRecipes(config);
   } catch (error) {
     throw error instanceof Error ? new ConfigError([error.message]) : error;
   }

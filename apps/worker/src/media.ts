@@ -11,8 +11,9 @@ import {
   createSafeHttp,
   createStorage,
   isCdnHost,
+  type OnRest,
 } from "@clipmill/providers";
-import { createSources, type OnRest } from "./sources.ts";
+import { createSources } from "./sources.ts";
 
 export type WorkerMedia = Pick<
   StageDeps,

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import { type Config, toEngineSettings } from "@clipmill/config";
+import type { Config } from "@clipmill/config";
 import {
   createArtifactReader,
   createDatabase,
@@ -90,7 +90,7 @@ export async function createWorker(config: Config, log: Log, leave: () => void):
   }
 
   async function startWork(): Promise<Loop> {
-    const engines = await createEngines(toEngineSettings(config));
+    const engines = await createEngines(config);
     // Sources are asked by jobs, which there are none of before the gates stand.
     const media = await createMedia(config, (source, forMs) => upstreams.rest(source, forMs));
     const ids = [...engines.asr, ...engines.ocr, ...engines.llm, ...media.sources].map(

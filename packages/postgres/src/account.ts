@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { chown, mkdir, stat } from "node:fs/promises";
-import { RetryableError } from "@clipmill/domain";
+import { EmbeddedPostgresError } from "./embedded-postgres-error.ts";
 
 /** As whom Postgres runs: it refuses to run as root. */
 export interface Account {
@@ -18,7 +18,7 @@ const DIE_WITH_PARENT = ["setpriv", "--pdeathsig", "INT"];
 
 /**
  * Creates `directory` (0700) if need be and settles who runs Postgres on it: its owner, always, so that root
- * can start what a user made. Throws RetryableError `unavailable` where the directory is another user's.
+ * can start what a user made. Throws EmbeddedPostgresError where the directory is another user's.
  */
 export async function prepareDirectory(directory: string): Promise<Account> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -52,15 +52,13 @@ async function handOver(directory: string): Promise<Account> {
     await chown(directory, uid, gid);
     return { prefix: dieWithParent(), uid, gid };
   }
-  throw new RetryableError(
-    "unavailable",
+  throw new EmbeddedPostgresError(
     "Postgres refuses to run as root, and there is no user to run it as: start clipmill as an ordinary user, or set DATABASE_URL",
   );
 }
 
-function foreignDirectory(directory: string, owner: number): RetryableError {
-  return new RetryableError(
-    "unavailable",
+function foreignDirectory(directory: string, owner: number): EmbeddedPostgresError {
+  return new EmbeddedPostgresError(
     `${directory} belongs to user ${owner}: start clipmill as that user, or set CLIPMILL_HOME to another directory`,
   );
 }

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
-import { RetryableError } from "@clipmill/domain";
+import { EmbeddedPostgresError } from "./embedded-postgres-error.ts";
 
 export interface PostgresBinaries {
   initdb: string;
@@ -25,12 +25,11 @@ export function findPostgresBinaries(): PostgresBinaries | null {
   };
 }
 
-/** As `findPostgresBinaries`, ready to run. Throws RetryableError `unavailable`. */
+/** As `findPostgresBinaries`, ready to run. Throws EmbeddedPostgresError. */
 export async function preparePostgresBinaries(): Promise<PostgresBinaries> {
   const binaries = findPostgresBinaries();
   if (binaries === null) {
-    throw new RetryableError(
-      "unavailable",
+    throw new EmbeddedPostgresError(
       `there is no embedded Postgres for ${process.platform}-${process.arch}: set DATABASE_URL`,
     );
   }
@@ -63,8 +62,7 @@ async function createLibraryLinks(root: string): Promise<void> {
     } catch (error) {
       // EEXIST: another start made it a moment ago.
       if ((error as NodeJS.ErrnoException).code === "EEXIST") continue;
-      throw new RetryableError(
-        "unavailable",
+      throw new EmbeddedPostgresError(
         `cannot create ${join(root, target)}: start once as the user who ran npm ci`,
         { cause: error },
       );

@@ -14,9 +14,9 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
-import { RetryableError } from "@clipmill/domain";
 import type { Account } from "./account.ts";
 import type { PostgresBinaries } from "./binaries.ts";
+import { EmbeddedPostgresError } from "./embedded-postgres-error.ts";
 import { identifyProcess } from "./postmaster.ts";
 
 export const DATABASE_USER = "clipmill";
@@ -67,14 +67,13 @@ export function dataDirectoryOf(directory: string): string {
   return join(directory, "data");
 }
 
-/** False: there is no data yet. Throws RetryableError `unavailable` for the data of another major version. */
+/** False: there is no data yet. Throws EmbeddedPostgresError for the data of another major version. */
 export function hasCluster(directory: string): boolean {
   const path = join(dataDirectoryOf(directory), "PG_VERSION");
   if (!existsSync(path)) return false;
   const version = readFileSync(path, "utf8").trim();
   if (version === POSTGRES_MAJOR) return true;
-  throw new RetryableError(
-    "unavailable",
+  throw new EmbeddedPostgresError(
     `${dataDirectoryOf(directory)} was made by Postgres ${version}, and this is ${POSTGRES_MAJOR}: move it away, or serve it with Postgres ${version} and set DATABASE_URL`,
   );
 }
@@ -108,7 +107,7 @@ function initdb(
       stream.setEncoding("utf8").on("data", (text: string) => (output += text));
     }
     const fail = (detail: string, cause?: Error) =>
-      reject(new RetryableError("unavailable", `initdb failed: ${detail}`, { cause }));
+      reject(new EmbeddedPostgresError(`initdb failed: ${detail}`, { cause }));
     child.on("error", (error) => fail(error.message, error));
     child.on("close", (code) => {
       if (code === 0) resolve();

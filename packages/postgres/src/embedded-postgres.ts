@@ -3,7 +3,6 @@ import { closeSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { RetryableError, type Log } from "@clipmill/domain";
 import { Client, DatabaseError } from "pg";
 import { type Account, prepareDirectory } from "./account.ts";
 import { type PostgresBinaries, preparePostgresBinaries } from "./binaries.ts";
@@ -14,9 +13,15 @@ import {
   hasCluster,
   loadPassword,
 } from "./cluster.ts";
+import { EmbeddedPostgresError } from "./embedded-postgres-error.ts";
 import { choosePort, savePort } from "./port.ts";
 import { readPidFile, starterSetting, stopPostmaster } from "./postmaster.ts";
 import { openServerLog, type ServerLog } from "./server-log.ts";
+
+/** Told of what was healed at a start. The part of pino's logger that is used here. */
+interface Log {
+  info(fields: Record<string, unknown>, message: string): void;
+}
 
 export interface EmbeddedPostgresOptions {
   /** Holds everything: data, password, port, log. Created with mode 0700. */
@@ -25,7 +30,7 @@ export interface EmbeddedPostgresOptions {
   port?: number;
   /** `false` only where the data may be lost: a test's. Default `true`. */
   durable?: boolean;
-  log: Pick<Log, "info">;
+  log: Log;
 }
 
 export interface EmbeddedPostgres {
@@ -81,7 +86,7 @@ const NOT_DURABLE = { fsync: "off", synchronous_commit: "off", full_page_writes:
 
 /**
  * Starts Postgres on a directory, and makes what is missing. Heals what a kill -9 left: a stale pid file, a
- * server without its starter (stopped first), a half-made cluster. Throws RetryableError `unavailable` with what
+ * server without its starter (stopped first), a half-made cluster. Throws EmbeddedPostgresError with what
  * to do; in particular when a living process has it running already: see `findRunningPostgres`.
  */
 export async function startEmbeddedPostgres(
@@ -130,7 +135,7 @@ export function findRunningPostgres(directory: string): RunningPostgres | null {
   return { url: toUrl(password, port), port, pid };
 }
 
-async function clearDataDirectory(directory: string, log: Pick<Log, "info">): Promise<void> {
+async function clearDataDirectory(directory: string, log: Log): Promise<void> {
   const dataDirectory = dataDirectoryOf(directory);
   const pidFile = join(dataDirectory, "postmaster.pid");
   const state = readPidFile(dataDirectory);
@@ -142,14 +147,12 @@ async function clearDataDirectory(directory: string, log: Pick<Log, "info">): Pr
       await rm(pidFile, { force: true });
       return;
     case "unknown":
-      throw new RetryableError(
-        "unavailable",
+      throw new EmbeddedPostgresError(
         `a Postgres of another user (pid ${state.pid}) may be running on ${dataDirectory}: stop it, or remove ${pidFile} if it has nothing to do with clipmill`,
       );
     case "running":
       if (state.postmaster.starter?.alive === true) {
-        throw new RetryableError(
-          "unavailable",
+        throw new EmbeddedPostgresError(
           `Postgres is already running on ${dataDirectory}, started by process ${state.postmaster.starter.pid}`,
         );
       }
@@ -198,19 +201,18 @@ async function waitUntilReady(url: string, { exited, serverLog }: Server): Promi
   void exited.then((text) => (end = text));
   const deadline = Date.now() + READY_WITHIN_MS;
   for (;;) {
-    if (end !== null)
-      throw new RetryableError("unavailable", `Postgres did not start:\n${end as string}`);
+    if (end !== null) throw new EmbeddedPostgresError(`Postgres did not start:\n${end as string}`);
     try {
       await ensureDatabase(url);
       return;
     } catch (error) {
       if (error instanceof DatabaseError && error.code === WRONG_PASSWORD) {
         const message = "the server refuses the password in the file beside its data";
-        throw new RetryableError("unavailable", message, { cause: error });
+        throw new EmbeddedPostgresError(message, { cause: error });
       }
       if (Date.now() > deadline) {
         const message = `Postgres is not ready after ${READY_WITHIN_MS / 1000} s; see ${serverLog.path}`;
-        throw new RetryableError("unavailable", message, { cause: error });
+        throw new EmbeddedPostgresError(message, { cause: error });
       }
       await sleep(20);
     }

@@ -1,4 +1,5 @@
 export { findPostgresBinaries } from "./binaries.ts";
+export { EmbeddedPostgresError } from "./embedded-postgres-error.ts";
 export {
   type EmbeddedPostgres,
   findRunningPostgres,

@@ -1,13 +1,13 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { RetryableError } from "@clipmill/domain";
+import { EmbeddedPostgresError } from "./embedded-postgres-error.ts";
 
 const DEFAULT_PORT = 54_329;
 
 /**
  * The port to listen on: the configured one, else the last one, else the default, else any free one. Throws
- * RetryableError `unavailable` when the configured one is taken.
+ * EmbeddedPostgresError when the configured one is taken.
  */
 export async function choosePort(
   directory: string,
@@ -15,7 +15,7 @@ export async function choosePort(
 ): Promise<number> {
   if (configured !== undefined) {
     if (await isFree(configured)) return configured;
-    throw new RetryableError("unavailable", `the port ${configured} for Postgres is taken`);
+    throw new EmbeddedPostgresError(`the port ${configured} for Postgres is taken`);
   }
   for (const port of [await readLastPort(directory), DEFAULT_PORT]) {
     if (port !== null && (await isFree(port))) return port;
@@ -40,7 +40,7 @@ async function isFree(port: number): Promise<boolean> {
 
 async function findFreePort(): Promise<number> {
   const port = await listenOnce(0);
-  if (port === null) throw new RetryableError("unavailable", "there is no free port on 127.0.0.1");
+  if (port === null) throw new EmbeddedPostgresError("there is no free port on 127.0.0.1");
   return port;
 }
 

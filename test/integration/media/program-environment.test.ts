@@ -2,16 +2,14 @@ import { execFileSync } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  createMediaTools,
-  createPocketsphinx,
-  createTesseract,
-  createYtDlpSource,
-  findPocketsphinx,
-  findTesseract,
-  findYtDlp,
-} from "@clipmill/providers";
+import { createMediaTools } from "@clipmill/providers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { createPocketsphinx } from "../../../packages/providers/src/asr/pocketsphinx/create-pocketsphinx.ts";
+import { findPocketsphinx } from "../../../packages/providers/src/asr/pocketsphinx/find-pocketsphinx.ts";
+import { createTesseract } from "../../../packages/providers/src/ocr/tesseract/create-tesseract.ts";
+import { findTesseract } from "../../../packages/providers/src/ocr/tesseract/find-tesseract.ts";
+import { findYtDlp } from "../../../packages/providers/src/posts/ytdlp/find-ytdlp.ts";
+import { createYtDlpSource } from "../../../packages/providers/src/posts/ytdlp/ytdlp-source.ts";
 
 const { signal } = new AbortController();
 const SECRETS = {

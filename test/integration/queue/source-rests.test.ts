@@ -1,6 +1,7 @@
 import { loadConfig } from "@clipmill/config";
+import type { PostSources } from "@clipmill/providers";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createSources, type Sources } from "../../../apps/worker/src/sources.ts";
+import { createSources } from "../../../apps/worker/src/sources.ts";
 import { type Loopback, startLoopback } from "../../support/fakes/loopback.ts";
 
 const ID = "7345678901234567890";
@@ -8,7 +9,7 @@ const { signal } = new AbortController();
 const DETAIL = { id: ID, play: "https://v16.tiktokcdn.com/a" };
 
 let server: Loopback;
-let sources: Sources;
+let sources: PostSources;
 let rests: [source: string, forMs: number][];
 let headers: Record<string, string>;
 

@@ -1,8 +1,8 @@
 import { createDatabase, createUpstreamStore, createWorkStore, type Database } from "@clipmill/db";
 import { type Log, RetryableError, type UpstreamPolicy, type Upstreams } from "@clipmill/domain";
-import { createTikLiveSource } from "@clipmill/providers";
 import { createRunner, createUpstreams } from "@clipmill/queue";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { createTikLiveSource } from "../../../packages/providers/src/posts/tiklive/tiklive-source.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/servers/database.ts";
 import { startLoopback } from "../../support/fakes/loopback.ts";
 import {

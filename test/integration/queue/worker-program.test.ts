@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadConfig, toEngineSettings } from "@clipmill/config";
+import { loadConfig } from "@clipmill/config";
 import { createDatabase, createWorkStore, type Database } from "@clipmill/db";
 import { pipelines } from "@clipmill/pipeline";
 import { toRecipes } from "@clipmill/providers";
@@ -77,7 +77,7 @@ async function start(env: NodeJS.ProcessEnv = {}): Promise<WorkerProgram> {
 }
 
 async function accept(postIds: readonly string[], output: "transcript" | "summary"): Promise<void> {
-  const recipes = toRecipes(toEngineSettings(loadConfig(toEnv())));
+  const recipes = toRecipes(loadConfig(toEnv()));
   const plan = { pipelines, leaseMs: 30_000, queuedForMs: 60_000 };
   await createWorkStore(database, plan).accept(
     postIds.map((id) => toSubmission(id, { outputs: [output], recipes })),

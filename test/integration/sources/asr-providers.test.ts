@@ -3,8 +3,10 @@ import { chmod, copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type AsrInput, sha256 } from "@clipmill/domain";
-import { createOpenAiTranscriber, createPocketsphinx, findPocketsphinx } from "@clipmill/providers";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { createOpenAiTranscriber } from "../../../packages/providers/src/asr/openai/openai-transcriber.ts";
+import { createPocketsphinx } from "../../../packages/providers/src/asr/pocketsphinx/create-pocketsphinx.ts";
+import { findPocketsphinx } from "../../../packages/providers/src/asr/pocketsphinx/find-pocketsphinx.ts";
 import {
   type AsrSubject,
   describeAsrProvider,

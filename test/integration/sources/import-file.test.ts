@@ -4,13 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type MediaTools, sha256, type Storage } from "@clipmill/domain";
 import {
-  createFileSource,
   createFileStorage,
   createImportStore,
   createMediaTools,
   importFile,
 } from "@clipmill/providers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createFileSource } from "../../../packages/providers/src/posts/file/file-source.ts";
 import { describePostSource } from "../../support/conformance/describe-post-source.ts";
 import { hasFfmpeg, makeClip, makeMedia, SOURCES } from "../../support/posts/media-fixtures.ts";
 

@@ -2,8 +2,9 @@ import { existsSync } from "node:fs";
 import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createTesseract, findTesseract } from "@clipmill/providers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createTesseract } from "../../../packages/providers/src/ocr/tesseract/create-tesseract.ts";
+import { findTesseract } from "../../../packages/providers/src/ocr/tesseract/find-tesseract.ts";
 import {
   describeOcrProvider,
   type OcrSubject,

@@ -1,6 +1,7 @@
 import { Summary } from "@clipmill/domain";
-import { createClaude, createExtractive } from "@clipmill/providers";
 import { describe, expect, test } from "vitest";
+import { createClaude } from "../../../packages/providers/src/llm/claude/create-claude.ts";
+import { createExtractive } from "../../../packages/providers/src/llm/extractive/create-extractive.ts";
 import { describeSummaryProvider } from "../../support/conformance/describe-summary-provider.ts";
 import {
   type ClaudeTurn,

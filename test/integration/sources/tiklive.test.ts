@@ -1,6 +1,6 @@
-import { createTikLiveSource } from "@clipmill/providers";
 import { createSandbox, type Fault, samplePosts } from "@clipmill/sandbox";
 import { afterEach, describe, expect, test } from "vitest";
+import { createTikLiveSource } from "../../../packages/providers/src/posts/tiklive/tiklive-source.ts";
 import {
   describePostSource,
   type UpstreamFault,

@@ -1,5 +1,5 @@
-import { createTikwmSource } from "@clipmill/providers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createTikwmSource } from "../../../packages/providers/src/posts/tikwm/tikwm-source.ts";
 import {
   describePostSource,
   type UpstreamFault,

@@ -1,5 +1,6 @@
-import { createYtDlpSource, findYtDlp } from "@clipmill/providers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { findYtDlp } from "../../../packages/providers/src/posts/ytdlp/find-ytdlp.ts";
+import { createYtDlpSource } from "../../../packages/providers/src/posts/ytdlp/ytdlp-source.ts";
 import {
   describePostSource,
   type UpstreamFault,

@@ -85,9 +85,9 @@ async function showDemo(
   const onError = (error: Error) => notice(`database: ${error.message}`);
   const requests = createRequests(config, { databaseUrl, sandboxUrl, onError });
   try {
-    const speechIsReal = hasRecogniser(config);
+    const isSpeechReal = () => hasRecogniser({ ...config, CLIPMILL_SANDBOX_URL: sandboxUrl });
     const outcome = await Promise.race([
-      runDemo({ requests, speechIsReal, print: console.log, signal }),
+      runDemo({ requests, isSpeechReal, print: console.log, signal }),
       stack.failed,
     ]);
     if (signal.aborted) {

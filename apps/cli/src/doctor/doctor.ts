@@ -1,15 +1,14 @@
-import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Config } from "@clipmill/config";
 import { createDatabase } from "@clipmill/db";
 import { findPostgresBinaries } from "@clipmill/postgres";
+import { examineEngines } from "@clipmill/providers";
 import { checkRedis } from "@clipmill/queue";
 import { chooseApiPort } from "../up/api-port.ts";
 import { toReason } from "../up/database.ts";
 import { findFfmpeg } from "./ffmpeg.ts";
-import { findPocketsphinx } from "../up/recogniser.ts";
 import { findRunState } from "../up/run-state.ts";
 
 /** One thing that clipmill depends on. */
@@ -25,23 +24,19 @@ export interface Finding {
 const MIN_FREE_BYTES = 1_000_000_000;
 
 export async function examine(config: Config): Promise<Finding[]> {
-  const [postgres, queue, disk, port] = await Promise.all([
+  const [postgres, queue, engines, disk, port] = await Promise.all([
     checkPostgres(config),
     checkQueue(config),
+    checkEngines(config),
     checkDisk(config),
     checkPort(config),
   ]);
-  const { ANTHROPIC_API_KEY, TIKLIVE_API_KEY } = config;
   return [
     ok("Node", process.versions.node),
     postgres,
     queue,
     checkFfmpeg(config),
-    checkSpeech(config),
-    checkScreenText(config),
-    ...checkYtDlp(config),
-    checkKey("TIKLIVE_API_KEY", TIKLIVE_API_KEY, "the sandbox's sample posts"),
-    checkKey("ANTHROPIC_API_KEY", ANTHROPIC_API_KEY, "simulated or extracted answers"),
+    ...engines,
     disk,
     port,
   ];
@@ -97,46 +92,12 @@ function checkFfmpeg(config: Config): Finding {
   return note(name, `${found.version}, bundled and old, for ${scope}`, advice);
 }
 
-function checkSpeech({ ASR_BASE_URL, POCKETSPHINX_PATH }: Config): Finding {
-  const name = "speech recognition";
-  const found = [
-    ...(ASR_BASE_URL === undefined ? [] : ["the server at ASR_BASE_URL"]),
-    ...(findPocketsphinx(POCKETSPHINX_PATH) ? ["pocketsphinx"] : []),
-  ];
-  if (found.length > 0) return ok(name, found.join(", "));
-  return note(
-    name,
-    "none: the demo plays recorded transcripts",
-    "set ASR_BASE_URL, or apt-get install pocketsphinx pocketsphinx-en-us",
+/** The demo runs without any of them: the sandbox and recorded texts stand in. */
+async function checkEngines(config: Config): Promise<Finding[]> {
+  const lines = await examineEngines(config);
+  return lines.map(({ name, found, without, advice }) =>
+    found === null ? note(name, without, advice) : ok(name, found),
   );
-}
-
-function checkScreenText({ TESSERACT_PATH }: Config): Finding {
-  const { status, stdout } = spawnSync(TESSERACT_PATH, ["--version"], { encoding: "utf8" });
-  const version = status === 0 ? /tesseract (\S+)/.exec(stdout)?.[1] : undefined;
-  return version === undefined
-    ? note("tesseract", "not found: on-screen text is not read", "apt-get install tesseract-ocr")
-    : ok("tesseract", version);
-}
-
-/** Of interest only to those who list it as a source. Debian's copy is of 2023, and TikTok changes by the month. */
-function checkYtDlp({ POST_SOURCES, YTDLP_PATH }: Config): Finding[] {
-  if (!POST_SOURCES.includes("ytdlp")) return [];
-  const { status, stdout } = spawnSync(YTDLP_PATH, ["--ignore-config", "--version"], {
-    encoding: "utf8",
-  });
-  const advice = "install a current yt-dlp, or set YTDLP_PATH";
-  return [
-    status === 0
-      ? ok("yt-dlp", stdout.trim())
-      : note("yt-dlp", "not found: posts come from the other sources", advice),
-  ];
-}
-
-function checkKey(name: string, value: string | undefined, instead: string): Finding {
-  return value === undefined
-    ? note(name, `not set: ${instead}`, `set ${name} for the real thing`)
-    : ok(name, "set");
 }
 
 async function checkDisk({ CLIPMILL_HOME }: Config): Promise<Finding> {

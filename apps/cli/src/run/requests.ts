@@ -1,4 +1,4 @@
-import { type Config, toEngineSettings } from "@clipmill/config";
+import type { Config } from "@clipmill/config";
 import { createDatabase, createListener, createRequestReader, createWorkStore } from "@clipmill/db";
 import type { Accepted, PostId, RequestReader } from "@clipmill/domain";
 import { pipelines } from "@clipmill/pipeline";
@@ -53,7 +53,7 @@ export function createRequests(config: Config, options: RequestsOptions): Reques
   /** The sandbox knows its own posts only; nobody's own file gets an invented answer. */
   const toEngines = (origin: Intake["origin"]) => {
     const url = origin === "file" || sandboxUrl === null ? undefined : sandboxUrl;
-    return toRecipes(toEngineSettings({ ...config, CLIPMILL_SANDBOX_URL: url }), { origin });
+    return toRecipes({ ...config, CLIPMILL_SANDBOX_URL: url }, { origin });
   };
   return {
     submit: (intakes) =>

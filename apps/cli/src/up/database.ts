@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Config } from "@clipmill/config";
 import { migrateDatabase } from "@clipmill/db";
-import { startEmbeddedPostgres } from "@clipmill/postgres";
+import { EmbeddedPostgresError, startEmbeddedPostgres } from "@clipmill/postgres";
 import { migrateQueueSchema } from "@clipmill/queue";
 import { EnvironmentError, UsageError } from "../failure.ts";
 
@@ -13,7 +13,10 @@ export interface ServedDatabase {
   close(): Promise<void>;
 }
 
-/** DATABASE_URL, else the embedded server: reachable and migrated. Throws UsageError for a wrong DATABASE_URL. */
+/**
+ * DATABASE_URL, else the embedded server: reachable and migrated. Throws UsageError for a wrong DATABASE_URL, and
+ * EnvironmentError where the embedded server does not start.
+ */
 export async function serveDatabase(
   config: Config,
   notice: (line: string) => void,
@@ -24,7 +27,7 @@ export async function serveDatabase(
   }
   const directory = join(config.CLIPMILL_HOME, "postgres");
   const log = { info: (_fields: unknown, message: string) => notice(`postgres: ${message}`) };
-  const server = await startEmbeddedPostgres({ directory, log });
+  const server = await startEmbeddedPostgres({ directory, log }).catch(throwExplained);
   let closing = false;
   const failed = server.exited.then((tail) => {
     if (closing) return new Promise<never>(() => {});
@@ -42,6 +45,11 @@ export async function serveDatabase(
     throw error;
   }
   return { url: server.url, failed, close };
+}
+
+function throwExplained(error: unknown): never {
+  if (!(error instanceof EmbeddedPostgresError)) throw error;
+  throw new EnvironmentError(error.message, { cause: error });
 }
 
 /** BullMQ's own tables stand in the same server also where it runs on Redis: the backend may change later. */

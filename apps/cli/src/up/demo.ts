@@ -7,8 +7,8 @@ import type { Intake, Requests } from "../run/requests.ts";
 
 export interface DemoOptions {
   requests: Requests;
-  /** This machine has a recogniser. */
-  speechIsReal: boolean;
+  /** Whether this machine has a recogniser. Asked once, while the posts are under way: it may take a second. */
+  isSpeechReal(): Promise<boolean>;
   print(line: string): void;
   signal: AbortSignal;
   /** The whole pack; default: 5 min. */
@@ -21,30 +21,25 @@ export interface DemoOutcome {
   cached: number;
 }
 
-interface PostOutcome {
-  differences: string[];
-  cached: boolean;
-}
-
 /** Puts the sample pack through the pipeline, all at once, and compares what came out with what the pack expects. */
 export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
   const posts = samplePosts();
   const accepted = await options.requests.submit(posts.map(toIntake));
-  const outcomes = await Promise.all(
-    posts.map((post, index) => follow(post, accepted[index]?.requestId ?? "", options)),
-  );
+  const following = posts.map(async (post, index) => ({
+    post,
+    view: await follow(post, accepted[index]?.requestId ?? "", options),
+  }));
+  const [speechIsReal, ended] = await Promise.all([options.isSpeechReal(), Promise.all(following)]);
   const { print } = options;
   print("* simulated: the sandbox stands in for a machine of someone else");
-  for (const [index, { differences }] of outcomes.entries()) {
-    const post = posts[index];
-    if (post === undefined) continue;
+  let asExpected = 0;
+  for (const { post, view } of ended) {
+    const differences = findDifferences(post, view, { speechIsReal });
+    if (differences.length === 0) asExpected++;
     for (const difference of differences) print(`${toLabel(post)}  differs: ${difference}`);
   }
-  return {
-    total: outcomes.length,
-    asExpected: outcomes.filter(({ differences }) => differences.length === 0).length,
-    cached: outcomes.filter(({ cached }) => cached).length,
-  };
+  const cached = ended.filter(({ view }) => view.result?.cached === true).length;
+  return { total: ended.length, asExpected, cached };
 }
 
 function toIntake(post: SamplePost): Intake {
@@ -56,8 +51,8 @@ function toIntake(post: SamplePost): Intake {
 async function follow(
   post: SamplePost,
   requestId: string,
-  { requests, speechIsReal, print, signal, timeoutMs = 300_000 }: DemoOptions,
-): Promise<PostOutcome> {
+  { requests, print, signal, timeoutMs = 300_000 }: DemoOptions,
+): Promise<RequestView> {
   const startedAt = Date.now();
   const since = () => toSecondsText(Date.now() - startedAt).padStart(7);
   const onChange = ({ stage, state, attempts }: StageChange) => {
@@ -66,10 +61,7 @@ async function follow(
   };
   const view = await followRequest(requests.reader, requestId, { timeoutMs, signal, onChange });
   print(`${toLabel(post)}  ${since()}  ${toOutcomeText(view)}`);
-  return {
-    differences: findDifferences(post, view, { speechIsReal }),
-    cached: view.result?.cached === true,
-  };
+  return view;
 }
 
 function toLabel({ id, kind }: SamplePost): string {

@@ -1,16 +1,13 @@
-import { spawnSync } from "node:child_process";
 import type { Config } from "@clipmill/config";
+import { isSimulated } from "@clipmill/domain";
+import { createEngines, toRecipes } from "@clipmill/providers";
 
-/** Whether speech is recognised for real here, so that nothing recorded has to stand in. */
-export function hasRecogniser(
-  config: Pick<Config, "ASR_BASE_URL" | "ASR_ENGINES" | "POCKETSPHINX_PATH">,
-): boolean {
-  if (config.ASR_BASE_URL !== undefined) return true;
-  const isWanted = config.ASR_ENGINES.length === 0 || config.ASR_ENGINES.includes("pocketsphinx");
-  return isWanted && findPocketsphinx(config.POCKETSPHINX_PATH);
-}
-
-/** It has no option that only tells its version; without arguments it explains itself and ends. */
-export function findPocketsphinx(path: string): boolean {
-  return spawnSync(path, [], { stdio: "ignore", timeout: 5_000 }).error === undefined;
+/**
+ * Whether speech is recognised for real here, so that nothing recorded has to stand in. Starts the programs that it
+ * looks for, which takes about half a second.
+ */
+export async function hasRecogniser(config: Config): Promise<boolean> {
+  const wanted = toRecipes(config).asr.filter((id) => !isSimulated(id));
+  const { asr } = await createEngines(config);
+  return asr.some(({ id }) => wanted.includes(id));
 }

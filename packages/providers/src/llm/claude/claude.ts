@@ -1,185 +1,42 @@
-import Anthropic from "@anthropic-ai/sdk";
-import { zodOutputFormat } from "@anthropic-ai/sdk/helpers/zod";
-import {
-  type EngineId,
-  RetryableError,
-  Summary,
-  type SummaryOutput,
-  type SummaryProvider,
-  type SummaryQuestion,
-  UnrecoverableError,
-} from "@clipmill/domain";
+import { toEngineId } from "@clipmill/domain";
 import { z } from "zod";
-import { toClaudeError } from "./claude-error.ts";
-import { parseAnswer } from "./parse-answer.ts";
-import { toUsd } from "./prices.ts";
+import type { LlmModule } from "../../engine-module.ts";
+import { perMinute } from "../../http/per-minute.ts";
+import { createClaude } from "./create-claude.ts";
 
-export interface ClaudeOptions {
-  apiKey: string;
-  baseUrl: string;
-  model: string;
-  engine: EngineId;
-  /** For one call; a question takes at most two. Default 60 s. */
-  timeoutMs?: number;
-}
-
-type Params = Anthropic.MessageCreateParamsNonStreaming;
-
-/**
- * Claude by the Messages API with structured output. The schema's limits are not enforced there, so the answer is
- * checked here, sent back once with what is wrong, and then given up as `invalid_answer`. Every error carries in
- * `costUsd` what was billed before it.
- */
-export function createClaude(options: ClaudeOptions): SummaryProvider {
-  const { model, engine } = options;
-  const client = new Anthropic({
-    apiKey: options.apiKey,
-    // null: what lies in the environment must not take part.
-    authToken: null,
-    webhookKey: null,
-    baseURL: options.baseUrl,
-    timeout: options.timeoutMs ?? 60_000,
-    // The queue is the one retrier.
-    maxRetries: 0,
-    logLevel: "off",
-  });
-  const { type, schema } = zodOutputFormat(Summary);
-
-  const { effort, ...limits } = toLimits(model);
-  const toParams = (question: SummaryQuestion, messages: Params["messages"]): Params => ({
-    ...limits,
-    model,
-    system: question.system,
-    messages,
-    output_config: { ...effort, format: { type, schema } },
-  });
-
-  const estimateUsd = (question: SummaryQuestion): number =>
-    toUsd(model, {
-      input_tokens: Math.ceil((question.system.length + question.user.length) / CHARS_PER_TOKEN),
-      output_tokens: TYPICAL_OUTPUT_TOKENS,
-    });
-
-  async function ask(
-    question: SummaryQuestion,
-    messages: Params["messages"],
-    spent: Spent,
-    signal: AbortSignal,
-  ): Promise<string> {
-    const lostUsd = estimateUsd(question);
-    const reply: unknown = await client.messages
-      .create(toParams(question, messages), { signal })
-      .catch((error: unknown) => {
-        signal.throwIfAborted();
-        throw toClaudeError(error, engine, { spentUsd: spent.usd, lostUsd });
-      });
-    const parsed = Reply.safeParse(reply);
-    if (!parsed.success) {
-      throw new RetryableError("bad_response", `${engine} answered no message`, {
-        upstream: engine,
-        costUsd: spent.usd + lostUsd,
-      });
-    }
-    const { usage } = parsed.data;
-    spent.usd += toUsd(model, usage);
-    spent.inputTokens += usage.input_tokens;
-    spent.outputTokens += usage.output_tokens;
-    return toText(parsed.data, engine, spent.usd);
-  }
-
-  return {
-    id: engine,
-    estimateUsd,
-    async summarize(question, { signal }): Promise<SummaryOutput> {
-      signal.throwIfAborted();
-      const spent: Spent = { usd: 0, inputTokens: 0, outputTokens: 0 };
-      const asked: Params["messages"] = [{ role: "user", content: question.user }];
-      const first = await ask(question, asked, spent, signal);
-      const checked = parseAnswer(first, question.system, question.user);
-      if ("summary" in checked) return { ...checked, ...spent };
-
-      const repair = [...asked, ...toRepair(first, checked.problems)];
-      const second = await ask(question, repair, spent, signal);
-      const repaired = parseAnswer(second, question.system, question.user);
-      if ("summary" in repaired) return { ...repaired, ...spent };
-      throw new UnrecoverableError(
-        "invalid_answer",
-        `${engine} gave no valid answer in two tries`,
-        {
-          upstream: engine,
-          costUsd: spent.usd,
-          details: { problems: repaired.problems.join("; ").slice(0, 500) },
-        },
-      );
-    },
-  };
-}
-
-/** Text averages 4 characters a token on older models; the tokenizer since 4.7 makes about 30 % more of it. */
-const CHARS_PER_TOKEN = 3;
-/** A summary has 100 to 200 tokens; this leaves room for a repair. */
-const TYPICAL_OUTPUT_TOKENS = 400;
-
-/**
- * Thinking costs more than the answer here, so it is off. Opus 5.5 and the Fable and Mythos models answer 400 to
- * that; they get the lowest effort, and room, since thinking counts against max_tokens.
- */
-function toLimits(
-  model: string,
-): Pick<Params, "thinking" | "max_tokens"> & { effort?: Pick<Anthropic.OutputConfig, "effort"> } {
-  return /^claude-(fable|mythos|opus-5-5)/.test(model)
-    ? { max_tokens: 8_192, effort: { effort: "low" } }
-    : { max_tokens: 1_024, thinking: { type: "disabled" } };
-}
-
-interface Spent {
-  usd: number;
-  inputTokens: number;
-  outputTokens: number;
-}
-
-/** The part of a message that is read. The SDK checks nothing: a proxy's HTML arrives as a string. */
-const Reply = z.object({
-  content: z.array(z.looseObject({ type: z.string(), text: z.string().optional() })),
-  stop_reason: z.string().nullable(),
-  stop_details: z.looseObject({ category: z.string().nullish() }).nullish(),
-  // Required: without it every answer would look free.
-  usage: z.object({
-    input_tokens: z.number().nonnegative(),
-    output_tokens: z.number().nonnegative(),
-    cache_creation_input_tokens: z.number().nullish(),
-    cache_read_input_tokens: z.number().nullish(),
-  }),
+const settings = z.object({
+  ANTHROPIC_API_KEY: z.string().optional(),
+  ANTHROPIC_BASE_URL: z.string(),
+  CLAUDE_MODEL: z.string(),
+  LLM_RATE_PER_MINUTE: z.number().optional(),
 });
 
-/**
- * The text of an answer; the first block may be a thinking one. The stop reason comes first, since a refusal may come
- * with any content. Text that was cut off (`max_tokens`) is returned: it is no valid JSON and goes to repair.
- */
-function toText(reply: z.infer<typeof Reply>, engine: EngineId, costUsd: number): string {
-  if (reply.stop_reason === "refusal") {
-    throw new UnrecoverableError("refused", `${engine} refused to answer`, {
-      upstream: engine,
-      costUsd,
-      details: { category: reply.stop_details?.category ?? null },
-    });
-  }
-  if (reply.stop_reason === "model_context_window_exceeded") {
-    throw new UnrecoverableError("invalid_answer", "the evidence is too long for the model", {
-      upstream: engine,
-      costUsd,
-    });
-  }
-  return reply.content.find(({ type }) => type === "text")?.text ?? "";
-}
-
-function toRepair(answer: string, problems: readonly string[]): Params["messages"] {
-  return [
-    // The API refuses an empty turn.
-    { role: "assistant", content: answer.trim() === "" ? "(no text)" : answer.trimEnd() },
-    {
-      role: "user",
-      content: `That answer was not accepted:\n${problems.map((problem) => `- ${problem}`).join("\n")}\nAnswer the same question again, as JSON that fits the schema and these limits.`,
-    },
-  ];
-}
+/** Claude, by the Anthropic API. */
+export const claude: LlmModule<z.infer<typeof settings>> = {
+  name: "claude",
+  settings,
+  needs: "ANTHROPIC_API_KEY",
+  toId: ({ CLAUDE_MODEL }, { sandbox }) => toEngineId("claude", { model: CLAUDE_MODEL, sandbox }),
+  create: ({ ANTHROPIC_API_KEY = "", ANTHROPIC_BASE_URL, CLAUDE_MODEL }, { engine }) =>
+    createClaude({
+      apiKey: ANTHROPIC_API_KEY,
+      baseUrl: ANTHROPIC_BASE_URL,
+      model: CLAUDE_MODEL,
+      engine,
+    }),
+  rate: ({ ANTHROPIC_API_KEY, LLM_RATE_PER_MINUTE }) => ({
+    rate: perMinute(LLM_RATE_PER_MINUTE),
+    credential: ANTHROPIC_API_KEY ?? null,
+  }),
+  doctor: async ({ ANTHROPIC_API_KEY }) => ({
+    name: "ANTHROPIC_API_KEY",
+    found: ANTHROPIC_API_KEY === undefined ? null : "set",
+    without: "not set: simulated or extracted answers",
+    advice: "set ANTHROPIC_API_KEY for the real thing",
+  }),
+  toSandbox: (own, sandboxUrl) => ({
+    ...own,
+    ANTHROPIC_API_KEY: "sandbox",
+    ANTHROPIC_BASE_URL: `${sandboxUrl}/anthropic`,
+  }),
+};

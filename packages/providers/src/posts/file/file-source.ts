@@ -1,20 +1,9 @@
-import {
-  type FetchedPost,
-  type PostId,
-  type PostSource,
-  type Storage,
-  UnrecoverableError,
-} from "@clipmill/domain";
+import { type PostSource, UnrecoverableError } from "@clipmill/domain";
+import type { ImportedFiles } from "../../engine-module.ts";
 import { toBareImport } from "./import-detail.ts";
 
-export interface FileSourceOptions {
-  storage: Storage;
-  /** What an import brought along; null for a post that was never imported. See `createImportStore`. */
-  readDetail: (postId: PostId) => Promise<FetchedPost | null>;
-}
-
 /** A user's own files, imported beforehand. Nothing is fetched, so nothing is paid. */
-export function createFileSource({ storage, readDetail }: FileSourceOptions): PostSource {
+export function createFileSource({ storage, readDetail }: ImportedFiles): PostSource {
   return {
     id: "file",
     callUsd: 0,

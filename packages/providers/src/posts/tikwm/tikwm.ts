@@ -1,83 +1,17 @@
-import { type EngineId, type PostSource, toEngineId } from "@clipmill/domain";
-import { createApiClient } from "../../http/api-client.ts";
-import { toCommentPage, toPostPage } from "../tiklive/listed-items.ts";
-import { toPageLink, toRequestedId } from "../page-link.ts";
-import { TikLiveDetail, toFetchedPost } from "../tiklive/tiklive-detail.ts";
-import { findTikwmError } from "./tikwm-error.ts";
+import { z } from "zod";
+import type { PostModule } from "../../engine-module.ts";
+import { createTikwmSource, TIKWM_ID } from "./tikwm-source.ts";
 
-export interface TikwmOptions {
-  /** Without a slash at the end, such as `https://www.tikwm.com`. */
-  baseUrl: string;
-  /** Default `tikwm`. */
-  engine?: EngineId;
-  /** Of one call with its answer, in ms. Default 30,000. */
-  timeoutMs?: number;
-  /** Told when an answer says that no call is left for so long, in ms. Default: nobody is. */
-  onRest?: (forMs: number) => void;
-}
+const settings = z.object({ TIKWM_BASE_URL: z.string() });
 
-export const TIKWM_ID = toEngineId("tikwm");
-
-/** Asked for; fewer may come. */
-const POSTS_PER_PAGE = "35";
-const COMMENTS_PER_PAGE = "50";
-
-/**
- * tikwm.com: free and without a key, one call a second and 5,000 a day. It answers in TikLiveAPI's words inside an
- * envelope `{code, msg, data}`.
- */
-export function createTikwmSource(
-  options: TikwmOptions,
-): PostSource &
-  Required<Pick<PostSource, "listPosts" | "listComments">> & { close(): Promise<void> } {
-  const { baseUrl, engine = TIKWM_ID, timeoutMs = 30_000, onRest } = options;
-  const api = createApiClient({ baseUrl, engine, timeoutMs, onRest });
-  const call = async (path: string, params: Record<string, string>, signal: AbortSignal) => {
-    const answer = await api.get(path, params, { signal });
-    const error = findTikwmError(answer, engine);
-    if (error !== null) throw error;
-    return (answer.body as { data?: unknown }).data;
-  };
-
-  return {
-    id: engine,
-    callUsd: 0,
-
-    async fetchPost(ref, { signal }) {
-      const requestedId = toRequestedId(ref, engine);
-      const params = { url: toPageLink(ref.link, requestedId), hd: "1" };
-      const data = await call("/api/", params, signal);
-      const detail = TikLiveDetail.parse(withHost(data, new URL(baseUrl).origin));
-      return toFetchedPost(detail, { requestedId, source: engine });
-    },
-
-    async listPosts({ creator, cursor }, { signal }) {
-      const unique_id = creator.uniqueId;
-      const params = { unique_id, count: POSTS_PER_PAGE, cursor: cursor ?? "0" };
-      const data = await call("/api/user/posts", params, signal);
-      return toPostPage(data, { creator, source: engine });
-    },
-
-    async listComments({ postId, cursor }, { signal }) {
-      const url = toPageLink(null, postId);
-      const params = { url, count: COMMENTS_PER_PAGE, cursor: cursor ?? "0" };
-      const data = await call("/api/comment/list", params, signal);
-      return toCommentPage(data, { postId, source: engine });
-    },
-
-    close: () => api.close(),
-  };
-}
-
-const LINK_FIELDS = ["play", "hdplay", "music", "cover", "origin_cover", "images"];
-
-/** Links to tikwm's own mirror come without a host. */
-function withHost(data: unknown, origin: string): unknown {
-  if (typeof data !== "object" || data === null) return data;
-  const toWhole = (link: unknown): unknown =>
-    typeof link === "string" && /^\/[\w-]/.test(link) ? `${origin}${link}` : link;
-  const links = Object.entries(data)
-    .filter(([name]) => LINK_FIELDS.includes(name))
-    .map(([name, link]) => [name, Array.isArray(link) ? link.map(toWhole) : toWhole(link)]);
-  return { ...data, ...Object.fromEntries(links) };
-}
+/** tikwm.com: free and without a key, so only for those who ask for it. */
+export const tikwm: PostModule<z.infer<typeof settings>> = {
+  name: "tikwm",
+  settings,
+  listedOnly: true,
+  toId: () => TIKWM_ID,
+  create: ({ TIKWM_BASE_URL }, { engine, onRest }) =>
+    createTikwmSource({ baseUrl: TIKWM_BASE_URL, engine, onRest }),
+  // One call a second and no more than that.
+  rate: () => ({ rate: { calls: 1, windowMs: 1_250, burst: 0.2 }, credential: null }),
+};

@@ -1,7 +1,7 @@
 import { type Evidence, Summary } from "@clipmill/domain";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createExtractive } from "./extractive.ts";
+import { createExtractive } from "./create-extractive.ts";
 import { toPieces, toPlain } from "./pieces.ts";
 
 const nothing: Evidence = {

@@ -1,0 +1,14 @@
+import { z } from "zod";
+import { count, variable } from "../variable.ts";
+
+/** Postgres, which holds all work and all results. */
+export const database = {
+  DATABASE_URL: variable(
+    z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+    "Postgres to use. Not set: an embedded one in CLIPMILL_HOME.",
+  ),
+  DATABASE_POOL: variable(
+    count.default(10),
+    "Most Postgres connections of one process. Too few: claims wait for each other.",
+  ),
+} as const;

@@ -1,0 +1,12 @@
+import { z } from "zod";
+import type { PostModule } from "../../engine-module.ts";
+import { createFileSource } from "./file-source.ts";
+
+/** People's own files, imported before their job runs. */
+export const file: PostModule<Record<string, never>> = {
+  name: "file",
+  settings: z.object({}),
+  origin: "file",
+  toId: () => "file",
+  create: (_settings, { files }) => createFileSource(files),
+};
