@@ -3,6 +3,7 @@ import { createDatabase, createListener, createRequestReader, createWorkStore } 
 import type { Accepted, PostId, RequestReader } from "@clipmill/domain";
 import { pipelines } from "@clipmill/pipeline";
 import { toRecipes } from "@clipmill/providers";
+import { UsageError } from "../failure.ts";
 
 /** What a person typed, understood. */
 export interface Intake {
@@ -53,7 +54,12 @@ export function createRequests(config: Config, options: RequestsOptions): Reques
   /** The sandbox knows its own posts only; nobody's own file gets an invented answer. */
   const toEngines = (origin: Intake["origin"]) => {
     const url = origin === "file" || sandboxUrl === null ? undefined : sandboxUrl;
-    return toRecipes({ ...config, CLIPMILL_SANDBOX_URL: url }, { origin });
+    try {
+      return toRecipes({ ...config, CLIPMILL_SANDBOX_URL: url }, { origin });
+    } catch (error) {
+      // A list of engines that names an unknown one is a wrong setting.
+      throw error instanceof Error ? new UsageError(error.message) : error;
+    }
   };
   return {
     submit: (intakes) =>
