@@ -91,8 +91,8 @@ export async function createWorker(config: Config, log: Log, leave: () => void):
 
   async function startWork(): Promise<Loop> {
     const engines = await createEngines(config);
-    // Sources are asked by jobs, which there are none of before the gates stand.
-    const media = await createMedia(config, (source, forMs) => upstreams.rest(source, forMs));
+    // Sources are asked by jobs, which there are none of before the limiters exist.
+    const media = await createMedia(config, (source, forMs) => upstreams.holdOff(source, forMs));
     const ids = [...engines.asr, ...engines.ocr, ...engines.llm, ...media.sources].map(
       (engine) => engine.id,
     );

@@ -1,7 +1,7 @@
 import type { PauseCode, UpstreamState, UpstreamStore, UpstreamTally } from "@clipmill/domain";
 import type { Database, Queryable } from "./database.ts";
 
-/** With a hundred exchanges a second, one in five meets another; ten in a row means that something else is wrong. */
+/** With a hundred syncs a second, one in five meets another; ten in a row means that something else is wrong. */
 const TRIES = 10;
 
 /**
@@ -25,7 +25,7 @@ interface Row {
   nowMs: number;
   /** Null, like all that follows: there is no such row. */
   version: number | null;
-  nextTurnAtMs: number;
+  nextReservationAtMs: number;
   pace: number;
   paceAtMs: number;
   code: PauseCode | null;
@@ -39,7 +39,7 @@ interface Row {
 const toMs = (column: string) => `(extract(epoch from ${column}) * 1000)::float8`;
 
 const READ = `
-select ${toMs("clock_timestamp()")} as "nowMs", u.version, ${toMs("u.next_turn_at")} as "nextTurnAtMs",
+select ${toMs("clock_timestamp()")} as "nowMs", u.version, ${toMs("u.next_turn_at")} as "nextReservationAtMs",
   u.pace, ${toMs("u.pace_at")} as "paceAtMs", u.pause_code as code, ${toMs("u.paused_until")} as "untilMs",
   u.failed_probes as "failedProbes", ${toMs("u.probe_until")} as "probeUntilMs", u.tallies, u.holders
 from (values (1)) as one left join upstream u on u.id = $1`;
@@ -53,9 +53,13 @@ async function read(
   if (row === undefined) throw new Error("the state of an upstream was not read");
   const { nowMs, version, code, untilMs, failedProbes, probeUntilMs, ...rest } = row;
   if (version === null) return { version: 0, state: null, nowMs };
-  const { nextTurnAtMs, pace, paceAtMs, tallies, holders } = rest;
+  const { nextReservationAtMs, pace, paceAtMs, tallies, holders } = rest;
   const pause = code === null ? null : { code, untilMs, failedProbes, probeUntilMs };
-  return { version, nowMs, state: { nextTurnAtMs, pace, paceAtMs, pause, tallies, holders } };
+  return {
+    version,
+    nowMs,
+    state: { nextReservationAtMs, pace, paceAtMs, pause, tallies, holders },
+  };
 }
 
 const RELAXED = "relaxed as (select set_config('synchronous_commit', 'off', true))";
@@ -78,7 +82,7 @@ async function write(
   tx: Queryable,
   id: string,
   version: number,
-  { nextTurnAtMs, pace, paceAtMs, pause, tallies, holders }: UpstreamState,
+  { nextReservationAtMs, pace, paceAtMs, pause, tallies, holders }: UpstreamState,
 ): Promise<boolean> {
   const { rowCount } = await tx.query({
     name: version === 0 ? "insert_upstream" : "update_upstream",
@@ -86,7 +90,7 @@ async function write(
     values: [
       id,
       version,
-      nextTurnAtMs,
+      nextReservationAtMs,
       pace,
       paceAtMs,
       pause?.code ?? null,

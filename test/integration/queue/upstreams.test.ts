@@ -134,7 +134,7 @@ describe("the rate", () => {
     );
   });
 
-  test("sends a call back that it has no turn for, before it ran, with a time to come again", async () => {
+  test("sends a call back that it has no reservation for, before it ran, with a time to come again", async () => {
     policy = { ...policy, rate: { calls: 5, windowMs: 600_000, burst: 1 }, maxWaitMs: 200 };
     const call = vi.fn<() => Promise<string>>(ok);
     const upstreams = newProcess("a");
@@ -147,9 +147,9 @@ describe("the rate", () => {
 });
 
 describe("a pause", () => {
-  test("that one process was told holds in all of them, as long as it was told", async () => {
-    const told = fail("throttled", "slow down", { retryAfterMs: 60_000 });
-    expect(await codeOf(newProcess("a").call("api", told, { signal }))).toBe("throttled");
+  test("that one process was asked for holds in all of them, for as long as it was asked", async () => {
+    const refused = fail("throttled", "slow down", { retryAfterMs: 60_000 });
+    expect(await codeOf(newProcess("a").call("api", refused, { signal }))).toBe("throttled");
     await vi.waitFor(async () => expect(await pauseOf()).toBe("throttled"), WAIT);
     const call = vi.fn<() => Promise<string>>(ok);
     const error = await newProcess("b")
@@ -263,8 +263,8 @@ describe("a job", () => {
   const SENT_BACK = { state: "ready", attempts: 0, later: true, calls: 0 };
 
   test("whose provider is paused goes back without an attempt and without a booked call", async () => {
-    const told = fail("provider_key", "rejected");
-    await codeOf(newProcess("a").call("api", told, { signal }));
+    const refused = fail("provider_key", "rejected");
+    await codeOf(newProcess("a").call("api", refused, { signal }));
     await vi.waitFor(async () => expect(await pauseOf()).toBe("provider_key"), WAIT);
     const { ends, jobs } = await runJobs(newProcess("b"), 1, ok);
     expect(ends).toEqual([{ kind: "retry", code: "provider_key" }]);
@@ -282,7 +282,7 @@ describe("a job", () => {
       apiKey: "key",
       baseUrl: server.origin,
       engine: "tiklive",
-      onRest: (forMs) => upstreams.rest("api", forMs),
+      onRest: (forMs) => upstreams.holdOff("api", forMs),
     });
     closers.push(() => source.close());
     const { ends, jobs } = await runJobs(upstreams, 2, () =>

@@ -1,9 +1,9 @@
 /**
- * The gate before other people's machines. Rate limits, pauses and breakers are shared by all workers and processes.
+ * The limiters of other people's machines. Rate limits, pauses and breakers are shared by all workers and processes.
  */
 export interface Upstreams {
   /**
-   * Runs `call` when it is its turn. A wait that is longer than the upstream's `maxWaitMs` is no wait: it throws a
+   * Runs `call` as soon as the upstream's limits allow. Where that takes longer than its `maxWaitMs`, this throws a
    * RetryableError that costs no attempt, with `retryAfterMs`: `rate_limited` for the rate and the calls at once,
    * `throttled` while the upstream has asked to be left alone, `paused` for an open breaker, `provider_key` or
    * `provider_balance` while the provider is paused for that. `call` has not run then.
@@ -11,10 +11,10 @@ export interface Upstreams {
    */
   call<T>(upstream: string, call: () => Promise<T>, options: { signal: AbortSignal }): Promise<T>;
   /**
-   * The upstream said, with an answer of any kind, that it takes no call for so long: all processes leave it alone until
-   * then, as if it had answered 429, but at the same pace afterwards. Said from within the call that it was the answer to.
+   * The upstream said, with an answer of any kind, that it takes no call for `forMs`: no process calls it until then, as
+   * after a 429, but the pace afterwards stays the same. To be called from within the call that got this answer.
    */
-  rest(upstream: string, forMs: number): void;
+  holdOff(upstream: string, forMs: number): void;
 }
 
 /** What one upstream allows under one credential. */
@@ -25,7 +25,7 @@ export interface UpstreamPolicy {
   rate: UpstreamRate | null;
   /** Calls at once over all processes; null where the queue's concurrency is bound enough. */
   maxInFlight: number | null;
-  /** How long a call may wait for its turn before its job goes back to Postgres. Too high: waiting calls fill the workers. */
+  /** How long a call may wait for a reservation before its job goes back to Postgres. Too high: waiting calls fill the workers. */
   maxWaitMs: number;
 }
 
@@ -35,7 +35,7 @@ export interface UpstreamRate {
   windowMs: number;
   /**
    * How many calls may come late and so stand close together. They are taken off the steady pace, since a late call and
-   * one in time may fall into one window. May be a fraction; too small, and a busy machine misses turns that nobody gets.
+   * one in time may fall into one window. May be a fraction; too small, and a busy machine misses reservations that nobody else gets.
    */
   burst: number;
 }
@@ -45,9 +45,9 @@ export type PauseCode = "throttled" | "paused" | "provider_key" | "provider_bala
 
 /** What all processes share about one upstream. Moments are milliseconds of the database's clock. */
 export interface UpstreamState {
-  /** The next turn that nobody has. */
-  nextTurnAtMs: number;
-  /** The share of the permitted rate that is used, as it was at `paceAtMs`: 1 unless the upstream complained. */
+  /** The earliest reservation that is still free. In the column `next_turn_at`, which workers of an older version know. */
+  nextReservationAtMs: number;
+  /** The share of the permitted rate that is used, as it was at `paceAtMs`: 1 unless the upstream pushed back. */
   pace: number;
   paceAtMs: number;
   pause: UpstreamPause | null;

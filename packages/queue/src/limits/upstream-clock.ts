@@ -1,6 +1,6 @@
-/** Turns are moments of the database's clock; this converts them to the process's own. */
+/** Reservations are moments of the database's clock; this converts them to the process's own. */
 export interface UpstreamClock {
-  /** An exchange that took from `sentAtMs` to `receivedAtMs` here read `databaseMs` there. */
+  /** A sync that took from `sentAtMs` to `receivedAtMs` here read `databaseMs` there. */
   sample(sentAtMs: number, receivedAtMs: number, databaseMs: number): void;
   toDatabaseMs(localMs: number): number;
   toLocalMs(databaseMs: number): number;
@@ -10,8 +10,8 @@ export interface UpstreamClock {
 const SAMPLE_FOR_MS = 60_000;
 
 /**
- * The sample with the shortest round trip counts: taking each one's own would move every block of turns by the delay
- * of its own exchange, and bunch calls of different processes.
+ * The sample with the shortest round trip counts: taking each one's own would move every block of reservations by the delay
+ * of its own round trip, and bunch calls of different processes.
  */
 export function createUpstreamClock(): UpstreamClock {
   let best = { offsetMs: 0, roundTripMs: Number.POSITIVE_INFINITY, atMs: 0 };

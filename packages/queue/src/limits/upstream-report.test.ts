@@ -12,7 +12,7 @@ describe("what an error says about its upstream", () => {
       {
         failures: 0,
         strained: true,
-        complaint: { code: "throttled", retryAfterMs: 5 },
+        pushback: { code: "throttled", retryAfterMs: 5 },
         probe: "passed",
       },
     ],
@@ -21,7 +21,7 @@ describe("what an error says about its upstream", () => {
       new RetryableError("provider_balance", "no"),
       {
         failures: 0,
-        complaint: { code: "provider_balance", retryAfterMs: undefined },
+        pushback: { code: "provider_balance", retryAfterMs: undefined },
         probe: "failed",
       },
     ],
@@ -44,7 +44,7 @@ describe("what an error says about its upstream", () => {
       },
     ],
     ["a deleted post", new SkipError("gone", "no"), { calls: 1, failures: 0, probe: "passed" }],
-    ["success", undefined, { calls: 1, failures: 0, complaint: null, probe: "passed" }],
+    ["success", undefined, { calls: 1, failures: 0, pushback: null, probe: "passed" }],
     ["a bug of ours", new TypeError("no"), { calls: 0, failures: 0, probe: "void" }],
   ])("%s", (_what, error, expected) => {
     expect(toReport(error, open)).toMatchObject(expected);
@@ -58,12 +58,12 @@ describe("what an error says about its upstream", () => {
   });
 });
 
-test("of several complaints the longest wait is told, unless the account is in trouble", () => {
+test("of several pushbacks the longest wait is reported, unless the account is in trouble", () => {
   const throttled = (retryAfterMs: number) =>
     toReport(new RetryableError("throttled", "no", { retryAfterMs }), open);
   const keyless = toReport(new RetryableError("provider_key", "no"), open);
   const sum = addReports(throttled(9), throttled(4));
-  expect(sum).toMatchObject({ calls: 2, complaint: { retryAfterMs: 9 } });
-  expect(addReports(keyless, sum).complaint?.code).toBe("provider_key");
-  expect(addReports(sum, keyless).complaint?.code).toBe("provider_key");
+  expect(sum).toMatchObject({ calls: 2, pushback: { retryAfterMs: 9 } });
+  expect(addReports(keyless, sum).pushback?.code).toBe("provider_key");
+  expect(addReports(sum, keyless).pushback?.code).toBe("provider_key");
 });

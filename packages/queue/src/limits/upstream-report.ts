@@ -1,11 +1,11 @@
 import { ClipmillError } from "@clipmill/domain";
-import type { Report } from "./upstream-exchange.ts";
+import type { Report } from "./upstream-sync.ts";
 
 export const EMPTY_REPORT: Report = {
   calls: 0,
   failures: 0,
   strained: false,
-  complaint: null,
+  pushback: null,
   probe: null,
 };
 
@@ -24,10 +24,10 @@ export function toReport(error: unknown, signal: AbortSignal): Report {
   const { code, retryAfterMs } = error;
   switch (code) {
     case "throttled":
-      return { ...answered, strained: true, complaint: { code, retryAfterMs } };
+      return { ...answered, strained: true, pushback: { code, retryAfterMs } };
     case "provider_key":
     case "provider_balance":
-      return { ...answered, probe: "failed", complaint: { code, retryAfterMs } };
+      return { ...answered, probe: "failed", pushback: { code, retryAfterMs } };
     case "upstream_unavailable":
     case "blocked":
     case "timeout":
@@ -41,18 +41,18 @@ export function toReport(error: unknown, signal: AbortSignal): Report {
   }
 }
 
-/** Two reports as one; of two complaints the one about the account goes first, then the longer wait. */
+/** Two reports as one; of two pushbacks the one about the account goes first, then the longer wait. */
 export function addReports(a: Report, b: Report): Report {
   return {
     calls: a.calls + b.calls,
     failures: a.failures + b.failures,
     strained: a.strained || b.strained,
-    complaint: toWorse(a.complaint, b.complaint),
+    pushback: toWorse(a.pushback, b.pushback),
     probe: b.probe ?? a.probe,
   };
 }
 
-function toWorse(a: Report["complaint"], b: Report["complaint"]): Report["complaint"] {
+function toWorse(a: Report["pushback"], b: Report["pushback"]): Report["pushback"] {
   if (a === null || b === null) return a ?? b;
   if ((a.code === "throttled") !== (b.code === "throttled")) return a.code === "throttled" ? b : a;
   return (a.retryAfterMs ?? 0) > (b.retryAfterMs ?? 0) ? a : b;

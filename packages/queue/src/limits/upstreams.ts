@@ -1,5 +1,5 @@
 import type { Log, UpstreamPolicy, Upstreams, UpstreamStore } from "@clipmill/domain";
-import { createUpstreamGate } from "./upstream-gate.ts";
+import { createUpstreamLimiter } from "./upstream-limiter.ts";
 
 export interface UpstreamsDeps {
   /** By the name that callers use: an engine id, or `cdn`. */
@@ -11,7 +11,7 @@ export interface UpstreamsDeps {
   random?: () => number;
 }
 
-/** The gates of this process. */
+/** The limiters of this process. */
 export function createUpstreams({
   policies,
   store,
@@ -19,20 +19,20 @@ export function createUpstreams({
   log,
   random = Math.random,
 }: UpstreamsDeps): Upstreams & { close(): Promise<void> } {
-  const gates = new Map(
+  const limiters = new Map(
     Object.entries(policies).map(([name, policy]) => [
       name,
-      createUpstreamGate({ policy, store, holder: workerId, log, random }),
+      createUpstreamLimiter({ policy, store, holder: workerId, log, random }),
     ]),
   );
   return {
     call(upstream, call, options) {
-      const gate = gates.get(upstream);
-      return gate === undefined ? call() : gate.call(call, options);
+      const limiter = limiters.get(upstream);
+      return limiter === undefined ? call() : limiter.call(call, options);
     },
-    rest: (upstream, forMs) => gates.get(upstream)?.rest(forMs),
+    holdOff: (upstream, forMs) => limiters.get(upstream)?.holdOff(forMs),
     async close() {
-      await Promise.all([...gates.values()].map((gate) => gate.close()));
+      await Promise.all([...limiters.values()].map((limiter) => limiter.close()));
     },
   };
 }

@@ -28,7 +28,7 @@ const PAID: PaidCall = { engine: "api", estimateUsd: 0.01 };
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** Attempts at a stage of one paid call, through a real gate whose shared state is in memory. */
+/** Attempts at a stage of one paid call, through a real limiter whose shared state is in memory. */
 function setUp(policy: Partial<UpstreamPolicy> = {}, name = "api") {
   let state: UpstreamState | null = null;
   const upstreams = createUpstreams({
@@ -93,7 +93,7 @@ test("a call that is under way at a shutdown says nothing of its upstream", asyn
   expect(state()?.tallies.every(({ failures }) => failures === 0)).toBe(true);
 });
 
-test("a job that is shut down while it waits for its turn books no call", async () => {
+test("a job that is shut down while it waits for its reservation books no call", async () => {
   const { start, paidCalls } = setUp({ rate: { calls: 60, windowMs: 60_000, burst: 1 } });
   const sent = vi.fn(async () => ({ usd: 0.01 }));
   const attempts = Array.from({ length: 3 }, () => start(sent));
@@ -109,7 +109,7 @@ test("a job that is shut down while it waits for its turn books no call", async 
   expect(paidCalls.open).toHaveBeenCalledTimes(sentBefore);
 });
 
-test("a job that is shut down before it asks books none either, where calls pass no gate", async () => {
+test("a job that is shut down before it asks books none either, where calls pass no limiter", async () => {
   const { start, paidCalls } = setUp({}, "another");
   const { abort, outcome } = start(async () => ({ usd: 0.01 }));
   abort.abort(new ShutdownError("stop"));

@@ -1,12 +1,12 @@
 /** Lets so many through at once; first come, first served. */
-export interface Permits {
+export interface Semaphore {
   /** Resolves false when there was none within `timeoutMs` or before the abort. Whoever got one gives it back. */
   acquire(timeoutMs: number, signal: AbortSignal): Promise<boolean>;
   release(): void;
 }
 
 /** `limit` is asked each time, so that it may change while calls wait. */
-export function createPermits(limit: () => number): Permits {
+export function createSemaphore(limit: () => number): Semaphore {
   const waiting = new Set<() => void>();
   let usedCount = 0;
 

@@ -6,7 +6,7 @@ import {
   type UpstreamStore,
 } from "@clipmill/domain";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { createUpstreamGate } from "./upstream-gate.ts";
+import { createUpstreamLimiter } from "./upstream-limiter.ts";
 
 const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
 const { signal } = new AbortController();
@@ -33,8 +33,8 @@ function newStore(): UpstreamStore & {
   return store;
 }
 
-function newGate(store: UpstreamStore, policy: Partial<UpstreamPolicy> = {}, holder = "a") {
-  return createUpstreamGate({
+function newLimiter(store: UpstreamStore, policy: Partial<UpstreamPolicy> = {}, holder = "a") {
+  return createUpstreamLimiter({
     policy: { id: "api", rate: null, maxInFlight: 20, maxWaitMs: 2_000, ...policy },
     store,
     holder,
@@ -44,10 +44,10 @@ function newGate(store: UpstreamStore, policy: Partial<UpstreamPolicy> = {}, hol
 }
 
 /** Starts many calls that last `ms`, and says how many run at once at most and how many ran in all. */
-function startCalls(gate: ReturnType<typeof newGate>, count: number, ms = 0) {
+function startCalls(limiter: ReturnType<typeof newLimiter>, count: number, ms = 0) {
   const seen = { running: 0, most: 0, done: 0, codes: [] as string[] };
   const all = Array.from({ length: count }, () =>
-    gate
+    limiter
       .call(
         async () => {
           seen.most = Math.max(seen.most, ++seen.running);
@@ -66,18 +66,18 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 describe("without a known rate", () => {
-  test("a thousand calls in a second cost three exchanges at most, not a round trip each", async () => {
+  test("a thousand calls in a second cost three syncs with the store at most, not a round trip each", async () => {
     const store = newStore();
-    const gate = newGate(store, { maxInFlight: null });
+    const limiter = newLimiter(store, { maxInFlight: null });
     for (let i = 0; i < 1_000; i++) {
-      await gate.call(async () => {}, { signal });
+      await limiter.call(async () => {}, { signal });
       await vi.advanceTimersByTimeAsync(1);
     }
     expect(store.changes).toBeLessThanOrEqual(3);
   });
 
   test("no more than 20 calls are under way", async () => {
-    const { seen, all } = startCalls(newGate(newStore()), 50, 100);
+    const { seen, all } = startCalls(newLimiter(newStore()), 50, 100);
     await vi.advanceTimersByTimeAsync(1_000);
     await all;
     expect(seen).toMatchObject({ most: 20, done: 50 });
@@ -86,10 +86,10 @@ describe("without a known rate", () => {
   test("four processes have five of these each", async () => {
     const store = newStore();
     for (const holder of ["b", "c", "d"])
-      await newGate(store, {}, holder).call(async () => {}, { signal });
-    const gate = newGate(store);
-    await gate.call(async () => {}, { signal });
-    const { seen, all } = startCalls(gate, 20, 100);
+      await newLimiter(store, {}, holder).call(async () => {}, { signal });
+    const limiter = newLimiter(store);
+    await limiter.call(async () => {}, { signal });
+    const { seen, all } = startCalls(limiter, 20, 100);
     await vi.advanceTimersByTimeAsync(2_000);
     await all;
     expect(seen).toMatchObject({ most: 5, done: 20 });
@@ -102,16 +102,16 @@ describe("while Postgres is away", () => {
   /** Calls of one minute by a process that knows of `others`, after the store went down. */
   async function callsInAMinute(others: string[]): Promise<number> {
     const store = newStore();
-    const gates = ["a", ...others].map((holder) => newGate(store, { rate }, holder));
-    const [gate] = gates;
-    if (gate === undefined) throw new Error("there is no gate");
-    const warmUp = gates.map((each) => startCalls(each, 1).all);
+    const limiters = ["a", ...others].map((holder) => newLimiter(store, { rate }, holder));
+    const [limiter] = limiters;
+    if (limiter === undefined) throw new Error("there is no limiter");
+    const warmUp = limiters.map((each) => startCalls(each, 1).all);
     await vi.advanceTimersByTimeAsync(5_000);
     await Promise.all(warmUp);
     store.down = true;
     const batches: ReturnType<typeof startCalls>[] = [];
     for (let ms = 0; ms < 60_000; ms += 2_500) {
-      batches.push(startCalls(gate, 20));
+      batches.push(startCalls(limiter, 20));
       await vi.advanceTimersByTimeAsync(2_500);
     }
     const count = batches.reduce((sum, { seen }) => sum + seen.done, 0);
@@ -133,8 +133,8 @@ describe("while Postgres is away", () => {
   });
 
   test("a database that hangs does not hang the calls", async () => {
-    const gate = newGate({ change: () => new Promise<never>(() => {}) }, { rate });
-    const { seen, all } = startCalls(gate, 1);
+    const limiter = newLimiter({ change: () => new Promise<never>(() => {}) }, { rate });
+    const { seen, all } = startCalls(limiter, 1);
     await vi.advanceTimersByTimeAsync(3_100);
     await all;
     expect(seen.done).toBe(1);
@@ -142,21 +142,21 @@ describe("while Postgres is away", () => {
 
   test("it does not stay away for good", async () => {
     const store = newStore();
-    const gate = newGate(store, { rate });
+    const limiter = newLimiter(store, { rate });
     store.down = true;
-    await gate.call(async () => {}, { signal });
+    await limiter.call(async () => {}, { signal });
     store.down = false;
     await vi.advanceTimersByTimeAsync(5_000);
-    await gate.call(async () => {}, { signal });
+    await limiter.call(async () => {}, { signal });
     expect(store.changes).toBeGreaterThan(0);
   });
 });
 
-describe("a call that has no turn", () => {
+describe("a call that has no reservation", () => {
   test("is held half a second at least, so that a backlog does not run through the worker", async () => {
     const store = newStore();
-    const gate = newGate(store);
-    await gate.call(async () => {}, { signal });
+    const limiter = newLimiter(store);
+    await limiter.call(async () => {}, { signal });
     if (store.state !== null)
       store.state.pause = {
         code: "throttled",
@@ -165,7 +165,7 @@ describe("a call that has no turn", () => {
         probeUntilMs: null,
       };
     await vi.advanceTimersByTimeAsync(1_000);
-    const { seen, all } = startCalls(gate, 3);
+    const { seen, all } = startCalls(limiter, 3);
     await vi.advanceTimersByTimeAsync(499);
     expect(seen.codes).toEqual([]);
     await vi.advanceTimersByTimeAsync(1);
@@ -174,11 +174,11 @@ describe("a call that has no turn", () => {
   });
 
   test("ends at once when it is aborted, and leaves its place to the next", async () => {
-    const gate = newGate(newStore(), { maxInFlight: 1 });
-    const first = startCalls(gate, 1, 1_000);
+    const limiter = newLimiter(newStore(), { maxInFlight: 1 });
+    const first = startCalls(limiter, 1, 1_000);
     const abort = new AbortController();
-    const second = gate.call(async () => "ran", { signal: abort.signal });
-    const third = startCalls(gate, 1);
+    const second = limiter.call(async () => "ran", { signal: abort.signal });
+    const third = startCalls(limiter, 1);
     abort.abort(new Error("stop"));
     await expect(second).rejects.toThrow("stop");
     await vi.advanceTimersByTimeAsync(1_500);
@@ -188,21 +188,21 @@ describe("a call that has no turn", () => {
 });
 
 describe("an answer that leaves no call", () => {
-  const callTimes = (gate: ReturnType<typeof newGate>, count: number) => {
+  const callTimes = (limiter: ReturnType<typeof newLimiter>, count: number) => {
     const atMs: number[] = [];
     const calls = Array.from({ length: count }, () =>
-      gate.call(async () => void atMs.push(Date.now()), { signal }),
+      limiter.call(async () => void atMs.push(Date.now()), { signal }),
     );
     return { atMs, all: Promise.all(calls) };
   };
 
   test.each([{ rate: null }, { rate: { calls: 600, windowMs: 60_000, burst: 3 } }])(
-    "holds the next one back until the reset, from the moment on that it is told: $rate",
+    "holds the next one back until the reset, from the moment of the answer on: $rate",
     async ({ rate }) => {
-      const gate = newGate(newStore(), { rate });
+      const limiter = newLimiter(newStore(), { rate });
       const startedAtMs = Date.now();
-      await gate.call(async () => gate.rest(1_500), { signal });
-      const { atMs, all } = callTimes(gate, 3);
+      await limiter.call(async () => limiter.holdOff(1_500), { signal });
+      const { atMs, all } = callTimes(limiter, 3);
       await vi.advanceTimersByTimeAsync(3_000);
       await all;
       expect(atMs).toHaveLength(3);
@@ -212,8 +212,8 @@ describe("an answer that leaves no call", () => {
 
   test("holds other processes back too, at an undiminished pace", async () => {
     const store = newStore();
-    const [a, b] = [newGate(store), newGate(store, {}, "b")];
-    await a.call(async () => a.rest(60_000), { signal });
+    const [a, b] = [newLimiter(store), newLimiter(store, {}, "b")];
+    await a.call(async () => a.holdOff(60_000), { signal });
     await vi.advanceTimersByTimeAsync(100);
     const { seen, all } = startCalls(b, 1);
     await vi.advanceTimersByTimeAsync(1_000);
@@ -224,20 +224,20 @@ describe("an answer that leaves no call", () => {
 
   test("outlasts the probe that it came with", async () => {
     const store = newStore();
-    const gate = newGate(store);
+    const limiter = newLimiter(store);
     const keyless = new RetryableError("provider_key", "no");
-    await gate.call(() => Promise.reject(keyless), { signal }).catch(() => {});
+    await limiter.call(() => Promise.reject(keyless), { signal }).catch(() => {});
     await vi.advanceTimersByTimeAsync(61_000);
-    await gate.call(async () => gate.rest(60_000), { signal });
+    await limiter.call(async () => limiter.holdOff(60_000), { signal });
     await vi.advanceTimersByTimeAsync(100);
     expect(store.state?.pause).toMatchObject({ code: "throttled" });
   });
 });
 
-test("closing tells what is not yet told", async () => {
+test("closing reports what is not reported yet", async () => {
   const store = newStore();
-  const gate = newGate(store);
-  await gate.call(async () => {}, { signal });
-  await gate.close();
+  const limiter = newLimiter(store);
+  await limiter.call(async () => {}, { signal });
+  await limiter.close();
   expect(store.state?.tallies).toEqual([expect.objectContaining({ calls: 1, failures: 0 })]);
 });

@@ -1,7 +1,7 @@
 import type { UpstreamRate, UpstreamState } from "@clipmill/domain";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { exchange, type Grant, type Report, toPace, toSpacing } from "./upstream-exchange.ts";
+import { sync, type Grant, type Report, toPace, toSpacing } from "./upstream-sync.ts";
 import { EMPTY_REPORT } from "./upstream-report.ts";
 
 const RATE: UpstreamRate = { calls: 200, windowMs: 60_000, burst: 3 };
@@ -21,14 +21,14 @@ function newUpstream(rate: UpstreamRate | null = null) {
       { holder = "a", horizonMs = 1_000 }: { holder?: string; horizonMs?: number } = {},
     ): Grant {
       const ask = { holder, want, horizonMs, report: { ...EMPTY_REPORT, ...report } };
-      const done = exchange(state, ask, { rate }, nowMs);
+      const done = sync(state, ask, { rate }, nowMs);
       state = done.state;
       return done.result;
     },
   };
 }
 
-const toTurns = ({ count, firstAtMs, intervalMs }: Grant) =>
+const toReservations = ({ count, firstAtMs, intervalMs }: Grant) =>
   Array.from({ length: count }, (_, i) => firstAtMs + i * intervalMs);
 
 describe("rate", () => {
@@ -54,9 +54,9 @@ describe("rate", () => {
           const { toleranceMs } = toSpacing(rate);
           const calledAt: number[] = [];
           for (const { want, waitMs, late, strained } of steps) {
-            for (const turnAtMs of toTurns(upstream.ask(want, { strained })))
+            for (const reservedAtMs of toReservations(upstream.ask(want, { strained })))
               // As late as the tolerance allows, and never before it was granted.
-              calledAt.push(Math.max(upstream.now(), turnAtMs + late * toleranceMs));
+              calledAt.push(Math.max(upstream.now(), reservedAtMs + late * toleranceMs));
             upstream.wait(waitMs);
           }
           calledAt.sort((a, b) => a - b);
@@ -80,7 +80,7 @@ describe("rate", () => {
     expect(count).toBeLessThanOrEqual(2_000);
   });
 
-  test("turns are granted for the near future only, so that a process that dies takes few with it", () => {
+  test("reservations are granted for the near future only, so that a process that dies takes few with it", () => {
     expect(newUpstream(RATE).ask(100, {}, { horizonMs: 1_000 }).count).toBeLessThanOrEqual(8);
   });
 
@@ -90,7 +90,7 @@ describe("rate", () => {
 });
 
 describe("pace", () => {
-  test("falls by a fifth at a complaint, four times a window, and comes back by a quarter a window", () => {
+  test("falls by a fifth at a pushback, four times a window, and comes back by a quarter a window", () => {
     const upstream = newUpstream(RATE);
     const pace = () => toPace(upstream.state(), RATE.windowMs, upstream.now());
     upstream.ask(0, { strained: true });
@@ -105,7 +105,7 @@ describe("pace", () => {
     expect(pace()).toBe(1);
   });
 
-  test("spaces turns accordingly", () => {
+  test("spaces reservations accordingly", () => {
     const calm = newUpstream(RATE).ask(1).intervalMs;
     expect(newUpstream(RATE).ask(1, { strained: true }).intervalMs).toBeCloseTo(calm / 0.8);
   });
@@ -125,46 +125,46 @@ describe("pace", () => {
 describe("pauses", () => {
   test("a Retry-After holds everybody back until it is over, and a shorter one does not shorten it", () => {
     const upstream = newUpstream(RATE);
-    upstream.ask(0, { complaint: { code: "throttled", retryAfterMs: 30_000 } });
-    upstream.ask(0, { complaint: { code: "throttled", retryAfterMs: 1_000 } }, { holder: "b" });
+    upstream.ask(0, { pushback: { code: "throttled", retryAfterMs: 30_000 } });
+    upstream.ask(0, { pushback: { code: "throttled", retryAfterMs: 1_000 } }, { holder: "b" });
     upstream.wait(29_999);
     expect(upstream.ask(1, {}, { holder: "b" })).toMatchObject({
       count: 0,
       pause: { code: "throttled", untilMs: START + 30_000 },
     });
     upstream.wait(1);
-    expect(upstream.ask(1)).toMatchObject({ count: 1, isProbe: false, news: "resumed" });
+    expect(upstream.ask(1)).toMatchObject({ count: 1, isProbe: false, change: "resumed" });
   });
 
   test("a Retry-After of a year is an hour", () => {
     const upstream = newUpstream();
-    upstream.ask(0, { complaint: { code: "throttled", retryAfterMs: 31_536_000_000 } });
+    upstream.ask(0, { pushback: { code: "throttled", retryAfterMs: 31_536_000_000 } });
     upstream.wait(60 * 60_000);
     expect(upstream.ask(1).count).toBe(1);
   });
 
-  test("an empty balance is news once, lets one probe through after a minute, and doubles when that fails", () => {
+  test("an empty balance is a change once, lets one probe through after a minute, and doubles when that fails", () => {
     const upstream = newUpstream(RATE);
-    const complaint = { code: "provider_balance" as const, retryAfterMs: undefined };
-    expect(upstream.ask(0, { complaint }).news).toBe("provider_balance");
-    expect(upstream.ask(0, { complaint }).news).toBeNull();
+    const pushback = { code: "provider_balance" as const, retryAfterMs: undefined };
+    expect(upstream.ask(0, { pushback }).change).toBe("provider_balance");
+    expect(upstream.ask(0, { pushback }).change).toBeNull();
     upstream.wait(60_000);
     expect(upstream.ask(5)).toMatchObject({ count: 1, isProbe: true });
     expect(upstream.ask(5, {}, { holder: "b" })).toMatchObject({ count: 0 });
-    expect(upstream.ask(0, { complaint, probe: "failed" }).news).toBeNull();
+    expect(upstream.ask(0, { pushback, probe: "failed" }).change).toBeNull();
     upstream.wait(119_999);
     expect(upstream.ask(5).count).toBe(0);
     upstream.wait(1);
     expect(upstream.ask(5)).toMatchObject({ count: 1, isProbe: true });
     expect(upstream.ask(5, { calls: 1, probe: "passed" })).toMatchObject({
       count: 5,
-      news: "resumed",
+      change: "resumed",
     });
   });
 
   test("a probe whose process died is given to another after a minute", () => {
     const upstream = newUpstream();
-    upstream.ask(0, { complaint: { code: "provider_key", retryAfterMs: undefined } });
+    upstream.ask(0, { pushback: { code: "provider_key", retryAfterMs: undefined } });
     upstream.wait(60_000);
     expect(upstream.ask(1, {}, { holder: "dies" }).isProbe).toBe(true);
     upstream.wait(59_999);
@@ -175,8 +175,8 @@ describe("pauses", () => {
 
   test("being throttled does not lift a pause that waits for a person", () => {
     const upstream = newUpstream();
-    upstream.ask(0, { complaint: { code: "provider_key", retryAfterMs: undefined } });
-    upstream.ask(0, { complaint: { code: "throttled", retryAfterMs: 1 } });
+    upstream.ask(0, { pushback: { code: "provider_key", retryAfterMs: undefined } });
+    upstream.ask(0, { pushback: { code: "throttled", retryAfterMs: 1 } });
     upstream.wait(60_000);
     expect(upstream.ask(9)).toMatchObject({ count: 1, isProbe: true });
   });
@@ -186,9 +186,9 @@ describe("breaker", () => {
   test("opens when half of 20 calls in 30 s fail, over all processes", () => {
     const upstream = newUpstream();
     upstream.ask(0, { calls: 10, failures: 5 }, { holder: "a" });
-    expect(upstream.ask(0, { calls: 9, failures: 5 }, { holder: "b" }).news).toBeNull();
+    expect(upstream.ask(0, { calls: 9, failures: 5 }, { holder: "b" }).change).toBeNull();
     expect(upstream.ask(1, { calls: 1 }, { holder: "a" })).toMatchObject({
-      news: "paused",
+      change: "paused",
       count: 0,
       pause: { code: "paused", untilMs: START + 30_000 },
     });
@@ -198,7 +198,7 @@ describe("breaker", () => {
     ["fewer than 20 calls", 19, 19],
     ["fewer failures than half", 100, 49],
   ])("stays closed with %s", (_what, calls, failures) => {
-    expect(newUpstream().ask(1, { calls, failures })).toMatchObject({ count: 1, news: null });
+    expect(newUpstream().ask(1, { calls, failures })).toMatchObject({ count: 1, change: null });
   });
 
   test("forgets what is older than 30 s", () => {
@@ -215,7 +215,7 @@ describe("breaker", () => {
     expect(upstream.ask(3)).toMatchObject({ count: 1, isProbe: true });
     expect(upstream.ask(3, { calls: 1, probe: "passed" })).toMatchObject({
       count: 3,
-      news: "resumed",
+      change: "resumed",
     });
     expect(upstream.ask(3, { calls: 10, failures: 10 }).count).toBe(3);
   });

@@ -1,6 +1,6 @@
 import type { PauseCode, UpstreamPause, UpstreamPolicy, UpstreamState } from "@clipmill/domain";
 
-/** What a process tells about its calls since the last exchange, and how many turns it wants. */
+/** What a process reports about its calls since the last sync, and how many reservations it wants. */
 export interface Report {
   calls: number;
   /** Calls that the upstream left unanswered or broke. */
@@ -8,24 +8,24 @@ export interface Report {
   /** The upstream was too slow for a call, or asked to slow down. */
   strained: boolean;
   /** The worst that the upstream said of us; null: nothing. */
-  complaint: { code: Exclude<PauseCode, "paused">; retryAfterMs: number | undefined } | null;
+  pushback: { code: Exclude<PauseCode, "paused">; retryAfterMs: number | undefined } | null;
   /** How the probe ended, where this process had it. */
   probe: "passed" | "failed" | "void" | null;
 }
 
 export interface Grant {
-  /** Turns from `firstAtMs` on (database clock), `intervalMs` apart. Fewer than wanted: the rest is for later. */
+  /** Reservations from `firstAtMs` on (database clock), `intervalMs` apart. Fewer than wanted: the rest is for later. */
   count: number;
   firstAtMs: number;
   intervalMs: number;
   /** Only where the upstream is paused and `count` is 0. */
   pause: { code: PauseCode; untilMs: number } | null;
-  /** The one turn of `count` is the probe that decides whether the pause ends. */
+  /** The one reservation of `count` is the probe that decides whether the pause ends. */
   isProbe: boolean;
   /** Processes that use this upstream now; a share is one part of that many. */
   holderCount: number;
-  /** What this exchange changed for everybody. */
-  news: PauseCode | "resumed" | null;
+  /** What this sync changed for everybody. */
+  change: PauseCode | "resumed" | null;
 }
 
 const HOLDER_GONE_MS = 15_000;
@@ -48,7 +48,7 @@ const PROBE_MS = 60_000;
 const PROBE_POLL_MS = 1_000;
 
 /**
- * After a complaint the pace falls to four fifths, at most once in a quarter of a window; it comes back by a quarter of
+ * After a pushback the pace falls to four fifths, at most once in a quarter of a window; it comes back by a quarter of
  * the full rate a window. One stray 429 costs 8 % of one window's calls; one that lasts brings the pace below a third.
  */
 const PACE_DECREASE = 0.8;
@@ -61,7 +61,7 @@ const DEFAULT_WINDOW_MS = 60_000;
  * All arithmetic of rate, pause and breaker: pure, so that it runs inside a compare and swap, and on a local copy of
  * the state while Postgres is away.
  */
-export function exchange(
+export function sync(
   before: UpstreamState | null,
   ask: { holder: string; want: number; report: Report; horizonMs: number },
   policy: Pick<UpstreamPolicy, "rate">,
@@ -76,18 +76,18 @@ export function exchange(
   if (report.strained) slowDown(state, windowMs, nowMs);
   const codeBefore = state.pause?.code;
   settleProbe(state, report, nowMs);
-  if (report.complaint !== null) complain(state, report.complaint, nowMs);
+  if (report.pushback !== null) pushBack(state, report.pushback, nowMs);
   breakIfFailing(state, nowMs);
   if (state.pause?.code === "throttled" && state.pause.untilMs <= nowMs) state.pause = null;
-  const news = state.pause?.code === codeBefore ? null : (state.pause?.code ?? "resumed");
+  const change = state.pause?.code === codeBefore ? null : (state.pause?.code ?? "resumed");
   const holderCount = Object.keys(state.holders).length;
-  const turns = takeTurns(state, ask, policy, nowMs);
-  return { state, result: { ...turns, holderCount, news } };
+  const reservations = reserve(state, ask, policy, nowMs);
+  return { state, result: { ...reservations, holderCount, change } };
 }
 
 function newState(nowMs: number): UpstreamState {
   return {
-    nextTurnAtMs: nowMs,
+    nextReservationAtMs: nowMs,
     pace: 1,
     paceAtMs: nowMs,
     pause: null,
@@ -121,7 +121,7 @@ export function toPace(state: UpstreamState, windowMs: number, nowMs: number): n
   return Math.min(1, state.pace + gained);
 }
 
-/** Multiplicative decrease: a burst of complaints is one message. */
+/** Multiplicative decrease: a burst of pushbacks is one message. */
 function slowDown(state: UpstreamState, windowMs: number, nowMs: number): void {
   const isRecent = nowMs - state.paceAtMs < windowMs / PACE_DECREASES_PER_WINDOW;
   if (state.pace < 1 && isRecent) return;
@@ -149,9 +149,9 @@ function toPauseMs({ code, failedProbes }: Pick<UpstreamPause, "code" | "failedP
 }
 
 /** A pause only ever gets longer, and one that needs a probe is not replaced by one that ends by itself. */
-function complain(
+function pushBack(
   state: UpstreamState,
-  { code, retryAfterMs }: NonNullable<Report["complaint"]>,
+  { code, retryAfterMs }: NonNullable<Report["pushback"]>,
   nowMs: number,
 ): void {
   const { pause } = state;
@@ -181,12 +181,12 @@ function breakIfFailing(state: UpstreamState, nowMs: number): void {
   state.tallies = [];
 }
 
-function takeTurns(
+function reserve(
   state: UpstreamState,
   { want, horizonMs }: { want: number; horizonMs: number },
   { rate }: Pick<UpstreamPolicy, "rate">,
   nowMs: number,
-): Omit<Grant, "holderCount" | "news"> {
+): Omit<Grant, "holderCount" | "change"> {
   const none = { count: 0, firstAtMs: nowMs, intervalMs: 0, pause: null, isProbe: false };
   const { pause } = state;
   if (pause !== null) {
@@ -202,16 +202,16 @@ function takeTurns(
   }
   if (rate === null) return { ...none, count: want };
   const { intervalMs, toleranceMs } = toSpacing(rate, toPace(state, rate.windowMs, nowMs));
-  // An upstream that rested owes at most the tolerance: turns older than that are lost for everybody.
-  const firstAtMs = Math.max(state.nextTurnAtMs, nowMs - toleranceMs);
+  // An upstream that rested owes at most the tolerance: reservations older than that are lost for everybody.
+  const firstAtMs = Math.max(state.nextReservationAtMs, nowMs - toleranceMs);
   const room = Math.floor((nowMs + horizonMs - firstAtMs) / intervalMs) + 1;
   const count = Math.max(0, Math.min(want, room));
-  state.nextTurnAtMs = firstAtMs + count * intervalMs;
+  state.nextReservationAtMs = firstAtMs + count * intervalMs;
   return { ...none, count, firstAtMs, intervalMs };
 }
 
 /**
- * Turns are `intervalMs` apart, and one may be used up to `toleranceMs` late. All calls of any window then hold turns of
+ * Reservations are `intervalMs` apart, and one may be used up to `toleranceMs` late. All calls of any window then hold reservations of
  * that window and the tolerance before it: at most `calls`.
  */
 export function toSpacing(
