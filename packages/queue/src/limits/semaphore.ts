@@ -1,11 +1,11 @@
-/** Lets so many through at once; first come, first served. */
+/** Lets a limited number of calls run at once; first come, first served. */
 export interface Semaphore {
-  /** Resolves false when there was none within `timeoutMs` or before the abort. Whoever got one gives it back. */
+  /** Resolves true when there is room, and then `release` must follow; false after `timeoutMs` or at the abort. */
   acquire(timeoutMs: number, signal: AbortSignal): Promise<boolean>;
   release(): void;
 }
 
-/** `limit` is asked each time, so that it may change while calls wait. */
+/** `limit` is read at each acquire and release, so it may change while calls wait. */
 export function createSemaphore(limit: () => number): Semaphore {
   const waiting = new Set<() => void>();
   let usedCount = 0;
@@ -22,11 +22,11 @@ export function createSemaphore(limit: () => number): Semaphore {
   return {
     acquire(timeoutMs, signal) {
       const { promise, resolve } = Promise.withResolvers<boolean>();
-      const end = (got: boolean) => {
+      const end = (isAcquired: boolean) => {
         clearTimeout(timer);
         signal.removeEventListener("abort", giveUp);
         waiting.delete(start);
-        resolve(got);
+        resolve(isAcquired);
       };
       const start = () => end(true);
       const giveUp = () => end(false);

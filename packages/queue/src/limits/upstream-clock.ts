@@ -1,17 +1,17 @@
 /** Reservations are moments of the database's clock; this converts them to the process's own. */
 export interface UpstreamClock {
-  /** A sync that took from `sentAtMs` to `receivedAtMs` here read `databaseMs` there. */
+  /** A round trip from `sentAtMs` to `receivedAtMs` (both of this process's clock) read `databaseMs` on the other end. */
   sample(sentAtMs: number, receivedAtMs: number, databaseMs: number): void;
   toDatabaseMs(localMs: number): number;
   toLocalMs(databaseMs: number): number;
 }
 
-/** Clocks drift by some milliseconds a minute, so a good sample is believed for that long. */
+/** Clocks drift apart by some milliseconds a minute, so after a minute a better sample is no longer waited for. */
 const SAMPLE_FOR_MS = 60_000;
 
 /**
- * The sample with the shortest round trip counts: taking each one's own would move every block of reservations by the delay
- * of its own round trip, and bunch calls of different processes.
+ * Uses the sample with the shortest round trip. If each sync used its own, its delay would shift the reservations that it
+ * granted, and calls of different processes would come in bunches.
  */
 export function createUpstreamClock(): UpstreamClock {
   let best = { offsetMs: 0, roundTripMs: Number.POSITIVE_INFINITY, atMs: 0 };

@@ -11,7 +11,7 @@ export interface UpstreamsDeps {
   random?: () => number;
 }
 
-/** The limiters of this process. */
+/** The limiters of this process, one for each upstream that has a policy. */
 export function createUpstreams({
   policies,
   store,

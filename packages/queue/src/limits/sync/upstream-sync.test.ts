@@ -1,8 +1,9 @@
 import type { UpstreamRate, UpstreamState } from "@clipmill/domain";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { sync, type Grant, type Report, toPace, toSpacing } from "./upstream-sync.ts";
-import { EMPTY_REPORT } from "./upstream-report.ts";
+import { toPace, toSpacing } from "./pace.ts";
+import { EMPTY_REPORT, type Report } from "./upstream-report.ts";
+import { type Grant, sync } from "./upstream-sync.ts";
 
 const RATE: UpstreamRate = { calls: 200, windowMs: 60_000, burst: 3 };
 const START = 1_000_000;
@@ -20,8 +21,8 @@ function newUpstream(rate: UpstreamRate | null = null) {
       report: Partial<Report> = {},
       { holder = "a", horizonMs = 1_000 }: { holder?: string; horizonMs?: number } = {},
     ): Grant {
-      const ask = { holder, want, horizonMs, report: { ...EMPTY_REPORT, ...report } };
-      const done = sync(state, ask, { rate }, nowMs);
+      const request = { holder, want, horizonMs, report: { ...EMPTY_REPORT, ...report } };
+      const done = sync(state, request, { rate }, nowMs);
       state = done.state;
       return done.result;
     },
@@ -143,7 +144,7 @@ describe("pauses", () => {
     expect(upstream.ask(1).count).toBe(1);
   });
 
-  test("an empty balance is a change once, lets one probe through after a minute, and doubles when that fails", () => {
+  test("an empty balance pauses once, lets one probe through after a minute, and doubles when that fails", () => {
     const upstream = newUpstream(RATE);
     const pushback = { code: "provider_balance" as const, retryAfterMs: undefined };
     expect(upstream.ask(0, { pushback }).change).toBe("provider_balance");

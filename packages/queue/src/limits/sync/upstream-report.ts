@@ -1,5 +1,23 @@
-import { ClipmillError } from "@clipmill/domain";
-import type { Report } from "./upstream-sync.ts";
+import { ClipmillError, type PauseCode } from "@clipmill/domain";
+
+/** "Slow down", or "your key or balance is not good": what an upstream said against further calls. */
+export interface Pushback {
+  code: Exclude<PauseCode, "paused">;
+  retryAfterMs: number | undefined;
+}
+
+/** What a process reports about the calls that ended since its last sync. */
+export interface Report {
+  calls: number;
+  /** Calls that the upstream left unanswered or broke off. */
+  failures: number;
+  /** The upstream was too slow for a call, or asked to slow down. */
+  strained: boolean;
+  /** The worst of several; null: none. */
+  pushback: Pushback | null;
+  /** How this process's probe ended; `void` says nothing of the upstream. Null: it had none. */
+  probe: "passed" | "failed" | "void" | null;
+}
 
 export const EMPTY_REPORT: Report = {
   calls: 0,
@@ -9,13 +27,13 @@ export const EMPTY_REPORT: Report = {
   probe: null,
 };
 
-/** What a finished call says about its upstream; `undefined` is a success. */
+/** What a call that ended says about its upstream; an `error` of `undefined` is a success. */
 export function toReport(error: unknown, signal: AbortSignal): Report {
   const answered: Report = { ...EMPTY_REPORT, calls: 1, probe: "passed" };
   const failed: Report = { ...answered, failures: 1, probe: "failed" };
   if (error === undefined) return answered;
   if (signal.aborted) {
-    // The stage's own limit ran out while the upstream was at work; at a shutdown nobody knows.
+    // A stage that ran out of time waited for the upstream, which counts against it; a shutdown says nothing of it.
     const isTimeout =
       signal.reason instanceof DOMException && signal.reason.name === "TimeoutError";
     return isTimeout ? { ...failed, strained: true } : { ...EMPTY_REPORT, probe: "void" };
@@ -36,12 +54,12 @@ export function toReport(error: unknown, signal: AbortSignal): Report {
         strained: code === "timeout" || error.details["transport"] === "timeout",
       };
     default:
-      // Whatever else is wrong is wrong with this post or with us: the upstream answered.
+      // Any other error is about this post or about us: the upstream did answer.
       return answered;
   }
 }
 
-/** Two reports as one; of two pushbacks the one about the account goes first, then the longer wait. */
+/** The sum of two reports. Of their pushbacks one about the account wins, then the one with the longer wait. */
 export function addReports(a: Report, b: Report): Report {
   return {
     calls: a.calls + b.calls,
@@ -52,7 +70,7 @@ export function addReports(a: Report, b: Report): Report {
   };
 }
 
-function toWorse(a: Report["pushback"], b: Report["pushback"]): Report["pushback"] {
+function toWorse(a: Pushback | null, b: Pushback | null): Pushback | null {
   if (a === null || b === null) return a ?? b;
   if ((a.code === "throttled") !== (b.code === "throttled")) return a.code === "throttled" ? b : a;
   return (a.retryAfterMs ?? 0) > (b.retryAfterMs ?? 0) ? a : b;

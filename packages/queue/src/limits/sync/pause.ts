@@ -1,0 +1,73 @@
+import type { UpstreamPause, UpstreamState } from "@clipmill/domain";
+import type { Pushback, Report } from "./upstream-report.ts";
+
+/** The first pause; each failed probe doubles the next. Keys and balances are fixed by people, so those are probed less often. */
+const BREAKER_PAUSE_MS = { first: 30_000, max: 5 * 60_000 };
+const PROVIDER_PAUSE_MS = { first: 60_000, max: 15 * 60_000 };
+/** For a 429 that names no wait: short, because the pace falls too. */
+const THROTTLED_PAUSE_MS = 1_000;
+/** A Retry-After above this is a bug of the upstream or an attack. */
+const THROTTLED_PAUSE_MAX_MS = 60 * 60_000;
+/** If the process with the probe says nothing for this long, it died, and another may probe. */
+const PROBE_MS = 60_000;
+/** While one process probes, the others ask again after this. */
+const PROBE_POLL_MS = 1_000;
+
+export function toPauseMs({
+  code,
+  failedProbes,
+}: Pick<UpstreamPause, "code" | "failedProbes">): number {
+  const { first, max } = code === "paused" ? BREAKER_PAUSE_MS : PROVIDER_PAUSE_MS;
+  return Math.min(max, first * 2 ** failedProbes);
+}
+
+/** A probe that succeeds ends the pause for everybody, and the breaker counts from zero; one that fails doubles it. */
+export function settleProbe(state: UpstreamState, probe: Report["probe"], nowMs: number): void {
+  const { pause } = state;
+  if (probe === null || pause === null) return;
+  pause.probeUntilMs = null;
+  if (probe === "passed") {
+    state.pause = null;
+    state.tallies = [];
+  } else if (probe === "failed") {
+    pause.failedProbes++;
+    pause.untilMs = nowMs + toPauseMs(pause);
+  }
+}
+
+/** A pause only ever gets longer, and one that needs a probe is not replaced by one that ends by itself. */
+export function pauseAfter(
+  state: UpstreamState,
+  { code, retryAfterMs }: Pushback,
+  nowMs: number,
+): void {
+  const { pause } = state;
+  const forMs =
+    code === "throttled"
+      ? Math.min(retryAfterMs ?? THROTTLED_PAUSE_MS, THROTTLED_PAUSE_MAX_MS)
+      : Math.max(retryAfterMs ?? 0, toPauseMs({ code, failedProbes: pause?.failedProbes ?? 0 }));
+  const untilMs = Math.max(pause?.untilMs ?? 0, nowMs + forMs);
+  state.pause =
+    pause === null
+      ? { code, untilMs, failedProbes: 0, probeUntilMs: null }
+      : { ...pause, untilMs, code: code === "throttled" ? pause.code : code };
+}
+
+/** A pause for throttling ends with its time; every other one needs a probe. */
+export function endThrottling(state: UpstreamState, nowMs: number): void {
+  if (state.pause?.code === "throttled" && state.pause.untilMs <= nowMs) state.pause = null;
+}
+
+/** The pause's time is over and nobody probes, so the next caller may. */
+export function isProbeDue({ untilMs, probeUntilMs }: UpstreamPause, nowMs: number): boolean {
+  return untilMs <= nowMs && (probeUntilMs === null || probeUntilMs <= nowMs);
+}
+
+/** When to ask again: at the end of the pause, and while another process probes, soon. */
+export function toRetryAtMs({ untilMs, probeUntilMs }: UpstreamPause, nowMs: number): number {
+  return Math.max(untilMs, probeUntilMs === null ? 0 : nowMs + PROBE_POLL_MS);
+}
+
+export function startProbe(pause: UpstreamPause, nowMs: number): void {
+  pause.probeUntilMs = nowMs + PROBE_MS;
+}
