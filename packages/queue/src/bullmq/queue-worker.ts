@@ -19,7 +19,7 @@ export interface QueueWorker {
 export function createQueueWorker(options: {
   backend: QueueBackend;
   queue: QueueName;
-  /** Shared with jobs that the runner carries on. */
+  /** Shared with jobs that start eagerly. */
   slots: Slots;
   runner: Pick<Runner, "run">;
   log: Log;
@@ -33,7 +33,7 @@ export function createQueueWorker(options: {
 
   async function process(job: Job<Hint, string, string>): Promise<string> {
     lastTakenAt = Date.now();
-    // In BullMQ's order, also where a carried job has the slot.
+    // In BullMQ's order, also while a job that started eagerly has the slot.
     await slots.take(job.opts.priority);
     const { kind, code } = await runner
       .run({ id: job.data.id, epoch: job.data.epoch })

@@ -1,32 +1,75 @@
-import type { ClaimedJob, JobRef, WorkStore } from "@clipmill/domain";
+import type { ClaimedJob, JobRef, Log, WorkStore } from "@clipmill/domain";
 import { createGroupCommit } from "../group-commit.ts";
+import { sleep } from "../sleep.ts";
+import { createErrorLog } from "../throttled-log.ts";
 
-/** Claims jobs in batches; null where the hint is stale. */
+/** Claims the jobs of hints, many in one statement. */
 export interface Claims {
+  /**
+   * Null where the hint is stale. Also null, and the job is ready again, where Postgres stayed away for a whole lease or
+   * this process stops.
+   */
   claim(ref: JobRef): Promise<ClaimedJob | null>;
-  /** Resolves when nothing is under way. */
+  /** Claims nothing more. */
+  stop(): void;
+  /** Resolves when no claim is under way. */
   idle(): Promise<void>;
 }
 
+type Work = Pick<WorkStore, "claim" | "return">;
+
+const RETRY_MS = 500;
+const NEVER = new AbortController().signal;
+
 export function createClaims(options: {
-  work: Pick<WorkStore, "claim">;
+  work: Work;
   workerId: string;
+  leaseMs: number;
   batchMax: number;
+  log: Log;
 }): Claims {
-  const { work, workerId, batchMax } = options;
+  const { work, workerId, leaseMs, batchMax } = options;
+  const report = createErrorLog(options.log, "job not claimed yet");
   const batches = createGroupCommit<JobRef, ClaimedJob | null>({
     maxItems: batchMax,
-    async flush(refs) {
-      const claimed = new Map((await work.claim(refs, workerId)).map((job) => [toKey(job), job]));
-      // One hint a job: a stale hint, or the same one delivered twice, may stand in one batch with the right one.
-      return refs.map((ref) => {
-        const job = claimed.get(toKey(ref)) ?? null;
-        claimed.delete(toKey(ref));
-        return job;
-      });
-    },
+    flush: (refs) => claimBatch(work, workerId, refs),
   });
-  return { claim: batches.add, idle: batches.idle };
+  let isStopping = false;
+  return {
+    async claim(ref) {
+      // Without retries a restart of the database would cost all hints of the window.
+      for (const until = Date.now() + leaseMs; !isStopping && Date.now() < until;) {
+        try {
+          return await batches.add(ref);
+        } catch (error) {
+          report(error);
+          await sleep(RETRY_MS, NEVER);
+        }
+      }
+      // If it stayed queued, nobody would take it before its hint's time is over.
+      await work.return([ref]).catch(report);
+      return null;
+    },
+    stop() {
+      isStopping = true;
+    },
+    idle: batches.idle,
+  };
+}
+
+/** In the order of `refs`; null for a stale hint. */
+async function claimBatch(
+  work: Work,
+  workerId: string,
+  refs: readonly JobRef[],
+): Promise<(ClaimedJob | null)[]> {
+  const claimed = new Map((await work.claim(refs, workerId)).map((job) => [toKey(job), job]));
+  // Each job goes to one hint only: a batch may hold the same hint twice, delivered twice.
+  return refs.map((ref) => {
+    const job = claimed.get(toKey(ref)) ?? null;
+    claimed.delete(toKey(ref));
+    return job;
+  });
 }
 
 function toKey({ id, epoch }: JobRef): string {

@@ -1,35 +1,41 @@
+/** `shared`: together with others that share. `exclusive`: alone. */
+export type LockMode = "shared" | "exclusive";
+
 /**
- * Lets ordinary jobs run side by side and a solo job alone in its process, so that a crash can be laid at the right
- * door. First come, first served: a waiting solo job holds back what comes after it.
+ * A shared/exclusive lock over the jobs of this process. A job that runs exclusively is alone, so if the process crashes,
+ * it was that job. First come, first served: a waiting exclusive job holds back whatever comes after it.
  */
-export interface SoloGate {
-  enter(alone: boolean): Promise<() => void>;
+export interface Exclusion {
+  /** Resolves, when the lock is held, with what gives it up. */
+  enter(mode: LockMode): Promise<() => void>;
 }
 
-export function createSoloGate(): SoloGate {
-  const waiting: { alone: boolean; start: () => void }[] = [];
-  let runningCount = 0;
-  let runsAlone = false;
+export function createExclusion(): Exclusion {
+  const waiting: { mode: LockMode; start: () => void }[] = [];
+  let holderCount = 0;
+  let isExclusive = false;
 
   function admit(): void {
     for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
-      if (runsAlone || (next.alone && runningCount > 0)) return;
+      const wantsAlone = next.mode === "exclusive";
+      if (isExclusive || (wantsAlone && holderCount > 0)) return;
       waiting.shift();
-      runningCount++;
-      runsAlone = next.alone;
+      holderCount++;
+      isExclusive = wantsAlone;
       next.start();
     }
   }
 
+  function leave(): void {
+    holderCount--;
+    isExclusive = false;
+    admit();
+  }
+
   return {
-    enter(alone) {
+    enter(mode) {
       const { promise, resolve } = Promise.withResolvers<() => void>();
-      const leave = () => {
-        runningCount--;
-        runsAlone = false;
-        admit();
-      };
-      waiting.push({ alone, start: () => resolve(leave) });
+      waiting.push({ mode, start: () => resolve(leave) });
       admit();
       return promise;
     },

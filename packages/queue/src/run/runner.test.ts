@@ -115,14 +115,14 @@ test("a job that runs alone waits until the outcome of the one before is stored"
       return { fenced: [], enqueued: [], started: [] };
     },
   });
-  // Its slot is free at once, but a crash of the second job must not be laid at its door.
+  // Its slot is free at once, but a crash of the second job must not count against the first, too.
   await runner.run({ id: 1, epoch: 1 });
   const second = runner.run({ id: 2, epoch: 1 });
   await new Promise((resolve) => setTimeout(resolve, 20));
   expect({ started, begun }).toEqual({ started: ["1"], begun: [1] });
   storing.resolve();
   await second;
-  // One that is no longer ours when its turn comes does not run.
+  // A job that is no longer ours when it may start does not run.
   expect(await runner.run({ id: 3, epoch: 1 })).toMatchObject({ kind: "released" });
   expect({ started, begun }).toEqual({ started: ["1", "2"], begun: [1, 2, 3] });
   await runner.close();
@@ -223,24 +223,24 @@ test("a hint outlives a database that is away for a moment", async () => {
   await runner.close();
 });
 
-test("a lease is kept until the outcome is stored, and not a moment longer", async () => {
-  const kept: number[][] = [];
+test("a lease is extended until the outcome is stored, and not a moment longer", async () => {
+  const extended: number[][] = [];
   const storing = Promise.withResolvers<void>();
   const runner = createToyRunner(TOY, {
     claim: (refs) => Promise.resolve(refs.map(toClaimed)),
-    extendSettling: (refs) => Promise.resolve(void kept.push(refs.map(({ id }) => id))),
+    extendSettling: (refs) => Promise.resolve(void extended.push(refs.map(({ id }) => id))),
     settle: async () => {
       await storing.promise;
       return { fenced: [], enqueued: [], started: [] };
     },
   });
   await runner.run({ id: 1, epoch: 1 });
-  await vi.waitFor(() => expect(kept).toContainEqual([1]));
+  await vi.waitFor(() => expect(extended).toContainEqual([1]));
   storing.resolve();
   await vi.waitFor(() => expect(runner.count()).toBe(0));
-  kept.length = 0;
+  extended.length = 0;
   await new Promise((resolve) => setTimeout(resolve, 500));
-  expect(kept).toEqual([]);
+  expect(extended).toEqual([]);
   await runner.close();
 });
 
@@ -253,5 +253,52 @@ test("a hint that is taken while the worker stops goes back at once", async () =
   runner.releaseAll();
   expect(await runner.run({ id: 1, epoch: 1 })).toEqual({ kind: "stale", code: null });
   expect(returned).toEqual([{ id: 1, epoch: 1 }]);
+  await runner.close();
+});
+
+test("next steps that started with a batch run once each, and give their slots back", async () => {
+  const ran: string[] = [];
+  const shape = { attempts: 1, timeoutMs: 1_000 };
+  const toStage = (name: string, queue: "io" | "gpu"): RunnableStage => ({
+    ...shape,
+    name,
+    queue,
+    run: (input) => {
+      ran.push(`${name} ${String(input)}`);
+      return Promise.resolve({ output: {} });
+    },
+  });
+  const toJob = (id: number, stage: string): ClaimedJob => ({
+    ...toClaimed({ id, epoch: 1 }),
+    stage,
+    input: id,
+  });
+  const slots = createSlots(4);
+  const runner = createToyRunner(
+    [toStage("fetch", "io"), toStage("hear", "gpu")],
+    {
+      claim: (refs) => Promise.resolve(refs.map(({ id }) => toJob(id, id > 9 ? "hear" : "fetch"))),
+      settle: (outcomes, eagerStart) =>
+        Promise.resolve({
+          fenced: [],
+          enqueued: [],
+          started: outcomes
+            .slice(0, eagerStart?.slots.gpu ?? 0)
+            .map(({ id }) => toJob(id * 100, "hear")),
+        }),
+    },
+    {
+      slots: new Map([["gpu" as const, slots]]),
+      next: (stage) => (stage === "fetch" ? ["hear"] : []),
+    },
+  );
+  const hint = (id: number) => runner.run({ id, epoch: 1 });
+  await hint(10);
+  await vi.waitFor(() => expect(runner.count()).toBe(0));
+  await Promise.all([1, 2].map(hint));
+  await vi.waitFor(() => expect(ran).toHaveLength(5));
+  await runner.drain();
+  expect(ran).toEqual(["hear 10", "fetch 1", "fetch 2", "hear 100", "hear 200"]);
+  expect(slots.takeEager(4)).toBe(3);
   await runner.close();
 });

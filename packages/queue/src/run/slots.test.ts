@@ -39,7 +39,7 @@ test("an urgent hint is served before those that came earlier", async () => {
   expect(started).toEqual(["running", "ahead", "interactive", "backfill", "standard"]);
 });
 
-test("jobs are carried on in slots that are free, and never in the last one", () => {
+test("eager starts take slots that are free, and never the last one", () => {
   const slots = createSlots(4);
   expect(slots.takeEager(10)).toBe(3);
   expect(slots.takeEager(10)).toBe(0);
@@ -48,7 +48,7 @@ test("jobs are carried on in slots that are free, and never in the last one", ()
   expect(createSlots(1).takeEager(1)).toBe(0);
 });
 
-test("what is expected is kept from hints as it comes free, and given up when it is not", async () => {
+test("slots of expected eager starts are kept from hints as they come free, and given up when nothing is expected", async () => {
   const { slots, started, ask, settle } = createQueueOf(3);
   for (const name of ["a", "b", "c", "d", "e"]) ask(name);
   slots.expectEager(2);
@@ -57,7 +57,7 @@ test("what is expected is kept from hints as it comes free, and given up when it
   await settle();
   expect(started).toEqual(["a", "b", "c"]);
   expect(slots.takeEager(1)).toBe(1);
-  // One is kept, one is carried; the third goes to a hint again.
+  // One slot is kept and one has an eager start; the third goes to a hint again.
   slots.leave();
   await settle();
   expect(started).toEqual(["a", "b", "c", "d"]);
@@ -66,7 +66,7 @@ test("what is expected is kept from hints as it comes free, and given up when it
   expect(started).toEqual(["a", "b", "c", "d", "e"]);
 });
 
-test("a hint gets the slot that a carried job has left", async () => {
+test("a hint gets the slot that an eager start has left", async () => {
   const { slots, started, ask, settle } = createQueueOf(2);
   ask("a");
   await settle();

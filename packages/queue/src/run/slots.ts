@@ -1,21 +1,22 @@
 /**
- * The slots of one queue in this process. A job comes by a hint, or it is carried on: claimed with the end of the step
- * before it. One slot is always for hints. Should that not be enough for them, their window fills, work waits in
- * Postgres, and while it does nothing of this queue is carried on.
+ * The slots of one queue in this process. A job gets one by its hint, or it starts eagerly: claimed in the transaction that
+ * ended the step before it. The last slot is always for hints. If one is too few for them, the dispatcher's window fills and
+ * work waits in Postgres, and while it does, nothing of this queue starts eagerly.
  */
 export interface Slots {
   readonly size: number;
-  /** For a job that comes by a hint: lower ranks first, then first come, first served. Default rank 0. */
+  /** For the job of a hint. Lower ranks go first, then first come, first served. Default rank 0. */
   take(rank?: number): Promise<void>;
   leave(): void;
-  /** For jobs to be carried on: as many as there are at once, `max` at most and never all. */
+  /** For eager starts: how many of `max` slots were free; never all. */
   takeEager(max: number): number;
-  /** Gives slots back that jobs were carried on in, or were meant to be. */
+  /** Gives back slots of eager starts, used or not. */
   leaveEager(count: number): void;
-  /** So many more, or fewer, will be carried on soon: as many are kept from hints as they come free. */
+  /** So many more (or fewer) eager starts are expected soon: as many slots are kept from hints as they come free. */
   expectEager(count: number): void;
-  /** Whether slots are kept for what is expected. Default true. Where nothing came of it they would stand idle while hints wait. */
+  /** Whether slots are kept for expected eager starts, default true. Where none comes of it, they stand idle while hints wait. */
   keepExpected(isWorthIt: boolean): void;
+  /** No slot is free for a hint. */
   isFull(): boolean;
 }
 
@@ -23,14 +24,15 @@ export function createSlots(size: number): Slots {
   const eagerMax = size - 1;
   const waiting: { rank: number; start(): void }[] = [];
   let free = size;
-  let carried = 0;
-  /** Free, but kept from hints. */
+  let eager = 0;
+  /** Idle, but kept from hints for eager starts. */
   let kept = 0;
   let expected = 0;
   let keepsExpected = true;
 
+  /** Keeps idle slots for expected eager starts, as many as are wanted, and gives the others to waiting hints. */
   function share(): void {
-    const wanted = keepsExpected ? Math.max(0, Math.min(expected, eagerMax) - carried) : 0;
+    const wanted = keepsExpected ? Math.max(0, Math.min(expected, eagerMax) - eager) : 0;
     const surplus = Math.max(0, kept - wanted);
     kept -= surplus;
     free += surplus;
@@ -56,15 +58,15 @@ export function createSlots(size: number): Slots {
       share();
     },
     takeEager(max) {
-      const count = Math.min(max, free + kept, eagerMax - carried);
+      const count = Math.min(max, free + kept, eagerMax - eager);
       const fromKept = Math.min(kept, count);
       kept -= fromKept;
       free -= count - fromKept;
-      carried += count;
+      eager += count;
       return count;
     },
     leaveEager(count) {
-      carried -= count;
+      eager -= count;
       free += count;
       share();
     },
