@@ -1,10 +1,10 @@
 /**
- * Gathers calls of many jobs into one statement. While a flush is under way new items wait; when it ends they go
- * together. A lone item goes at once, so that a quiet system pays no delay and a busy one no fsync per item.
+ * Puts items of many jobs into one statement, because a commit costs an fsync however few rows it carries. An item that
+ * comes alone is flushed at once, so a quiet system has no delay; items that come during a flush go together in the next.
  */
 export interface GroupCommit<In, Out> {
   add(item: In): Promise<Out>;
-  /** Resolves when nothing is under way. */
+  /** Resolves when no flush is under way. */
   idle(): Promise<void>;
 }
 
@@ -17,9 +17,9 @@ interface Waiting<In, Out> {
 export function createGroupCommit<In, Out>(options: {
   /** One result per item, in order. */
   flush(items: In[]): Promise<Out[]>;
-  /** A bigger batch holds its locks longer and gains little. */
+  /** Most items of one flush. A bigger batch holds its locks longer and gains little. */
   maxItems: number;
-  /** Flushes under way at once, default 1. Another one starts only with a whole batch: two halves cost more than one. */
+  /** Most flushes at once, default 1. A further one starts only with a whole batch: two half batches cost more than one. */
   maxFlushes?: number;
 }): GroupCommit<In, Out> {
   const { flush, maxItems, maxFlushes = 1 } = options;
@@ -27,6 +27,7 @@ export function createGroupCommit<In, Out>(options: {
   const drains = new Set<Promise<void>>();
   let runningCount = 0;
 
+  /** Whether to flush what waits, while `others` flushes are under way. */
   const isWorthAFlush = (others: number) =>
     others === 0 ? waiting.length > 0 : others < maxFlushes && waiting.length >= maxItems;
 
@@ -36,7 +37,7 @@ export function createGroupCommit<In, Out>(options: {
       waiting = waiting.slice(maxItems);
       await flushBatch(batch);
     }
-    // At once: what is added from now on must find that nobody will take it.
+    // In the same tick as the last check: an item that is added after it must start a drain of its own.
     runningCount--;
   }
 
@@ -57,7 +58,7 @@ export function createGroupCommit<In, Out>(options: {
         else reject(new Error("a batch returned fewer results than it had items"));
       });
     } catch (error) {
-      // Only an item's own data can be mended by leaving it out; a dead server fails every part alike.
+      // A halved batch helps only where the data of one item is at fault; a server that is down fails every half.
       if (batch.length === 1 || !isDataError(error)) {
         for (const { reject } of batch) reject(error);
         return;

@@ -1,11 +1,6 @@
-export {
-  createQueueBackend,
-  type Hint,
-  type HintQueue,
-  migrateQueueSchema,
-  type QueueBackend,
-  type QueueBackendOptions,
-} from "./bullmq/backend.ts";
+export type { Hint, HintQueue, QueueBackend } from "./bullmq/backend.ts";
+export { createQueueBackend, type QueueBackendOptions } from "./bullmq/queue-backend.ts";
+export { migrateQueueSchema } from "./bullmq/postgres-backend.ts";
 export { checkRedis, type RedisProblem } from "./bullmq/check-redis.ts";
 export { createDispatcher, type DispatcherDeps, type Loop } from "./dispatch/dispatcher.ts";
 export { createHints, type Hints } from "./bullmq/hints.ts";

@@ -1,4 +1,4 @@
-/** Resolves after the time, or at once when the signal aborts. */
+/** Resolves after `ms`, or at once when the signal aborts; never rejects. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {

@@ -2,7 +2,7 @@ import type { Log } from "@clipmill/domain";
 
 const LOGGED_EVERY_MS = 10_000;
 
-/** With a dead Redis one worker was measured to emit 12,000 errors a second; a log takes one in ten seconds. */
+/** Logs one error in ten seconds and counts the others: while Redis was down, one worker had 12,000 errors a second. */
 export function createErrorLog(
   log: Log,
   message: string,

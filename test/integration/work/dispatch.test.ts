@@ -103,7 +103,7 @@ describe("reconcile", () => {
     ]);
   });
 
-  test("lays no crash at the door of a job that still waited to run alone", async () => {
+  test("counts no crash against a job that still waited to run alone", async () => {
     await rows("delete from stage_job where state in ('ready', 'queued')");
     const postId = newPostId();
     await work.accept([toSubmission(postId)]);

@@ -41,7 +41,7 @@ const findStates = async () =>
     await rows<{ state: string }>("select state from stage_job where queue = 'gpu' order by state")
   ).map(({ state }) => state);
 
-test("next steps are the caller's own up to its slots; the others are handed off", async () => {
+test("next steps are the caller's own up to its slots; the others are enqueued", async () => {
   const { started, enqueued } = await endFirsts(3, ROUTE);
   expect(enqueued).toMatchObject([{ stage: "second", epoch: 1 }]);
   expect(started).toHaveLength(2);
@@ -82,7 +82,7 @@ test("a slot is taken once, also where a step that is stored already is planned 
   expect(next.enqueued).toMatchObject([{ stage: "third", key: known }]);
 });
 
-test("what is carried on is held, fenced and ended like any claimed job", async () => {
+test("an eager start is held, fenced and ended like any claimed job", async () => {
   const { started } = await endFirsts(1, ROUTE);
   const [job] = started as [ClaimedJob];
   const ref = { id: job.id, epoch: job.epoch };
@@ -99,7 +99,7 @@ test("what is carried on is held, fenced and ended like any claimed job", async 
   expect(next).toMatchObject({ fenced: [], started: [{ stage: "third", key: job.key }] });
 });
 
-test("nothing is carried on past work that waits for a dispatcher", async () => {
+test("nothing starts eagerly past work that waits for a dispatcher", async () => {
   await endFirsts(1, { ...ROUTE, slots: {} });
   await rows(
     "update stage_job set state = 'ready', run_at = now(), held_until = null where queue = 'gpu'",
@@ -129,7 +129,7 @@ test("what nobody wants any more is not started", async () => {
   expect(await work.settle([toDone(job, job.key)], ROUTE)).toMatchObject({ started: [] });
 });
 
-test("a step that somebody else runs already is not carried on a second time", async () => {
+test("a step that somebody else runs already is not started a second time", async () => {
   const postId = newPostId();
   await work.accept([toSubmission(postId)]);
   const [job] = await work.claim(await work.dispatch("io", 1), "worker-1");

@@ -140,7 +140,7 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
       expect(rows).toEqual([{ state: "done", epoch: 1, attempts: 0 }]);
     });
 
-    test("carries on what is quick: one hint a post, once its stages are known", async () => {
+    test("starts quick steps eagerly: one hint a post, once its stages are known", async () => {
       const { work } = start();
       const countHints = (name: string) =>
         hints.queues.find((queue) => queue.name === name)?.getCompletedCount();

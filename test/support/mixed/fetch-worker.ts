@@ -55,8 +55,8 @@ const QUEUES: readonly QueueName[] = ["io", "cpu", "gpu"];
 
 /**
  * The worker's parts in this process: the real planner, work store, queue and runner, with the real stages that
- * fetch. What would decode and recognise answers at once. Calls go without a gate, which a planted 429 would close for
- * all; retries do not wait, unless the upstream named a time.
+ * fetch. What would decode and recognise answers at once. Calls go without a limiter, whose pause after a
+ * planted 429 would hold up all; retries do not wait, unless the upstream named a time.
  */
 export async function createFetchWorker(options: FetchWorkerOptions): Promise<FetchWorker> {
   const { databaseUrl, directory, sandboxUrl, onError } = options;

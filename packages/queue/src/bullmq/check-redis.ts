@@ -1,10 +1,10 @@
 import { Redis } from "ioredis";
 
-/** What is wrong with a Redis, and the line that mends it; null where nothing is. */
+/** What is wrong with a Redis, and what fixes it; null where nothing is. */
 export interface RedisProblem {
   problem: string;
   remedy: string;
-  /** False: nothing is known of the server but that it does not answer now; it may come back. */
+  /** False: the server does not answer now, so nothing else is known of it; it may come back. */
   reachable: boolean;
 }
 
@@ -26,24 +26,7 @@ export async function checkRedis(url: string): Promise<RedisProblem | null> {
   });
   try {
     await redis.connect();
-    const version = /^redis_version:(\S+)/m.exec(await redis.info("server"))?.[1] ?? "0";
-    const [major = 0, minor = 0] = version.split(".").map(Number);
-    if (major < MINIMUM[0] || (major === MINIMUM[0] && minor < MINIMUM[1])) {
-      return {
-        problem: `the server is version ${version}`,
-        remedy: `use Redis or Valkey ${MINIMUM.join(".")} or newer`,
-        reachable: true,
-      };
-    }
-    const policy = await redis.config("GET", "maxmemory-policy");
-    if (policy[1] !== undefined && policy[1] !== "noeviction") {
-      return {
-        problem: `maxmemory-policy is ${policy[1]}, so jobs could be evicted`,
-        remedy: "redis-cli CONFIG SET maxmemory-policy noeviction",
-        reachable: true,
-      };
-    }
-    return null;
+    return (await checkVersion(redis)) ?? (await checkEviction(redis));
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "no answer";
     return {
@@ -54,4 +37,25 @@ export async function checkRedis(url: string): Promise<RedisProblem | null> {
   } finally {
     redis.disconnect();
   }
+}
+
+async function checkVersion(redis: Redis): Promise<RedisProblem | null> {
+  const version = /^redis_version:(\S+)/m.exec(await redis.info("server"))?.[1] ?? "0";
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  if (major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1])) return null;
+  return {
+    problem: `the server is version ${version}`,
+    remedy: `use Redis or Valkey ${MINIMUM.join(".")} or newer`,
+    reachable: true,
+  };
+}
+
+async function checkEviction(redis: Redis): Promise<RedisProblem | null> {
+  const [, policy] = await redis.config("GET", "maxmemory-policy");
+  if (policy === undefined || policy === "noeviction") return null;
+  return {
+    problem: `maxmemory-policy is ${policy}, so jobs could be evicted`,
+    remedy: "redis-cli CONFIG SET maxmemory-policy noeviction",
+    reachable: true,
+  };
 }

@@ -1,15 +1,15 @@
 import { failpoint, type DispatchedJob, QUEUE_NAMES, type QueueName } from "@clipmill/domain";
 import type { HintQueue, QueueBackend } from "./backend.ts";
 
-/** The queues as the dispatcher sees them: a place for hints that may be wiped at any instant. */
+/** BullMQ's queues, as a place for hints that may be wiped at any instant. */
 export interface Hints {
   push(queue: QueueName, jobs: readonly DispatchedJob[]): Promise<void>;
   /**
-   * False when the queue has lost its memory since the last call, by this process or another; it is marked again.
-   * The mark is a job of its own, so that it is wiped exactly when the hints are.
+   * False once after the queue was wiped: a mark in it is gone, and is set again. One process is told, whichever asks first.
+   * The mark is a job like the hints, so that it is wiped exactly when they are.
    */
   isIntact(): Promise<boolean>;
-  /** Hints that nobody has taken yet. */
+  /** Hints that no worker has taken yet. */
   countWaiting(queue: QueueName): Promise<number>;
   /** For the dashboard. */
   readonly queues: readonly HintQueue[];
@@ -21,6 +21,15 @@ function toPriority({ lane, underShare, shareDue }: DispatchedJob): number | und
   if (lane === "interactive") return underShare ? undefined : 1;
   if (shareDue) return 1;
   return underShare ? 2 : 3;
+}
+
+function toHint(job: DispatchedJob) {
+  const { id, epoch, stage } = job;
+  const priority = toPriority(job);
+  // The epoch makes each dispatch a new job: BullMQ silently drops an id that it still knows.
+  const jobId = `${stage}-${id}-e${epoch}`;
+  const opts = priority === undefined ? { jobId } : { jobId, priority };
+  return { name: stage, data: { id, epoch }, opts };
 }
 
 const GENERATION_QUEUE = "generation";
@@ -36,19 +45,7 @@ export function createHints(backend: QueueBackend): Hints {
     async push(queue, jobs) {
       const target = queues.get(queue);
       if (target === undefined) throw new Error(`no queue ${queue}`);
-      await target.addBulk(
-        jobs.map((job) => {
-          const { id, epoch, stage } = job;
-          const priority = toPriority(job);
-          // The epoch makes each dispatch a new job: BullMQ silently drops an id that it still knows.
-          const jobId = `${stage}-${id}-e${epoch}`;
-          return {
-            name: stage,
-            data: { id, epoch },
-            opts: priority === undefined ? { jobId } : { jobId, priority },
-          };
-        }),
-      );
+      await target.addBulk(jobs.map(toHint));
       failpoint("after-push", queue);
     },
 

@@ -9,7 +9,7 @@ export interface QueueWorker {
   readonly queue: QueueName;
   /** When a hint was last taken, or the worker was created; ms since the epoch. */
   lastTakenAt(): number;
-  /** Every slot is busy. */
+  /** No slot is free. */
   isFull(): boolean;
   /** Takes nothing new; resolves when what is under way has ended. */
   close(): Promise<void>;
@@ -38,7 +38,7 @@ export function createQueueWorker(options: {
     const { kind, code } = await runner
       .run({ id: job.data.id, epoch: job.data.epoch })
       .finally(() => slots.leave());
-    // For the dashboard only: Postgres has decided what comes next by now.
+    // What is thrown or returned here is for the dashboard only: what comes next is decided in Postgres.
     if (kind === "failed" || kind === "retry")
       throw new UnrecoverableError(`${kind}: ${code ?? "unknown"}`);
     return code === null ? kind : `${kind}: ${code}`;

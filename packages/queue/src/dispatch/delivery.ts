@@ -1,12 +1,12 @@
-import type { Log, DispatchedJob, QueueName, WorkStore } from "@clipmill/domain";
+import type { DispatchedJob, Log, QueueName, WorkStore } from "@clipmill/domain";
 import type { Hints } from "../bullmq/hints.ts";
 import { createErrorLog } from "../throttled-log.ts";
 
-/** Delivers the hints of jobs that are queued in Postgres; what cannot be delivered is ready again. */
+/** Delivers the hints of jobs that are queued in Postgres. A job whose hint cannot be delivered is ready again. */
 export interface Delivery {
   /** Returns at once: nobody waits for a hint. */
   push(jobs: readonly DispatchedJob[]): void;
-  /** Resolves when nothing is under way. */
+  /** Resolves when no delivery is under way. */
   idle(): Promise<void>;
 }
 
@@ -24,7 +24,7 @@ export function createDelivery(deps: {
       await hints.push(queue, jobs);
     } catch (error) {
       report(error);
-      // Should this fail too, the hints' time runs out and the reconciler finds them.
+      // If this fails too, the time of the hints runs out and the reconciler makes the jobs ready.
       await work.return(jobs).catch(report);
     }
   }

@@ -26,7 +26,7 @@ afterEach(() => {
 
 /** How often it looks into one queue in a second, when each look finds so many jobs. */
 async function countLooks(options: {
-  news: boolean;
+  notified: boolean;
   found: number;
   waiting?: number;
 }): Promise<number> {
@@ -44,7 +44,7 @@ async function countLooks(options: {
       countWaiting: () => Promise.resolve(options.waiting ?? 0),
     },
     nextReady(_queue, timeoutMs) {
-      if (options.news) return { promise: Promise.resolve(true), cancel() {} };
+      if (options.notified) return { promise: Promise.resolve(true), cancel() {} };
       const { promise, resolve } = Promise.withResolvers<boolean>();
       setTimeout(() => resolve(false), timeoutMs);
       return { promise, cancel: () => resolve(false) };
@@ -61,24 +61,24 @@ async function countLooks(options: {
 }
 
 test("looks a few times a second where nothing happens", async () => {
-  const looks = await countLooks({ news: false, found: 0 });
+  const looks = await countLooks({ notified: false, found: 0 });
   expect(looks).toBeGreaterThan(3);
   expect(looks).toBeLessThan(12);
 });
 
-test("news that lead to nothing do not keep it busy", async () => {
-  expect(await countLooks({ news: true, found: 0 })).toBeLessThan(110);
+test("notifications that lead to nothing do not keep it busy", async () => {
+  expect(await countLooks({ notified: true, found: 0 })).toBeLessThan(110);
 });
 
 test("refills an empty window more often than one that stays nearly full", async () => {
-  const often = await countLooks({ news: false, found: 8 });
-  const seldom = await countLooks({ news: false, found: 1 });
+  const often = await countLooks({ notified: false, found: 8 });
+  const seldom = await countLooks({ notified: false, found: 1 });
   expect(often).toBeGreaterThan(50);
   expect(seldom).toBeGreaterThan(10);
   expect(seldom).toBeLessThan(often / 2);
 });
 
 test("sends nothing more to a queue that holds four windows already: nobody drains it", async () => {
-  expect(await countLooks({ news: false, found: 8, waiting: 32 })).toBeGreaterThan(10);
-  expect(await countLooks({ news: false, found: 8, waiting: 33 })).toBe(0);
+  expect(await countLooks({ notified: false, found: 8, waiting: 32 })).toBeGreaterThan(10);
+  expect(await countLooks({ notified: false, found: 8, waiting: 33 })).toBe(0);
 });

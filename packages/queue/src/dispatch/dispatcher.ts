@@ -1,4 +1,5 @@
 import {
+  type DispatchedJob,
   type Log,
   type Overflow,
   QUEUE_NAMES,
@@ -8,6 +9,7 @@ import {
 import type { Hints } from "../bullmq/hints.ts";
 import { sleep } from "../sleep.ts";
 import { createErrorLog } from "../throttled-log.ts";
+import { createCrowdCheck } from "./crowd-check.ts";
 
 export interface DispatcherDeps {
   work: Pick<WorkStore, "dispatch" | "return">;
@@ -23,100 +25,117 @@ export interface Loop {
   close(): Promise<void>;
 }
 
-/** While there is work, room in the window is looked for this often: claims make room without telling. */
+/** While there is work the window is refilled this often: no notification says that a claim made room in it. */
 const BUSY_POLL_MS = 15;
-/** As often where the window stays nearly full: a few hints at a time cost as much as many. */
+/** Where the window stays nearly full it is refilled less often: a few hints at a time cost as much as many. */
 const FULL_POLL_MS = 60;
 /** A window is nearly full when less than this part of it was refilled. */
 const REFILLED_LITTLE = 1 / 4;
-/** Retries and lost notifications are found this often. */
+/** Retries that fall due, and work whose notification was lost, are found this often. */
 const IDLE_POLL_MS = 250;
 const FAILED_POLL_MS = 1_000;
-/**
- * Hints of a queue that nobody drains time out, and each dispatch leaves another one behind: past so many windows of
- * them there is no dispatch, until somebody takes them. Looked at this often.
- */
-const CROWDED_WINDOWS = 4;
-const CROWD_CHECK_MS = 5_000;
 /**
  * After a notification that found nothing to dispatch, ignore further ones for 20 ms: another dispatcher was faster, or
  * the window is full.
  */
 const NOTIFY_COOLDOWN_MS = 20;
 
-/** Feeds each queue a small window from Postgres. Any number of dispatchers may run. */
-export function createDispatcher({ work, hints, nextReady, window, log }: DispatcherDeps): Loop {
-  const report = createErrorLog(log, "dispatch failed");
-  const cancels = new Set<() => void>();
-  const stop = new AbortController();
-  let closed = false;
+interface Dispatcher extends DispatcherDeps {
+  readonly stop: AbortController;
+  /** Ends each queue's wait for a notification. */
+  readonly cancels: Set<() => void>;
+  report(error: unknown): void;
+}
 
-  /** Each job dispatched in its turn allows one overflow later, so at most half of what is dispatched overflows. */
-  async function dispatch(queue: QueueName, overflow: Overflow): Promise<number> {
-    const dispatched = await work.dispatch(queue, window[queue], { ...overflow });
-    if (dispatched.length === 0) return 0;
-    try {
-      await hints.push(queue, dispatched);
-    } catch (error) {
-      await work.return(dispatched);
-      throw error;
-    }
-    const overflowed = dispatched.filter((job) => job.overflow).length;
-    const inTurn = dispatched.length - overflowed;
-    overflow.allowed = Math.min(window[queue], overflow.allowed + inTurn) - overflowed;
-    overflow.made = inTurn > 0 ? overflowed : overflow.made + overflowed;
-    return dispatched.length;
-  }
+/** One queue, and what its next look depends on. */
+interface Feed {
+  readonly queue: QueueName;
+  readonly window: number;
+  readonly isCrowded: () => Promise<boolean>;
+  readonly overflow: Overflow;
+  pauseMs: number;
+  /** A notification ended the pause before this look. */
+  isNotified: boolean;
+}
 
-  function createCrowdCheck(queue: QueueName): () => Promise<boolean> {
-    let isCrowded = false;
-    let checkedAt = Number.NEGATIVE_INFINITY;
-    return async () => {
-      if (performance.now() - checkedAt < CROWD_CHECK_MS) return isCrowded;
-      checkedAt = performance.now();
-      isCrowded = (await hints.countWaiting(queue)) > CROWDED_WINDOWS * window[queue];
-      return isCrowded;
-    };
-  }
-
-  async function run(queue: QueueName): Promise<void> {
-    const isCrowded = createCrowdCheck(queue);
-    const overflow: Overflow = { allowed: 0, made: 0 };
-    let pauseMs = BUSY_POLL_MS;
-    let isNotified = false;
-    while (!closed) {
-      // Listening starts before looking, so that what becomes ready in between is not missed.
-      const notification = nextReady(queue, IDLE_POLL_MS);
-      cancels.add(notification.cancel);
-      let isCoolingDown = false;
-      try {
-        const count = (await isCrowded()) ? 0 : await dispatch(queue, overflow);
-        pauseMs = toPauseMs(pauseMs, count, window[queue]);
-        isCoolingDown = isNotified && count === 0;
-      } catch (error) {
-        report(error);
-        pauseMs = FAILED_POLL_MS;
-      }
-      const pause: Promise<boolean> = sleep(
-        isCoolingDown ? NOTIFY_COOLDOWN_MS : pauseMs,
-        stop.signal,
-      ).then(() => false);
-      if (!closed)
-        isNotified = await (isCoolingDown ? pause : Promise.race([notification.promise, pause]));
-      notification.cancel();
-      cancels.delete(notification.cancel);
-    }
-  }
-
-  const loops = Promise.all(QUEUE_NAMES.map(run));
+/** Feeds each queue a small window of hints from Postgres. Any number of dispatchers may run. */
+export function createDispatcher(deps: DispatcherDeps): Loop {
+  const dispatcher: Dispatcher = {
+    ...deps,
+    stop: new AbortController(),
+    cancels: new Set(),
+    report: createErrorLog(deps.log, "dispatch failed"),
+  };
+  const loops = Promise.all(QUEUE_NAMES.map((queue) => run(dispatcher, createFeed(deps, queue))));
   return {
     async close() {
-      closed = true;
-      stop.abort();
-      for (const cancel of cancels) cancel();
+      dispatcher.stop.abort();
+      for (const cancel of dispatcher.cancels) cancel();
       await loops;
     },
   };
+}
+
+function createFeed({ hints, window }: DispatcherDeps, queue: QueueName): Feed {
+  return {
+    queue,
+    window: window[queue],
+    isCrowded: createCrowdCheck(hints, queue, window[queue]),
+    overflow: { allowed: 0, made: 0 },
+    pauseMs: BUSY_POLL_MS,
+    isNotified: false,
+  };
+}
+
+async function run(dispatcher: Dispatcher, feed: Feed): Promise<void> {
+  const { nextReady, cancels, stop } = dispatcher;
+  while (!stop.signal.aborted) {
+    // Listening starts before looking, so that work which becomes ready in between is not missed.
+    const notification = nextReady(feed.queue, IDLE_POLL_MS);
+    cancels.add(notification.cancel);
+    const isCoolingDown = await look(dispatcher, feed);
+    const pauseMs = isCoolingDown ? NOTIFY_COOLDOWN_MS : feed.pauseMs;
+    const pause = sleep(pauseMs, stop.signal).then(() => false);
+    const next = isCoolingDown ? pause : Promise.race([notification.promise, pause]);
+    if (!stop.signal.aborted) feed.isNotified = await next;
+    notification.cancel();
+    cancels.delete(notification.cancel);
+  }
+}
+
+/** Refills the window once. True: a notification had no effect, so the next ones are ignored for a moment. */
+async function look(dispatcher: Dispatcher, feed: Feed): Promise<boolean> {
+  try {
+    const count = (await feed.isCrowded()) ? 0 : await refill(dispatcher, feed);
+    feed.pauseMs = toPauseMs(feed.pauseMs, count, feed.window);
+    return feed.isNotified && count === 0;
+  } catch (error) {
+    dispatcher.report(error);
+    feed.pauseMs = FAILED_POLL_MS;
+    return false;
+  }
+}
+
+async function refill({ work, hints }: Dispatcher, feed: Feed): Promise<number> {
+  const { queue, window, overflow } = feed;
+  const dispatched = await work.dispatch(queue, window, { ...overflow });
+  if (dispatched.length === 0) return 0;
+  try {
+    await hints.push(queue, dispatched);
+  } catch (error) {
+    await work.return(dispatched);
+    throw error;
+  }
+  countOverflow(feed, dispatched);
+  return dispatched.length;
+}
+
+/** Each job dispatched in its turn allows one overflow later, so at most half of what is dispatched overflows. */
+function countOverflow({ overflow, window }: Feed, dispatched: readonly DispatchedJob[]): void {
+  const overflowed = dispatched.filter((job) => job.overflow).length;
+  const inTurn = dispatched.length - overflowed;
+  overflow.allowed = Math.min(window, overflow.allowed + inTurn) - overflowed;
+  overflow.made = inTurn > 0 ? overflowed : overflow.made + overflowed;
 }
 
 function toPauseMs(lastMs: number, count: number, window: number): number {

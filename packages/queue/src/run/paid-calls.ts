@@ -8,11 +8,11 @@ import {
 } from "@clipmill/domain";
 import { createGroupCommit } from "../group-commit.ts";
 
-/** The intents of paid calls, many jobs' in one commit. */
+/** Records paid calls before they are made, those of many jobs in one commit. */
 export interface PaidCalls {
-  /** Resolves with the call's id once the intent is committed. Throws LeaseLostError where the job is another's. */
+  /** Resolves with the call's id once the intent to call is committed. Throws LeaseLostError if the job was lost: do not call. */
   open(job: JobRef, call: PaidCall): Promise<number>;
-  /** The price of a failed call, at once. */
+  /** Records at once what a failed call cost. */
   fail(settlement: CallSettlement): Promise<void>;
 }
 

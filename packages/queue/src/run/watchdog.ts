@@ -9,62 +9,75 @@ export interface WatchdogOptions {
   queues: readonly WatchedQueue[];
   hints: Pick<Hints, "countWaiting">;
   log: Log;
-  /** Ends the process, so that whoever started it starts it anew. */
+  /** Ends the process, so that whoever started it starts it again. */
   leave(): void;
   /** Ms since any moment. Default: a clock that nobody sets. */
   now?: () => number;
 }
 
-/** BullMQ workers were seen to stay connected and take nothing after an outage (its issues 4585, 4479, 3088). */
+/** After an outage BullMQ workers were seen to stay connected and take nothing (its issues 4585, 4479, 3088). */
 const STUCK_AFTER_MS = 60_000;
 const CHECK_EVERY_MS = 10_000;
-/** A check that is later than this was held up with its process, which could not have taken anything either. */
+/** A check that comes later than this was held up with its whole process, which could take nothing meanwhile. */
 const PAUSED_AFTER_MS = 2 * CHECK_EVERY_MS;
 
-/** Since when a queue is seen with work, a free slot and nothing taken. */
+/** A queue that was seen with waiting work and a free slot, and has taken nothing since. */
 interface Stall {
   sinceMs: number;
   lastTakenAt: number;
 }
 
-/** Leaves when a queue was seen for a minute with work and a free slot, and nothing was taken meanwhile. */
+interface Watch extends WatchdogOptions {
+  now: () => number;
+  readonly stalls: Map<WatchedQueue, Stall>;
+  checkedAtMs: number;
+}
+
+/** Leaves when a queue took nothing for a minute in which work waited and a slot was free. */
 export function createWatchdog(options: WatchdogOptions): {
   check(): Promise<void>;
   close(): void;
 } {
-  const { queues, hints, log, leave, now = () => performance.now() } = options;
-  const stalls = new Map<WatchedQueue, Stall>();
-  let checkedAtMs = now();
+  const now = options.now ?? (() => performance.now());
+  const watch: Watch = { ...options, now, stalls: new Map(), checkedAtMs: now() };
+  const timer = setInterval(() => void check(watch), CHECK_EVERY_MS);
+  return { check: () => check(watch), close: () => clearInterval(timer) };
+}
 
-  async function check(): Promise<void> {
-    const atMs = now();
-    if (atMs - checkedAtMs > PAUSED_AFTER_MS) stalls.clear();
-    checkedAtMs = atMs;
-    for (const watched of queues) {
-      const waitingCount = watched.isFull()
-        ? 0
-        : await hints.countWaiting(watched.queue).catch(() => 0);
-      if (waitingCount === 0) {
-        stalls.delete(watched);
-        continue;
-      }
-      const lastTakenAt = watched.lastTakenAt();
-      const stall = stalls.get(watched);
-      if (stall?.lastTakenAt !== lastTakenAt) {
-        stalls.set(watched, { sinceMs: atMs, lastTakenAt });
-        continue;
-      }
-      const stuckMs = atMs - stall.sinceMs;
-      if (stuckMs < STUCK_AFTER_MS) continue;
-      log.error(
-        { queue: watched.queue, waitingCount, stuckMs },
-        "worker takes nothing while work waits: leaving",
-      );
-      leave();
-      return;
-    }
+async function check(watch: Watch): Promise<void> {
+  const atMs = watch.now();
+  if (atMs - watch.checkedAtMs > PAUSED_AFTER_MS) watch.stalls.clear();
+  watch.checkedAtMs = atMs;
+  for (const watched of watch.queues) {
+    const waitingCount = await countWaiting(watch, watched);
+    const stuckMs = toStuckMs(watch, watched, { waitingCount, atMs });
+    if (stuckMs < STUCK_AFTER_MS) continue;
+    watch.log.error(
+      { queue: watched.queue, waitingCount, stuckMs },
+      "worker takes nothing while work waits: leaving",
+    );
+    watch.leave();
+    return;
   }
+}
 
-  const timer = setInterval(() => void check(), CHECK_EVERY_MS);
-  return { check, close: () => clearInterval(timer) };
+/** 0 as well where all slots are busy, or where the queue does not answer: then nothing is known to be wrong. */
+async function countWaiting({ hints }: Watch, watched: WatchedQueue): Promise<number> {
+  return watched.isFull() ? 0 : await hints.countWaiting(watched.queue).catch(() => 0);
+}
+
+function toStuckMs(
+  { stalls }: Watch,
+  watched: WatchedQueue,
+  { waitingCount, atMs }: { waitingCount: number; atMs: number },
+): number {
+  if (waitingCount === 0) {
+    stalls.delete(watched);
+    return 0;
+  }
+  const lastTakenAt = watched.lastTakenAt();
+  const stall = stalls.get(watched);
+  if (stall?.lastTakenAt === lastTakenAt) return atMs - stall.sinceMs;
+  stalls.set(watched, { sinceMs: atMs, lastTakenAt });
+  return 0;
 }

@@ -1,0 +1,63 @@
+import { createPostgresBackend as createBullBackend, Queue, runMigrations, Worker } from "bullmq";
+import pg from "pg";
+import {
+  type HintQueue,
+  type HintWorker,
+  jobOptions,
+  type QueueBackend,
+  toWorkerOptions,
+} from "./backend.ts";
+
+export interface PostgresBackendOptions {
+  databaseUrl: string;
+  onError(error: Error): void;
+}
+
+/** Each worker keeps one connection of the pool for LISTEN, and there are four queues. */
+const POOL_SIZE = 12;
+
+/** Creates BullMQ's own tables, on a connection of the caller; must run before our migrations. */
+export async function migrateQueueSchema(client: pg.Client): Promise<void> {
+  await runMigrations(client);
+}
+
+// BullMQ's classes have their backend in their type. The casts drop it: users of a queue need not know its backend.
+export function createPostgresBackend(options: PostgresBackendOptions): QueueBackend {
+  const { onError } = options;
+  const pool = createPool(options);
+  return {
+    kind: "postgres",
+    createQueue(name) {
+      const ofPool = { connection: pool, defaultJobOptions: jobOptions };
+      const queue = new Queue(name, ofPool, createBullBackend);
+      queue.on("error", onError);
+      return queue as unknown as HintQueue;
+    },
+    createWorker(name, processor, { concurrency }) {
+      const ofPool = { ...toWorkerOptions(concurrency), connection: pool };
+      const worker = new Worker(name, processor, ofPool, createBullBackend);
+      worker.on("error", onError);
+      return worker as unknown as HintWorker;
+    },
+    close: () => pool.end(),
+  };
+}
+
+function createPool({ databaseUrl, onError }: PostgresBackendOptions): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: databaseUrl,
+    max: POOL_SIZE,
+    options: "-c search_path=bullmq,public",
+    application_name: "clipmill-queue",
+    connectionTimeoutMillis: 5_000,
+    // Shorter than the client's limit, so that the server does not finish a statement which the client gave up.
+    statement_timeout: 10_000,
+    query_timeout: 12_000,
+    // BullMQ relies on it to notice that the connection on which it listens is gone.
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+  });
+  pool.on("error", onError);
+  pool.on("connect", (client) => void client.on("error", onError));
+  return pool;
+}
