@@ -5,7 +5,7 @@ import type { HintQueue, QueueBackend } from "./backend.ts";
 export interface Hints {
   push(queue: QueueName, jobs: readonly DispatchedJob[]): Promise<void>;
   /**
-   * False once after the queue was wiped: a mark in it is gone, and is set again. One process is told, whichever asks first.
+   * False when the queue was wiped since the last call of any process: the mark in it is gone, and is set again.
    * The mark is a job like the hints, so that it is wiped exactly when they are.
    */
   isIntact(): Promise<boolean>;

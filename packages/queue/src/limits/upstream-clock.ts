@@ -6,7 +6,7 @@ export interface UpstreamClock {
   toLocalMs(databaseMs: number): number;
 }
 
-/** Clocks drift apart by some milliseconds a minute, so after a minute a better sample is no longer waited for. */
+/** Clocks drift apart by some milliseconds a minute, so after a minute any new sample replaces the best one. */
 const SAMPLE_FOR_MS = 60_000;
 
 /**

@@ -34,7 +34,7 @@ interface Stored {
   stage: string;
 }
 
-/** One is planned here while Postgres writes another: with two, two cores were 84 % busy, with one 74 %. */
+/** With two at once, next steps are planned here while Postgres writes: two cores were 84 % busy instead of 74 %. */
 const FLUSHES = 2;
 const RETRY_MS = 200;
 const STORED_WITHIN_LEASES = 4;
