@@ -76,7 +76,7 @@ export function createRunner(deps: RunnerDeps): Runner {
       settlements,
       log,
       reportLost: createErrorLog(log, "result lost"),
-      reportNotStarted: createErrorLog(log, "job alone not started"),
+      reportNotStarted: createErrorLog(log, "quarantined job not started"),
     },
     eagerStarts,
     unstored: new Set(),
