@@ -170,18 +170,7 @@ test("only a result says how long a stage takes: what fails at once is not quick
   };
   const routes: (EagerStart | undefined)[] = [];
   const toJob = ({ id, epoch }: JobRef): ClaimedJob => {
-    const stage = id % 2 === 0 ? "hear" : "fetch";
-    return {
-      id,
-      epoch,
-      stage,
-      key: "k",
-      input: {},
-      attempts: 0,
-      lane: "standard",
-      ageMs: 0,
-      expiredToken: null,
-    };
+    return { ...toClaimed({ id, epoch }), stage: id % 2 === 0 ? "hear" : "fetch" };
   };
   const runner = createToyRunner(
     [fetch, hear],
