@@ -245,7 +245,7 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
       const deadlineOf = async (stage: string) =>
         (
           await database.pool.query<{ deadline: string | null }>(
-            "select held_until::text from stage_job where key = $1 and stage = $2 and state = 'running'",
+            "select held_until::text as deadline from stage_job where key = $1 and stage = $2 and state = 'running'",
             [postId, stage],
           )
         ).rows[0]?.deadline;
