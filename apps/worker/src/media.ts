@@ -11,7 +11,7 @@ import {
   createSafeHttp,
   createStorage,
   isCdnHost,
-  type OnRest,
+  type OnHoldOff,
 } from "@clipmill/providers";
 import { createSources } from "./sources.ts";
 
@@ -29,7 +29,10 @@ export type WorkerMedia = Pick<
 > & { close(): Promise<void> };
 
 /** Everything that fetches, stores and decodes media on this worker. */
-export async function createMedia(config: Config, onRest: OnRest = () => {}): Promise<WorkerMedia> {
+export async function createMedia(
+  config: Config,
+  onHoldOff: OnHoldOff = () => {},
+): Promise<WorkerMedia> {
   const directory = join(config.CLIPMILL_HOME, "media");
   const storage = await createStorage(toStorageSettings(config));
   const sandboxUrl = config.CLIPMILL_SANDBOX_URL;
@@ -37,7 +40,7 @@ export async function createMedia(config: Config, onRest: OnRest = () => {}): Pr
   const cdn = createSafeHttp({ allowHost: isCdnHost, upstream: "cdn", ...loopback });
   const pages = createSafeHttp({ allowHost: isPageHost, upstream: "tiktok", ...loopback });
   const imports = createImportStore({ directory });
-  const sources = await createSources(config, { storage, readDetail: imports.find }, onRest);
+  const sources = await createSources(config, { storage, readDetail: imports.find }, onHoldOff);
   return {
     sources: sources.all,
     captions: createCaptionReader({ http: cdn }),

@@ -3,7 +3,7 @@ import { isSimulated, type PostSource, UnrecoverableError } from "@clipmill/doma
 import {
   createPostSources,
   type ImportedFiles,
-  type OnRest,
+  type OnHoldOff,
   type PostSources,
 } from "@clipmill/providers";
 
@@ -11,9 +11,9 @@ import {
 export async function createSources(
   config: Config,
   files: ImportedFiles,
-  onRest: OnRest,
+  onHoldOff: OnHoldOff,
 ): Promise<PostSources> {
-  const sources = await createPostSources(config, { files, onRest });
+  const sources = await createPostSources(config, { files, onHoldOff });
   const decodesOwnOnly = config.CLIPMILL_FFMPEG_BUNDLED && !config.ALLOW_BUNDLED_FFMPEG;
   if (!decodesOwnOnly) return sources;
   return {

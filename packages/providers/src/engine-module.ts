@@ -102,7 +102,7 @@ export type ClosablePostSource = PostSource & { close?(): Promise<void> };
 
 export interface PostContext extends EngineContext {
   /** To be told when an answer says that no call is left for so long, in ms. */
-  onRest(forMs: number): void;
+  onHoldOff(forMs: number): void;
   files: ImportedFiles;
 }
 

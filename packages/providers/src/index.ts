@@ -3,7 +3,7 @@ export {
   createEngines,
   createPostSources,
   type Engines,
-  type OnRest,
+  type OnHoldOff,
   type PostSources,
 } from "./catalog/create-engines.ts";
 export { examineEngines } from "./catalog/examine-engines.ts";

@@ -282,7 +282,7 @@ describe("a job", () => {
       apiKey: "key",
       baseUrl: server.origin,
       engine: "tiklive",
-      onRest: (forMs) => upstreams.holdOff("api", forMs),
+      onHoldOff: (forMs) => upstreams.holdOff("api", forMs),
     });
     closers.push(() => source.close());
     const { ends, jobs } = await runJobs(upstreams, 2, () =>

@@ -34,7 +34,7 @@ export async function createEngines(
 }
 
 /** Told when a source says that no call is left for so long, in ms. */
-export type OnRest = (source: EngineId, forMs: number) => void;
+export type OnHoldOff = (source: EngineId, forMs: number) => void;
 
 export interface PostSources {
   all: ClosablePostSource[];
@@ -44,13 +44,13 @@ export interface PostSources {
 /** As `createEngines`, for sources of posts. */
 export async function createPostSources(
   variables: Variables,
-  { files, onRest }: { files: ImportedFiles; onRest: OnRest },
+  { files, onHoldOff }: { files: ImportedFiles; onHoldOff: OnHoldOff },
   catalog: Catalog = CATALOG,
 ): Promise<PostSources> {
   const all = await createAll(catalog.posts, variables, (engine) => ({
     engine,
     files,
-    onRest: (forMs: number) => onRest(engine, forMs),
+    onHoldOff: (forMs: number) => onHoldOff(engine, forMs),
   }));
   return {
     all,

@@ -1,6 +1,6 @@
 import { type EngineId, RetryableError } from "@clipmill/domain";
 import { Agent, type Dispatcher } from "undici";
-import { findRestMs } from "./rate-headers.ts";
+import { findHoldOffMs } from "./rate-headers.ts";
 import { parseExactJson } from "./exact-json.ts";
 
 export interface ApiClientOptions {
@@ -13,7 +13,7 @@ export interface ApiClientOptions {
   /** Of one call with its answer, in ms. */
   timeoutMs: number;
   /** Told when an answer says that no call is left for so long. Default: nobody is. */
-  onRest?: ((forMs: number) => void) | undefined;
+  onHoldOff?: ((forMs: number) => void) | undefined;
 }
 
 export interface ApiAnswer {
@@ -38,7 +38,7 @@ export interface ApiClient {
 const MAX_ANSWER_BYTES = 2_000_000;
 
 export function createApiClient(options: ApiClientOptions): ApiClient {
-  const { baseUrl, headers, engine, timeoutMs, onRest } = options;
+  const { baseUrl, headers, engine, timeoutMs, onHoldOff } = options;
   const agent = new Agent({ allowH2: false });
   return {
     async get(path, params, { signal }) {
@@ -53,8 +53,8 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           headers: { ...headers, accept: "application/json" },
           signal: AbortSignal.any([signal, timeout]),
         });
-        const restMs = findRestMs(response.headers);
-        if (restMs !== undefined) onRest?.(restMs);
+        const holdOffMs = findHoldOffMs(response.headers);
+        if (holdOffMs !== undefined) onHoldOff?.(holdOffMs);
         const body = parseOrUndefined(await readText(response.body));
         return { status: response.statusCode, headers: response.headers, body };
       } catch (cause) {

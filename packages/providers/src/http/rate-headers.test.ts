@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { findRestMs, findWaitMs, type RateHeaders } from "./rate-headers.ts";
+import { findHoldOffMs, findWaitMs, type RateHeaders } from "./rate-headers.ts";
 
 const NOW = 1_790_000_000_000;
 const inAMinute = NOW / 1_000 + 60;
 
 describe("no call is left", () => {
-  test.each<[what: string, headers: RateHeaders, restMs: number]>([
+  test.each<[what: string, headers: RateHeaders, holdOffMs: number]>([
     ["for seconds", { "x-ratelimit-remaining": "0", "x-ratelimit-reset": "9" }, 9_000],
     [
       "until a Unix time",
@@ -32,8 +32,8 @@ describe("no call is left", () => {
       { "x-ratelimit-remaining": "0", "x-ratelimit-reset": "86400" },
       3_600_000,
     ],
-  ])("%s", (_what, headers, restMs) => {
-    expect(findRestMs(headers, NOW)).toBe(restMs);
+  ])("%s", (_what, headers, holdOffMs) => {
+    expect(findHoldOffMs(headers, NOW)).toBe(holdOffMs);
   });
 });
 
@@ -52,8 +52,8 @@ test.each<[what: string, headers: RateHeaders]>([
     { "x-ratelimit-remaining": "0x0", "x-ratelimit-reset": "soon", ratelimit: "r=;t=9" },
   ],
   ["remaining is empty", { "x-ratelimit-remaining": "", "x-ratelimit-reset": "9" }],
-])("there is no reason to rest where %s", (_what, headers) => {
-  expect(findRestMs(headers, NOW)).toBeUndefined();
+])("there is no reason to hold off where %s", (_what, headers) => {
+  expect(findHoldOffMs(headers, NOW)).toBeUndefined();
 });
 
 test("a refused call waits as it is told, else until the reset, whatever is left", () => {

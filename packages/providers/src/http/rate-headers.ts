@@ -13,7 +13,7 @@ const UNIX_TIME_FROM = 1_000_000_000;
  * does not say until when none is. Reads `X-RateLimit-Remaining` and `-Reset`, the same without `X-`, and `RateLimit`
  * in the shape of either draft (`remaining=0, reset=9` and `"default";r=0;t=9`).
  */
-export function findRestMs(headers: RateHeaders, now: number = Date.now()): number | undefined {
+export function findHoldOffMs(headers: RateHeaders, now: number = Date.now()): number | undefined {
   const waits = [...readPairs(headers), ...readPolicies(headers)]
     .filter(({ remaining }) => remaining <= 0)
     .flatMap(({ reset }) => toWaitMs(reset, now) ?? []);

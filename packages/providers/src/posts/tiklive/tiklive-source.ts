@@ -21,7 +21,7 @@ export interface TikLiveOptions {
   /** Of one call with its answer, in ms. Default 30,000. */
   timeoutMs?: number;
   /** Told when an answer says that no call is left for so long, in ms. Default: nobody is. */
-  onRest?: (forMs: number) => void;
+  onHoldOff?: (forMs: number) => void;
 }
 
 /** What TikLiveAPI offers: all of it. */
@@ -35,13 +35,13 @@ const PAGE_SIZE = "35";
 
 /** TikLiveAPI. Its base URL is the operator's own, so it may be http and private; redirects are not followed. */
 export function createTikLiveSource(options: TikLiveOptions): TikLiveSource {
-  const { apiKey, baseUrl, engine, timeoutMs = 30_000, onRest } = options;
+  const { apiKey, baseUrl, engine, timeoutMs = 30_000, onHoldOff } = options;
   const api = createApiClient({
     baseUrl,
     headers: { "x-api-key": apiKey },
     engine,
     timeoutMs,
-    onRest,
+    onHoldOff,
   });
 
   const call = async (path: string, params: Record<string, string>, signal: AbortSignal) => {

@@ -17,8 +17,8 @@ export const tiklive: PostModule<z.infer<typeof settings>> = {
   settings,
   needs: "TIKLIVE_API_KEY",
   toId: (_settings, { sandbox }) => toEngineId("tiklive", { sandbox }),
-  create: ({ TIKLIVE_API_KEY = "", TIKLIVE_BASE_URL }, { engine, onRest }) =>
-    createTikLiveSource({ apiKey: TIKLIVE_API_KEY, baseUrl: TIKLIVE_BASE_URL, engine, onRest }),
+  create: ({ TIKLIVE_API_KEY = "", TIKLIVE_BASE_URL }, { engine, onHoldOff }) =>
+    createTikLiveSource({ apiKey: TIKLIVE_API_KEY, baseUrl: TIKLIVE_BASE_URL, engine, onHoldOff }),
   rate: ({ TIKLIVE_API_KEY, TIKLIVE_RATE_PER_MINUTE, TIKLIVE_BURST }) => ({
     rate: perMinute(TIKLIVE_RATE_PER_MINUTE, TIKLIVE_BURST),
     credential: TIKLIVE_API_KEY ?? null,

@@ -13,7 +13,7 @@ export interface TikwmOptions {
   /** Of one call with its answer, in ms. Default 30,000. */
   timeoutMs?: number;
   /** Told when an answer says that no call is left for so long, in ms. Default: nobody is. */
-  onRest?: (forMs: number) => void;
+  onHoldOff?: (forMs: number) => void;
 }
 
 export const TIKWM_ID = toEngineId("tikwm");
@@ -30,8 +30,8 @@ export function createTikwmSource(
   options: TikwmOptions,
 ): PostSource &
   Required<Pick<PostSource, "listPosts" | "listComments">> & { close(): Promise<void> } {
-  const { baseUrl, engine = TIKWM_ID, timeoutMs = 30_000, onRest } = options;
-  const api = createApiClient({ baseUrl, engine, timeoutMs, onRest });
+  const { baseUrl, engine = TIKWM_ID, timeoutMs = 30_000, onHoldOff } = options;
+  const api = createApiClient({ baseUrl, engine, timeoutMs, onHoldOff });
   const call = async (path: string, params: Record<string, string>, signal: AbortSignal) => {
     const answer = await api.get(path, params, { signal });
     const error = findTikwmError(answer, engine);

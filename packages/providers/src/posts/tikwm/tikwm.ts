@@ -10,8 +10,8 @@ export const tikwm: PostModule<z.infer<typeof settings>> = {
   settings,
   listedOnly: true,
   toId: () => TIKWM_ID,
-  create: ({ TIKWM_BASE_URL }, { engine, onRest }) =>
-    createTikwmSource({ baseUrl: TIKWM_BASE_URL, engine, onRest }),
+  create: ({ TIKWM_BASE_URL }, { engine, onHoldOff }) =>
+    createTikwmSource({ baseUrl: TIKWM_BASE_URL, engine, onHoldOff }),
   // One call a second and no more than that.
   rate: () => ({ rate: { calls: 1, windowMs: 1_250, burst: 0.2 }, credential: null }),
 };

@@ -10,11 +10,11 @@ const DETAIL = { id: ID, play: "https://v16.tiktokcdn.com/a" };
 
 let server: Loopback;
 let sources: PostSources;
-let rests: [source: string, forMs: number][];
+let holdOffs: [source: string, forMs: number][];
 let headers: Record<string, string>;
 
 beforeEach(async () => {
-  rests = [];
+  holdOffs = [];
   headers = {};
   server = await startLoopback((request, response) => {
     const isTikwm = request.url?.startsWith("/tikwm/") === true;
@@ -29,7 +29,7 @@ beforeEach(async () => {
   });
   const storage = {} as Parameters<typeof createSources>[1]["storage"];
   const files = { storage, readDetail: () => Promise.resolve(null) };
-  sources = await createSources(config, files, (...rest) => void rests.push(rest));
+  sources = await createSources(config, files, (...holdOff) => void holdOffs.push(holdOff));
 });
 afterEach(async () => {
   await sources.close();
@@ -44,9 +44,9 @@ test.each(["tiklive", "tiklive@sandbox", "tikwm"])(
   async (source) => {
     headers = { "x-ratelimit-remaining": "1", "x-ratelimit-reset": "9" };
     expect((await fetchFrom(source))?.post.postId).toBe(ID);
-    expect(rests).toEqual([]);
+    expect(holdOffs).toEqual([]);
     headers = { ratelimit: '"default";r=0;t=9' };
     expect((await fetchFrom(source))?.post.postId).toBe(ID);
-    expect(rests).toEqual([[source, 9_000]]);
+    expect(holdOffs).toEqual([[source, 9_000]]);
   },
 );
