@@ -20,6 +20,7 @@ export type {
   DeadSelection,
 } from "./work/dead-letter/dead-job.ts";
 export { createDeadLetter, type DeadLetter } from "./work/dead-letter/dead-letter.ts";
+export { toWorkItem, toWorkItemDetail } from "./work/dead-letter/to-work-item.ts";
 export { createListener, type Listener } from "./listener.ts";
 export { migrateDatabase } from "./migrate.ts";
 export { countJobs, type QueueCounts } from "./read/queue-counts.ts";

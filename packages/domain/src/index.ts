@@ -22,5 +22,6 @@ export * from "./work/request.ts";
 export * from "./post/result.ts";
 export * from "./work/stage.ts";
 export * from "./work/wait.ts";
+export * from "./work/work-item.ts";
 export * from "./artifacts/transcript.ts";
 export * from "./work/work-store.ts";

@@ -40,15 +40,15 @@ describe("GET /v1/dead", () => {
   test("lists by pages, newest first", async () => {
     const first = await call("GET", "/v1/dead?limit=3");
     expect(first.status).toBe(200);
-    expect(first.body["data"]).toMatchObject([{ id: 1 }, { id: 2 }, { id: 3 }]);
-    const cursor = String(first.body["next_cursor"]);
+    expect(first.body["work_items"]).toMatchObject([{ id: 1 }, { id: 2 }, { id: 3 }]);
+    const cursor = String(first.body["next"]);
     const second = await call("GET", `/v1/dead?limit=3&cursor=${cursor}`);
-    expect(second.body).toMatchObject({ data: [{ id: 4 }, { id: 5 }], next_cursor: null });
+    expect(second.body).toMatchObject({ work_items: [{ id: 4 }, { id: 5 }], next: null });
   });
 
   test("shows a piece of work in words for programs", async () => {
     const { body } = await call("GET", "/v1/dead?limit=1");
-    expect(body["data"]).toEqual([
+    expect(body["work_items"]).toEqual([
       {
         id: 1,
         stage: "download",
@@ -68,10 +68,10 @@ describe("GET /v1/dead", () => {
   });
 
   test("filters", async () => {
-    expect((await call("GET", "/v1/dead?code=gone")).body["data"]).toEqual([]);
+    expect((await call("GET", "/v1/dead?code=gone")).body["work_items"]).toEqual([]);
     const before = new Date(Date.now() - 3.5 * 60_000).toISOString();
     const { body } = await call("GET", `/v1/dead?stage=download&failed_before=${before}`);
-    expect(body["data"]).toMatchObject([{ id: 4 }, { id: 5 }]);
+    expect(body["work_items"]).toMatchObject([{ id: 4 }, { id: 5 }]);
   });
 
   test("takes a moment in any zone", async () => {
@@ -79,7 +79,14 @@ describe("GET /v1/dead", () => {
       "GET",
       "/v1/dead?failed_before=2000-01-01T00:00:00%2B23:00",
     );
-    expect({ status, data: body["data"] }).toEqual({ status: 200, data: [] });
+    expect({ status, items: body["work_items"] }).toEqual({ status: 200, items: [] });
+  });
+
+  test("calls the lane of what runs alone after a crash `quarantine`", async () => {
+    await database.pool.query("update stage_job set lane = 0 where id = 1");
+    expect((await call("GET", "/v1/dead?limit=1")).body["work_items"]).toMatchObject([
+      { id: 1, lane: "quarantine" },
+    ]);
   });
 
   test.each([
@@ -126,7 +133,7 @@ describe("POST /v1/dead/retry and /drop", () => {
   test("retries by id", async () => {
     expect(await call("POST", "/v1/dead/retry", { ids: [2, 99] })).toEqual({
       status: 200,
-      body: { jobs: 1, requests: 0 },
+      body: { work_items: 1, jobs: 0 },
     });
     expect(await stateOf(2)).toMatchObject({ state: "ready" });
     expect(await stateOf(1)).toMatchObject({ state: "failed" });
@@ -136,7 +143,7 @@ describe("POST /v1/dead/retry and /drop", () => {
     const selection = { filter: { stage: "download" }, limit: 2 };
     expect(await call("POST", "/v1/dead/drop", selection)).toEqual({
       status: 200,
-      body: { jobs: 2 },
+      body: { work_items: 2 },
     });
     expect(await stateOf(5)).toMatchObject({ dropped_at: expect.any(Date) as unknown });
     expect(await stateOf(1)).toEqual({ state: "failed", dropped_at: null });

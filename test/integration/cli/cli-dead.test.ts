@@ -74,7 +74,8 @@ describe("clipmill dead", () => {
     expect(JSON.parse(stdout)).toMatchObject({
       id: 2,
       code: "blocked",
-      message: "no \u001b[31mentry",
+      detail: "no \u001b[31mentry",
+      failed_at: expect.any(String) as unknown,
     });
   });
 
@@ -82,18 +83,22 @@ describe("clipmill dead", () => {
     expect(JSON.parse((await clipmill(["show", "3"])).stdout)).toMatchObject({
       id: 3,
       code: "timeout",
+      jobs: [],
+      job_count: 0,
     });
     expect(await clipmill(["show", "4"])).toMatchObject({ code: 1, stdout: "" });
   });
 
   test("retries by number", async () => {
-    expect((await clipmill(["retry", "1", "3"])).stdout).toContain("2 to be tried again");
+    expect((await clipmill(["retry", "1", "3"])).stdout).toBe(
+      "work items to be tried again: 2; jobs open again: 0\n",
+    );
     expect(await idsIn("failed")).toEqual([2]);
     expect(await idsIn("ready")).toEqual([1, 3]);
   });
 
   test("drops by filter", async () => {
-    expect((await clipmill(["drop", "--code", "timeout"])).stdout).toBe("1 dropped\n");
+    expect((await clipmill(["drop", "--code", "timeout"])).stdout).toBe("work items dropped: 1\n");
     expect(await idsIn("failed")).toEqual([1, 2]);
   });
 

@@ -1,5 +1,5 @@
 import type { DeadFilter, DeadLetter } from "@clipmill/db";
-import { isErrorCode } from "@clipmill/domain";
+import { isErrorCode, type WorkItem } from "@clipmill/domain";
 import { type Command, InvalidArgumentError } from "commander";
 import { EnvironmentError, UsageError } from "../failure.ts";
 import { loadCliConfig } from "../load-cli-config.ts";
@@ -27,26 +27,28 @@ const TAKEN_MAX = 100_000;
 export function addDeadCommand(program: Command): void {
   const dead = program
     .command("dead")
-    .description("Work that failed for good: look at it, try it again, or let it go.");
+    .description("Work items that failed for good: look at them, try them again, or let them go.");
   addFilters(dead.command("list"), 50, LISTED_MAX)
-    .description("Dead work, newest first.")
-    .option("--json", "print one JSON object a line")
+    .description("Dead work items, newest first.")
+    .option("--json", "print one JSON object a line, as GET /v1/dead has them")
     .action(list);
   dead
     .command("show")
-    .description("One dead piece of work as JSON, with its input and the jobs that failed.")
+    .description(
+      "One dead work item as JSON, with its input and the jobs that failed because of it.",
+    )
     .argument("<id>", "its number in the list", parseCount)
     .action(show);
   addFilters(dead.command("retry"), TAKEN_MAX, TAKEN_MAX)
     .description(
-      "Try again from the stage that failed; the jobs that ended with it are open again.",
+      "Try again from the stage that failed; the jobs that ended because of it are open again.",
     )
     .argument("[ids...]", "numbers in the list; none: what the filters select", parseIds)
     .option("--all", "without ids and filters: everything")
     .action(async (ids: number[] | undefined, options: BulkOptions) => {
       const selection = toSelection(ids, options);
       const { jobCount, requestCount } = await withDeadLetter((it) => it.retry(selection));
-      console.log(`${jobCount} to be tried again; jobs open again: ${requestCount}`);
+      console.log(`work items to be tried again: ${jobCount}; jobs open again: ${requestCount}`);
     });
   addFilters(dead.command("drop"), TAKEN_MAX, TAKEN_MAX)
     .description("Acknowledge failures: they stay failed and leave the list.")
@@ -55,39 +57,38 @@ export function addDeadCommand(program: Command): void {
     .action(async (ids: number[] | undefined, options: BulkOptions) => {
       const selection = toSelection(ids, options);
       const { jobCount } = await withDeadLetter((it) => it.drop(selection));
-      console.log(`${jobCount} dropped`);
+      console.log(`work items dropped: ${jobCount}`);
     });
 }
 
 async function list({ json = false, limit, ...options }: ListOptions): Promise<void> {
+  const { toWorkItem } = await import("@clipmill/db");
   const filter = toFilter(options);
   const { jobs, next } = await withDeadLetter((it) => it.list(filter, { limit }));
-  for (const job of jobs) {
-    const { id, failedAt, stage, code, tenant, attempts, message } = job;
-    if (json) {
-      console.log(JSON.stringify(job));
-      continue;
-    }
-    const line = [
-      String(id).padStart(8),
-      failedAt.slice(0, 19),
-      stage.padEnd(13),
-      code.padEnd(20),
-      tenant,
-      `${attempts}×`,
-      message,
-    ].join("  ");
-    console.log(toPrintable(line).replaceAll("\n", " "));
-  }
+  for (const item of jobs.map(toWorkItem)) console.log(json ? JSON.stringify(item) : toLine(item));
   if (jobs.length === 0) console.error("clipmill: nothing dead");
   if (next !== null) console.error(`clipmill: there is more than ${limit}; see --limit`);
 }
 
+function toLine({ id, failed_at, stage, code, tenant, attempts, detail }: WorkItem): string {
+  const line = [
+    String(id).padStart(8),
+    failed_at.slice(0, 19),
+    stage.padEnd(13),
+    code.padEnd(20),
+    tenant,
+    `${attempts}×`,
+    detail,
+  ].join("  ");
+  return toPrintable(line).replaceAll("\n", " ");
+}
+
 async function show(id: number): Promise<void> {
+  const { toWorkItemDetail } = await import("@clipmill/db");
   const job = await withDeadLetter((it) => it.find(id));
   if (job === null) throw new EnvironmentError(`nothing dead has the number ${id}`);
   // JSON escapes what could steer a terminal, except direction marks.
-  console.log(toPrintable(JSON.stringify(job, null, 2)));
+  console.log(toPrintable(JSON.stringify(toWorkItemDetail(job), null, 2)));
 }
 
 function addFilters(command: Command, limit: number, max: number): Command {

@@ -29,7 +29,7 @@ export function renderQueuesPage({ prefix, counts, readOnly }: QueuesFacts): str
         ${readOnly && html`<span class="tag">read-only</span>`}
       </div>
       <p class="quiet">
-        All work, as Postgres records it. <span id="freshness" role="status"></span>
+        All work items, as Postgres records them. <span id="freshness" role="status"></span>
       </p>
       <div class="scroll">
         <table id="counts" data-source="${prefix}/counts.json">
@@ -47,8 +47,8 @@ export function renderQueuesPage({ prefix, counts, readOnly }: QueuesFacts): str
         </table>
       </div>
       <p class="quiet">
-        Below: the window that BullMQ holds, and the last 1,000 finished and failed jobs of each
-        queue.
+        Below: what BullMQ holds of them, a few that are next in each queue, and the last 1,000 that
+        finished or failed.
         <a href="${prefix}/board">Open it alone</a>
       </p>
       <iframe class="board" src="${prefix}/board" title="Bull Board"></iframe>

@@ -1,16 +1,9 @@
-import { UnrecoverableError } from "@clipmill/domain";
+import { toWorkItem, toWorkItemDetail } from "@clipmill/db";
+import { UnrecoverableError, WorkItem, WorkItemDetail } from "@clipmill/domain";
 import { z } from "zod";
 import type { Api, ApiDeps } from "../../deps.ts";
 import { problemResponses } from "../../docs/openapi.ts";
-import {
-  deadFilterFields,
-  DeadJob,
-  DeadJobDetail,
-  DeadSelection,
-  toDeadFilter,
-  toDeadJob,
-  toDeadJobDetail,
-} from "./dead-job.ts";
+import { deadFilterFields, DeadSelection, toDeadFilter, toSelection } from "./dead-selection.ts";
 
 const tags = ["dead letter"];
 const refusals = problemResponses({
@@ -18,31 +11,31 @@ const refusals = problemResponses({
   503: "The database is down, full or too slow",
 });
 const writeRefusals = { ...refusals, ...problemResponses({ 403: "A page of another site asks" }) };
-const moved = { jobs: z.number().int().describe("dead jobs that were taken") };
+const taken = { work_items: z.number().int().describe("dead work items that were taken") };
 
-/** `/v1/dead`: what failed for good, to look at, to try again, or to let go. */
+/** `/v1/dead`: what failed for good, to look at, to try again, or to let go. A work item is a stage job; a job, a request. */
 export function dead(api: Api, deps: ApiDeps): void {
   api.get(
     "/v1/dead",
     {
       schema: {
         operationId: "listDead",
-        summary: "Pieces of work that failed for good, newest first",
+        summary: "Work items that failed for good, newest first",
         tags,
         querystring: z.strictObject({
           ...deadFilterFields,
           limit: z.coerce.number().int().min(1).max(200).default(50),
-          cursor: z.string().max(200).optional().describe("`next_cursor` of the page before"),
+          cursor: z.string().max(200).optional().describe("`next` of the page before"),
         }),
         response: {
-          200: z.object({ data: z.array(DeadJob), next_cursor: z.string().nullable() }),
+          200: z.object({ work_items: z.array(WorkItem), next: z.string().nullable() }),
           ...refusals,
         },
       },
     },
     async ({ query: { limit, cursor, ...filter } }) => {
       const { jobs, next } = await deps.dead.list(toDeadFilter(filter), { limit, cursor });
-      return { data: jobs.map(toDeadJob), next_cursor: next };
+      return { work_items: jobs.map(toWorkItem), next };
     },
   );
 
@@ -55,7 +48,7 @@ export function dead(api: Api, deps: ApiDeps): void {
         tags,
         params: z.object({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) }),
         response: {
-          200: DeadJobDetail,
+          200: WorkItemDetail,
           ...refusals,
           ...problemResponses({ 404: "Nothing dead has this id" }),
         },
@@ -63,7 +56,7 @@ export function dead(api: Api, deps: ApiDeps): void {
     },
     async ({ params }) => {
       const detail = await deps.dead.find(params.id);
-      if (detail !== null) return toDeadJobDetail(detail);
+      if (detail !== null) return toWorkItemDetail(detail);
       throw new UnrecoverableError("not_found", "nothing dead has this id");
     },
   );
@@ -79,8 +72,8 @@ export function dead(api: Api, deps: ApiDeps): void {
         body: DeadSelection,
         response: {
           200: z.object({
-            ...moved,
-            requests: z.number().int().describe("jobs that are open again"),
+            ...taken,
+            jobs: z.number().int().describe("jobs that are open again"),
           }),
           ...writeRefusals,
         },
@@ -88,7 +81,7 @@ export function dead(api: Api, deps: ApiDeps): void {
     },
     async ({ body }) => {
       const { jobCount, requestCount } = await deps.dead.retry(toSelection(body));
-      return { jobs: jobCount, requests: requestCount };
+      return { work_items: jobCount, jobs: requestCount };
     },
   );
 
@@ -100,13 +93,9 @@ export function dead(api: Api, deps: ApiDeps): void {
         summary: "Acknowledge failures: they stay failed and leave the list",
         tags,
         body: DeadSelection,
-        response: { 200: z.object(moved), ...writeRefusals },
+        response: { 200: z.object(taken), ...writeRefusals },
       },
     },
-    async ({ body }) => ({ jobs: (await deps.dead.drop(toSelection(body))).jobCount }),
+    async ({ body }) => ({ work_items: (await deps.dead.drop(toSelection(body))).jobCount }),
   );
-}
-
-function toSelection(body: z.infer<typeof DeadSelection>) {
-  return "ids" in body ? body : { filter: toDeadFilter(body.filter), limit: body.limit };
 }

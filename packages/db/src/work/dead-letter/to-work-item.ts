@@ -1,0 +1,19 @@
+import type { WorkItem, WorkItemDetail } from "@clipmill/domain";
+import type { DeadJob, DeadJobDetail } from "./dead-job.ts";
+
+/** The public JSON of a dead stage job, for every program that prints one. */
+export function toWorkItem(job: DeadJob): WorkItem {
+  const { message, createdAt, failedAt, ...same } = job;
+  return { ...same, detail: message, created_at: createdAt, failed_at: failedAt };
+}
+
+export function toWorkItemDetail(detail: DeadJobDetail): WorkItemDetail {
+  const { input, droppedAt, requestIds, requestCount, ...job } = detail;
+  return {
+    ...toWorkItem(job),
+    input,
+    dropped_at: droppedAt,
+    jobs: requestIds,
+    job_count: requestCount,
+  };
+}
