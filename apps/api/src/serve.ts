@@ -17,13 +17,13 @@ import { pipelines } from "@clipmill/pipeline";
 import { toRecipes } from "@clipmill/providers";
 import { createErrorLog, createHints, createQueueBackend, type Hints } from "@clipmill/queue";
 import type { FastifyBaseLogger } from "fastify";
+import manifest from "../../../package.json" with { type: "json" };
 import { buildApp } from "./app.ts";
 
 /** The API only accepts and reads, so leases and windows are the workers' business. */
 const UNUSED_MS = 60_000;
 const RECENT_COUNT = 20;
 const DEFAULT_PORT = 4600;
-const VERSION = "0.1.0";
 
 /** Wires the API to its database and queues and listens. */
 export async function serveApi(
@@ -74,7 +74,7 @@ export async function serveApi(
       readOnly: config.DASHBOARD_READ_ONLY,
       log,
     }),
-    version: VERSION,
+    version: manifest.version,
   });
   const url = await app.listen({ host: config.HOST, port: config.PORT ?? DEFAULT_PORT });
   return {
