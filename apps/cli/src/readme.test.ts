@@ -3,22 +3,23 @@ import { ENV } from "@clipmill/config";
 import { ERROR_CODES } from "@clipmill/domain";
 import { describe, expect, test } from "vitest";
 
-const PATH = new URL("../../../README.md", import.meta.url);
-const readme = readFileSync(PATH, "utf8");
+const SETTINGS = new URL("../../../packages/config/SETTINGS.md", import.meta.url);
+const ERRORS = new URL("../../../packages/domain/ERRORS.md", import.meta.url);
 
 /** `UPDATE_README=1` writes the tables instead of comparing them. */
 const UPDATE = process.env["UPDATE_README"] === "1";
 
-function expectSection(name: string, rows: readonly string[][]): void {
+/** Compares the table between the page's markers of this name. */
+function expectSection(page: URL, name: string, rows: readonly string[][]): void {
   const [head = [], ...body] = rows;
   const table = [head, head.map(() => "---"), ...body]
     .map((cells) => `| ${cells.join(" | ")} |`)
     .join("\n");
   const pattern = new RegExp(`(<!-- ${name} -->\n)([\\s\\S]*?)(<!-- /${name} -->)`);
   if (UPDATE) {
-    const current = readFileSync(PATH, "utf8");
+    const current = readFileSync(page, "utf8");
     writeFileSync(
-      PATH,
+      page,
       current.replace(
         pattern,
         (_all, open: string, _old, close: string) => `${open}\n${table}\n\n${close}`,
@@ -26,7 +27,7 @@ function expectSection(name: string, rows: readonly string[][]): void {
     );
     return;
   }
-  const stored = pattern.exec(readme)?.[2] ?? "";
+  const stored = pattern.exec(readFileSync(page, "utf8"))?.[2] ?? "";
   const cells = (text: string) =>
     text
       .split("\n")
@@ -35,16 +36,16 @@ function expectSection(name: string, rows: readonly string[][]): void {
   expect(cells(stored)).toEqual(cells(table));
 }
 
-describe("README.md", () => {
-  test("lists every environment variable with its meaning", () => {
+describe("the tables of settings and error codes", () => {
+  test("list every environment variable with its meaning", () => {
     const rows = Object.entries(ENV).map(([name, { meaning }]) => [
       `\`${name}\``,
       meaning.replaceAll("|", "\\|"),
     ]);
-    expectSection("configuration", [["variable", "meaning"], ...rows]);
+    expectSection(SETTINGS, "configuration", [["variable", "meaning"], ...rows]);
   });
 
-  test("lists every error code with what it fixes", () => {
+  test("list every error code with what it fixes", () => {
     const yes = (value: boolean) => (value ? "yes" : "");
     const rows = Object.entries(ERROR_CODES).map(([code, entry]) => [
       `\`${code}\``,
@@ -54,7 +55,7 @@ describe("README.md", () => {
       yes(entry.refund),
       yes(entry.failover),
     ]);
-    expectSection("errors", [
+    expectSection(ERRORS, "errors", [
       ["code", "means", "disposition", "status", "refund", "failover"],
       ...rows,
     ]);

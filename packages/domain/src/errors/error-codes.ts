@@ -1,7 +1,7 @@
 /**
  * The closed registry of error codes. Each code fixes what the queue does (`disposition`), the status
  * that HTTP gives for it, whether the caller's credit comes back (`refund`), and whether another
- * provider may be tried (`failover`). The table in README.md is compared with it by a test.
+ * provider may be tried (`failover`). The table in ERRORS.md is compared with it by a test.
  */
 export const ERROR_CODES = {
   // What a caller can get wrong.
