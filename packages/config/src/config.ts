@@ -16,7 +16,7 @@ import { worker } from "./env/worker.ts";
 import { httpUrl } from "./variable.ts";
 
 /**
- * Every environment variable that clipmill reads, with its meaning; the README's table is compared with it by a
+ * Every environment variable that clipmill reads, with its meaning; the table in SETTINGS.md is compared with it by a
  * test, also its order. A variable that is set to the empty string counts as not set.
  */
 export const ENV = {
@@ -35,7 +35,7 @@ export const ENV = {
   ...runtime,
 } as const;
 
-/** `PROXY_<CC>`, such as `PROXY_DE=http://user:password@proxy.example:8080`: see README. */
+/** `PROXY_<CC>`, such as `PROXY_DE=http://user:password@proxy.example:8080`: see SETTINGS.md. */
 const PROXY_NAME = /^PROXY_([A-Z]{2})$/;
 
 export type Config = Readonly<
