@@ -11,7 +11,7 @@ import {
   createWorkStore,
 } from "@clipmill/db";
 import type { Log, QueueName } from "@clipmill/domain";
-import { createStages, pipelines } from "@clipmill/pipeline";
+import { createStages, fileProducers, pipelines } from "@clipmill/pipeline";
 import { createEngines } from "@clipmill/providers";
 import {
   createDispatcher,
@@ -105,7 +105,10 @@ export async function createWorker(config: Config, log: Log, leave: () => void):
     const stages = createStages({
       ...engines,
       ...withUpstreams(media, upstreams),
-      storage: createRefetchingStorage(media.storage, { refetch: createRefetch(database), log }),
+      storage: createRefetchingStorage(media.storage, {
+        refetch: createRefetch(database, { producers: fileProducers }),
+        log,
+      }),
       artifacts: createArtifactReader(database),
     });
     requireProcessors(pipelines.stages, stages);
