@@ -9,6 +9,7 @@ import {
   createUpstreamStore,
   createWorkerRegistry,
   createWorkStore,
+  RECORD_TABLES,
 } from "@clipmill/db";
 import type { Log, QueueName } from "@clipmill/domain";
 import { createStages, fileProducers, pipelines } from "@clipmill/pipeline";
@@ -29,6 +30,7 @@ import {
 import { createMedia } from "./media.ts";
 import { createRefetchingStorage } from "./refetching-storage.ts";
 import { requireProcessors } from "./require-processors.ts";
+import { requireTables } from "./require-tables.ts";
 import { createDispatchWindow } from "./window.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { startRetention } from "./retention.ts";
@@ -112,6 +114,7 @@ export async function createWorker(config: Config, log: Log, leave: () => void):
       artifacts: createArtifactReader(database),
     });
     requireProcessors(pipelines.stages, stages);
+    requireTables(stages, RECORD_TABLES);
     const slots = new Map(
       config.CLIPMILL_QUEUES.map((queue) => [queue, createSlots(concurrency[queue])]),
     );
