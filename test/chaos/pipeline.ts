@@ -1,6 +1,8 @@
 import {
   defineStage,
+  mediaKind,
   POST_KIND,
+  postMediaKind,
   RetryableError,
   type RunnableStage,
   SkipError,
@@ -100,16 +102,13 @@ export function createChaosStages({
         const bytes = await call("fetch", postId, ctx);
         const options = { maxBytes: 1_000_000, signal: ctx.signal };
         const stored = await storage.write("media", once(bytes), options);
-        const media = {
-          sha256: stored.sha256,
-          kind: "video" as const,
-          bytes: stored.bytes,
-          durationMs: 1_000,
-          hasAudio: true,
-          hasVideo: true,
-        };
-        const links = [{ postId, mediaSha256: stored.sha256, role: "video" as const, position: 0 }];
-        return { output: toOutput(postId), records: [{ kind: "media", media, links }] };
+        const { sha256, bytes: size } = stored;
+        const has = { durationMs: 1_000, hasAudio: true, hasVideo: true };
+        const records = [
+          mediaKind.record({ sha256, kind: "video", bytes: size, ...has }),
+          postMediaKind.record({ postId, mediaSha256: sha256, role: "video", position: 0 }),
+        ];
+        return { output: toOutput(postId), records };
       },
     }),
     toRunnable({

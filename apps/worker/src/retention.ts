@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { type Config, toStorageSettings } from "@clipmill/config";
 import { type Database, sweepFiles, sweepOrphans } from "@clipmill/db";
 import type { Log } from "@clipmill/domain";
+import { fileProducers } from "@clipmill/pipeline";
 import { createStorage } from "@clipmill/providers";
 
 /** A round reads two indexes and deletes what is over; more often would free nothing sooner. */
@@ -29,6 +30,7 @@ export async function startRetention(
       mediaDays: config.RETAIN_MEDIA_DAYS,
       audioDays: config.RETAIN_AUDIO_DAYS,
       maxBytes: config.RETAIN_MEDIA_BYTES,
+      producers: fileProducers,
       deleteFile: storage.delete,
       signal,
     });

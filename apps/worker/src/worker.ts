@@ -9,9 +9,10 @@ import {
   createUpstreamStore,
   createWorkerRegistry,
   createWorkStore,
+  RECORD_TABLES,
 } from "@clipmill/db";
 import type { Log, QueueName } from "@clipmill/domain";
-import { createStages, pipelines } from "@clipmill/pipeline";
+import { createStages, fileProducers, pipelines } from "@clipmill/pipeline";
 import { createEngines } from "@clipmill/providers";
 import {
   createDispatcher,
@@ -29,6 +30,7 @@ import {
 import { createMedia } from "./media.ts";
 import { createRefetchingStorage } from "./refetching-storage.ts";
 import { requireProcessors } from "./require-processors.ts";
+import { requireTables } from "./require-tables.ts";
 import { createDispatchWindow } from "./window.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { startRetention } from "./retention.ts";
@@ -105,10 +107,14 @@ export async function createWorker(config: Config, log: Log, leave: () => void):
     const stages = createStages({
       ...engines,
       ...withUpstreams(media, upstreams),
-      storage: createRefetchingStorage(media.storage, { refetch: createRefetch(database), log }),
+      storage: createRefetchingStorage(media.storage, {
+        refetch: createRefetch(database, { producers: fileProducers }),
+        log,
+      }),
       artifacts: createArtifactReader(database),
     });
     requireProcessors(pipelines.stages, stages);
+    requireTables(stages, RECORD_TABLES);
     const slots = new Map(
       config.CLIPMILL_QUEUES.map((queue) => [queue, createSlots(concurrency[queue])]),
     );

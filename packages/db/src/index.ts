@@ -1,3 +1,6 @@
+export { createArtifactTable, type ArtifactTable } from "./artifacts/artifact-table.ts";
+export type { RecordTable } from "./artifacts/record-table.ts";
+export { ARTIFACT_TABLES, RECORD_TABLES } from "./artifacts/tables.ts";
 export { createArtifactReader } from "./read/artifact-reader.ts";
 export {
   type Backfill,

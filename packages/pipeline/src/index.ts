@@ -1,4 +1,5 @@
 export { hasBetterEngine, isAbsenceOver } from "./engines/rerun.ts";
+export { fileProducers } from "./file-producers.ts";
 export type { RegionLock } from "./io/download/fetch-post.ts";
 export { pipelines } from "./pipelines/index.ts";
 export {

@@ -23,7 +23,7 @@ export interface Progress {
   readonly request: RequestFacts;
   /** Undefined where the stage did not run, was skipped or failed. Of a stage that stands several times, by variant. */
   output<Out>(stage: Readable<Out>, variant?: string): Out | undefined;
-  /** Of a stage that stands several times: the outputs of those that are done, by variant. */
+  /** Of a stage that stands several times: the outputs of those that are done, by variant; `""` is the one without. */
   outputs<Out>(stage: Readable<Out>): Readonly<Record<string, Out>>;
 }
 
@@ -236,10 +236,10 @@ function toProgress(request: RequestFacts, states: StageStates): Progress {
     request,
     output: (stage, variant = "") => read(stage, states[toStepName(stage.name, variant)]),
     outputs<Out>(stage: Readable<Out>) {
-      const prefix = toStepName(stage.name, "-").slice(0, -1);
+      const prefix = `${stage.name}.`;
       const found: Record<string, Out> = {};
       for (const [name, state] of Object.entries(states)) {
-        const output = name.startsWith(prefix) ? read(stage, state) : undefined;
+        const output = `${name}.`.startsWith(prefix) ? read(stage, state) : undefined;
         if (output !== undefined) found[name.slice(prefix.length)] = output;
       }
       return found;

@@ -7,13 +7,16 @@ import {
   type Database,
 } from "@clipmill/db";
 import {
-  type Answer,
   hashTranscript,
+  postKind,
   type QueueName,
   sha256,
   type StageRecord,
   type Submission,
+  type SummaryAnswer,
+  summaryKind,
   type Transcript,
+  transcriptKind,
 } from "@clipmill/domain";
 import { pipelines } from "@clipmill/pipeline";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -85,8 +88,7 @@ async function finish(
 }
 
 async function finishDownload(postId: string, output: object, records: StageRecord[] = []) {
-  const post: StageRecord = {
-    kind: "post",
+  const post = postKind.record({
     post: {
       postId,
       url: null,
@@ -99,7 +101,7 @@ async function finishDownload(postId: string, output: object, records: StageReco
       source: "ytdlp",
     },
     engagement: { plays: null, likes: null, comments: null, shares: null },
-  };
+  });
   const whole = { postId, metadataHash: sha256(""), images: [], durationMs: 8_000, ...output };
   await finish({ queue: "io", stage: "download", about: postId }, whole, [post, ...records]);
 }
@@ -127,7 +129,7 @@ function toTranscript(
 function toCaptions(language: string, spoken: boolean, mediaSha256 = SOUND) {
   const transcript = toTranscript(language, { mediaSha256, engine: "captions:ytdlp" });
   const { key: transcriptKey, hash: transcriptHash, text } = transcript;
-  const record: StageRecord = { kind: "transcript", transcript };
+  const record = transcriptKind.record(transcript);
   return { text, record, output: { transcriptKey, transcriptHash, language, spoken } };
 }
 
@@ -170,7 +172,7 @@ test("fresh recognition is never answered with captions, nor captions with it, a
   await finishDownload(postId, { sound, video: sound, captions: [captions.output] }, [
     captions.record,
   ]);
-  const answer: Answer = {
+  const answer: SummaryAnswer = {
     key: sha256(postId),
     postId,
     kind: "summary",
@@ -185,7 +187,7 @@ test("fresh recognition is never answered with captions, nor captions with it, a
   await finish(
     { queue: "llm", stage: "summarize", about: postId },
     { answerKey: answer.key, engine: answer.engine },
-    [{ kind: "answer", answer }],
+    [summaryKind.record(answer)],
   );
   const fresh = await submit(postId, { ...asked, fresh: true });
   expect(fresh.state).toBe("open");
@@ -197,7 +199,7 @@ test("fresh recognition is never answered with captions, nor captions with it, a
   await finish(
     { queue: "gpu", stage: "transcribe", about: sound },
     { transcriptKey: heard.key, transcriptHash: heard.hash, verdict: "speech", engine: ASR },
-    [{ kind: "transcript", transcript: heard }],
+    [transcriptKind.record(heard)],
   );
   // The words are the same, and so is what was answered about them.
   const ofFresh = { models: { asr: ASR }, sources: ["transcript", "metadata"] };

@@ -10,7 +10,7 @@ import {
   sweepOrphans,
 } from "@clipmill/db";
 import { sha256, type Storage, type StorageKey, type WorkStore } from "@clipmill/domain";
-import { pipelines } from "@clipmill/pipeline";
+import { fileProducers, pipelines } from "@clipmill/pipeline";
 import { createFileStorage } from "@clipmill/providers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createRefetchingStorage } from "../../../apps/worker/src/refetching-storage.ts";
@@ -35,7 +35,7 @@ beforeEach(async () => {
   work = createWorkStore(database, { pipelines, leaseMs: 30_000, queuedForMs: 60_000 });
   directory = await mkdtemp(join(tmpdir(), "clipmill-retention-"));
   storage = await createFileStorage({ directory });
-  const refetch = createRefetch(database);
+  const refetch = createRefetch(database, { producers: fileProducers });
   const refetching = createRefetchingStorage(storage, { refetch, log: silentLog });
   pipeline = createMediaPipeline(work, refetching);
 });
@@ -91,6 +91,7 @@ function sweep(limits: Partial<typeof NO_LIMITS>, deleted: string[] = []) {
   return sweepFiles(database, {
     ...NO_LIMITS,
     ...limits,
+    producers: fileProducers,
     signal: new AbortController().signal,
     async deleteFile(key) {
       deleted.push(key);
@@ -181,6 +182,7 @@ describe("retention", () => {
     const failing = sweepFiles(database, {
       ...NO_LIMITS,
       mediaDays: 30,
+      producers: fileProducers,
       signal: new AbortController().signal,
       deleteFile: () => Promise.reject(broken),
     });
@@ -282,7 +284,7 @@ describe("a file that is needed again", () => {
 
   test("is not fetched for nobody, and not twice", async () => {
     const postId = await finish("clip");
-    const refetch = createRefetch(database);
+    const refetch = createRefetch(database, { producers: fileProducers });
     await storage.delete(mediaKey("clip"));
     expect(await refetch(mediaKey("clip"))).toBe(0);
     await ask(postId, "de");

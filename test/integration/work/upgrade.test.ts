@@ -45,6 +45,8 @@ test("an upgrade loses no row, and every stored answer stays word for word", asy
   for (const path of Object.keys(recorded.answers))
     answers[path] = (await app.inject({ method: "GET", url: path })).json();
   expect(answers).toEqual(recorded.answers);
+  // In the order of then, too: the bytes are the same.
+  expect(JSON.stringify(answers)).toBe(JSON.stringify(recorded.answers));
   expect(await findBalances(upgraded)).toEqual(recorded.balances);
   await expectBalancedBooks(upgraded);
 });

@@ -1,7 +1,10 @@
 import { readFile } from "node:fs/promises";
 import {
+  audioKind,
   type ClaimedJob,
+  mediaKind,
   type Outcome,
+  postMediaKind,
   QUEUE_NAMES,
   type Recipes,
   sha256,
@@ -65,7 +68,7 @@ export function createMediaPipeline(work: WorkStore, storage: Storage): MediaPip
           missing: null,
           captions: [],
         },
-        records: [{ kind: "media", media, links: [link] }],
+        records: [mediaKind.record(media), postMediaKind.record(link)],
       };
     },
     async "prepare-audio"({ mediaSha256 }: { mediaSha256: string }) {
@@ -75,7 +78,7 @@ export function createMediaPipeline(work: WorkStore, storage: Storage): MediaPip
       const audio = { mediaSha256, recipe, audioSha256, bytes, durationMs: 1_000 };
       return {
         output: { audioSha256, durationMs: 1_000 },
-        records: [{ kind: "audio", audio }],
+        records: [audioKind.record(audio)],
       };
     },
     async transcribe({ audioSha256 }: { audioSha256: string }) {

@@ -1,4 +1,5 @@
 import {
+  audioKind,
   type ClaimedJob,
   type Engagement,
   hashJson,
@@ -6,14 +7,20 @@ import {
   hashTranscript,
   judgeSpeech,
   type Media,
+  mediaKind,
   type MediaRole,
   type Outcome,
   type Post,
+  postKind,
+  postMediaKind,
+  screenTextKind,
   type Segment,
   sha256,
   type StageRecord,
+  summaryKind,
   toRecipeKey,
   type Transcript,
+  transcriptKind,
 } from "@clipmill/domain";
 
 /** What is in a post's media. */
@@ -93,7 +100,7 @@ export function createStageResults(clips: ReadonlyMap<string, Clip>): StageResul
         bytes: 288_044,
         durationMs,
       };
-      return { output: { audioSha256, durationMs }, records: [{ kind: "audio", audio }] };
+      return { output: { audioSha256, durationMs }, records: [audioKind.record(audio)] };
     },
     transcribe: ({ mediaSha256, engines, language }) => {
       const { said, isFallback } = clipOf(mediaSha256);
@@ -104,7 +111,7 @@ export function createStageResults(clips: ReadonlyMap<string, Clip>): StageResul
       const { hash: transcriptHash, verdict } = transcript;
       return {
         output: { transcriptKey: key, transcriptHash, verdict, engine },
-        records: [{ kind: "transcript", transcript }],
+        records: [transcriptKind.record(transcript)],
       };
     },
     "read-screen": (input) => {
@@ -116,7 +123,7 @@ export function createStageResults(clips: ReadonlyMap<string, Clip>): StageResul
       const screenText = { key, hash, imagesHash, recipe: toRecipeKey(engines), engine, lines };
       return {
         output: { screenTextKey: key, screenHash: hash, engine },
-        records: [{ kind: "screenText", screenText }],
+        records: [screenTextKind.record(screenText)],
       };
     },
     summarize: toSummarized,
@@ -178,13 +185,12 @@ function toDownloaded(postId: string, clip: Clip, engine: string): Result {
       })),
     },
     records: [
-      { kind: "post", post, engagement: ENGAGEMENT },
-      ...files.map(({ media, role, position }) => ({
-        kind: "media" as const,
-        media,
-        links: [{ postId, mediaSha256: media.sha256, role, position }],
-      })),
-      ...captions.map((transcript) => ({ kind: "transcript" as const, transcript })),
+      postKind.record({ post, engagement: ENGAGEMENT }),
+      ...files.flatMap(({ media, role, position }) => [
+        mediaKind.record(media),
+        postMediaKind.record({ postId, mediaSha256: media.sha256, role, position }),
+      ]),
+      ...captions.map((transcript) => transcriptKind.record(transcript)),
     ],
   };
 }
@@ -256,5 +262,5 @@ function toSummarized({ engines, ...input }: Input): Result {
     ],
     body: { ...SUMMARY, takeaways: [...SUMMARY.takeaways] },
   };
-  return { output: { answerKey: key, engine }, records: [{ kind: "answer", answer }] };
+  return { output: { answerKey: key, engine }, records: [summaryKind.record(answer)] };
 }

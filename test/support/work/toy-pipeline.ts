@@ -1,8 +1,10 @@
 import type { Recipes, RunnableStage, Submission } from "@clipmill/domain";
 import {
   defineStage,
+  mediaKind,
   POST_KIND,
   toRunnable,
+  transcriptKind,
   type StageContext,
   type StageResult,
 } from "@clipmill/domain";
@@ -28,7 +30,7 @@ const spec = (name: string, queue: "io" | "gpu" | "llm") =>
     attempts: 3,
     timeoutMs: 10_000,
     key: ({ postId }) => postId,
-    produces: ["media", "transcript"],
+    produces: [mediaKind, transcriptKind],
     rerun: ({ input: { engines = [] }, end, ...rest }) =>
       end.state === "skipped"
         ? isAbsenceOver(end.code, rest.endedMsAgo)

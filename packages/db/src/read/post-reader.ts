@@ -1,7 +1,9 @@
 import type { PostResult } from "@clipmill/domain";
+import type { ArtifactTable } from "../artifacts/artifact-table.ts";
+import { ARTIFACT_TABLES } from "../artifacts/tables.ts";
 import { ASKED, createBatchedFind } from "./batched-find.ts";
 import type { Database } from "../database.ts";
-import { type ArtifactRow, READ_SHARE, selectArtifacts, toPostResult } from "./results.ts";
+import { createResultQuery, READ_SHARE, type ResultRow } from "./results.ts";
 
 export interface StoredPost {
   /** Another text after any change of what the result is made of; says nothing else. */
@@ -17,35 +19,35 @@ export interface PostReader {
   findVersion(postId: string): Promise<string | null>;
 }
 
-const { columns, version, joins } = selectArtifacts({
-  transcript: "coalesce(p.artifacts ->> 'transcript', p.transcript_key)",
-  screenText: "coalesce(p.artifacts ->> 'screen_text', p.screen_text_key)",
-  answer: "coalesce(p.artifacts ->> 'summary', p.answer_key)",
-});
-const FROM = `from ${ASKED} join post p on p.post_id = any (array[asked.id]) ${joins}`;
-const FIND_POSTS = `select p.post_id as "postId", ${version} as version, ${columns} ${FROM}`;
-const FIND_VERSIONS = `select p.post_id as "postId", ${version} as version ${FROM}`;
-
 interface VersionRow {
   postId: string;
   version: string;
 }
 
-export function createPostReader({ pool }: Pick<Database, "pool">): PostReader {
+/** `tables`: of the artifacts that results are made of; default: the built-in ones'. */
+export function createPostReader(
+  { pool }: Pick<Database, "pool">,
+  { tables = ARTIFACT_TABLES }: { tables?: readonly ArtifactTable[] } = {},
+): PostReader {
+  const { columns, version, joins, toResult } = createResultQuery("p", tables);
+  const from = `from ${ASKED} join post p on p.post_id = any (array[asked.id]) ${joins}`;
+  const findPosts = `select p.post_id as "postId", ${version} as version, ${columns} ${from}`;
+  const findVersions = `select p.post_id as "postId", ${version} as version ${from}`;
+
   function createFind<Row extends VersionRow>(name: string, text: string) {
     return createBatchedFind(async (ids) => {
       const { rows } = await pool.query<Row>({ name, text, values: [ids] });
       return new Map(rows.map((row) => [row.postId, row]));
     });
   }
-  const findRow = createFind<ArtifactRow & VersionRow>("find_posts", FIND_POSTS);
-  const findVersionRow = createFind<VersionRow>("find_post_versions", FIND_VERSIONS);
+  const findRow = createFind<ResultRow & VersionRow>("find_posts", findPosts);
+  const findVersionRow = createFind<VersionRow>("find_post_versions", findVersions);
 
   return {
     async find(postId) {
       const row = await findRow(postId);
       if (row === undefined) return null;
-      return { version: row.version, result: toPostResult(row, READ_SHARE) };
+      return { version: row.version, result: toResult(row, READ_SHARE) };
     },
     async findVersion(postId) {
       return (await findVersionRow(postId))?.version ?? null;

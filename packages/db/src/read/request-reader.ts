@@ -5,39 +5,42 @@ import {
   type RequestReader,
   type RequestState,
   type RequestView,
-  type Warning,
 } from "@clipmill/domain";
+import type { ArtifactTable } from "../artifacts/artifact-table.ts";
+import { ARTIFACT_TABLES } from "../artifacts/tables.ts";
 import { ASKED, createBatchedFind } from "./batched-find.ts";
 import type { Database } from "../database.ts";
 import type { Listener } from "../listener.ts";
+import type { request } from "../schema/index.ts";
 import {
-  type ArtifactRow,
+  createResultQuery,
   type RequestShare,
-  selectArtifacts,
+  type ResultQuery,
+  type ResultRow,
   toCost,
-  toPostResult,
   toUsd,
 } from "./results.ts";
 
 /** Whoever waits for a request looks this often, should the notification be lost. */
 const POLL_MS = 500;
 
-interface RequestRow {
-  id: string;
-  state: string;
-  link: string;
-  failedStage: string | null;
-  errorCode: string | null;
-  errorMessage: string | null;
-  warnings: Warning[] | null;
-  cached: boolean;
-  createdAt: string;
-  finishedAt: string | null;
-  stages: StageRow[];
-}
+type RequestRow = Pick<
+  typeof request.$inferSelect,
+  | "id"
+  | "state"
+  | "link"
+  | "postId"
+  | "failedStage"
+  | "errorCode"
+  | "errorMessage"
+  | "warnings"
+  | "cached"
+  | "createdAt"
+  | "finishedAt"
+> & { stages: StageRow[] };
 
 /** The columns of a request that has no result are null. */
-type FoundRequest = RequestRow & { [Column in keyof ArtifactRow]: ArtifactRow[Column] | null };
+type FoundRequest = RequestRow & { source: string | null };
 
 interface StageRow {
   stage: string;
@@ -48,16 +51,13 @@ interface StageRow {
   usd: number;
 }
 
-const REQUEST_RESULT = selectArtifacts({
-  transcript: "coalesce(r.artifacts ->> 'transcript', r.transcript_key)",
-  screenText: "coalesce(r.artifacts ->> 'screen_text', r.screen_text_key)",
-  answer: "coalesce(r.artifacts ->> 'summary', r.answer_key)",
-});
-
-const FIND_REQUESTS = `select r.id, r.state, r.link, r.post_id as "postId", r.failed_stage as "failedStage",
+const toFindRequests = ({
+  columns,
+  joins,
+}: ResultQuery) => `select r.id, r.state, r.link, r.post_id as "postId", r.failed_stage as "failedStage",
     r.error_code as "errorCode", r.error_message as "errorMessage", r.warnings, r.cached,
     to_json(r.created_at) #>> '{}' as "createdAt", to_json(r.finished_at) #>> '{}' as "finishedAt",
-    work.stages, ${REQUEST_RESULT.columns}
+    work.stages, ${columns}
   from ${ASKED} join request r on r.id = any (array[asked.id])
   left join lateral (
     select coalesce(json_agg(json_build_object('stage', j.stage, 'state', j.state, 'attempts', j.attempts,
@@ -67,14 +67,18 @@ const FIND_REQUESTS = `select r.id, r.state, r.link, r.post_id as "postId", r.fa
       order by l.stage_job_id), '[]') as stages
     from request_stage_job l join stage_job j on j.id = any (array[l.stage_job_id])
     where l.request_id = r.id) work on true
-  left join post p on p.post_id = any (array[r.post_id]) and r.state = 'done' ${REQUEST_RESULT.joins}`;
+  left join post p on p.post_id = any (array[r.post_id]) and r.state = 'done' ${joins}`;
 
+/** `tables`: of the artifacts that results are made of; default: the built-in ones'. */
 export function createRequestReader(
   { pool }: Pick<Database, "pool">,
   listener: Listener,
+  { tables = ARTIFACT_TABLES }: { tables?: readonly ArtifactTable[] } = {},
 ): RequestReader {
+  const resultQuery = createResultQuery("r", tables);
+  const findRequests = toFindRequests(resultQuery);
   const findRow = createBatchedFind<FoundRequest>(async (ids) => {
-    const statement = { name: "find_requests", text: FIND_REQUESTS, values: [ids] };
+    const statement = { name: "find_requests", text: findRequests, values: [ids] };
     const { rows } = await pool.query<FoundRequest>(statement);
     return new Map(rows.map((row) => [row.id, row]));
   });
@@ -90,7 +94,7 @@ export function createRequestReader(
       postId: row.postId,
       stages: row.stages.map(({ stage, state, attempts }) => ({ name: stage, state, attempts })),
       failure: toFailure(row),
-      result: hasResult(row) ? toPostResult(row, share) : null,
+      result: hasResult(row) ? resultQuery.toResult(row, share) : null,
       cost: row.finishedAt === null ? null : toCost(share),
       createdAt: row.createdAt,
       finishedAt: row.finishedAt,
@@ -122,7 +126,7 @@ export function createRequestReader(
 }
 
 /** A done request whose post is there: `post.source` is never null. */
-function hasResult(row: FoundRequest): row is RequestRow & ArtifactRow {
+function hasResult(row: FoundRequest): row is RequestRow & ResultRow {
   return row.source !== null;
 }
 

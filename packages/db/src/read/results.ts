@@ -1,72 +1,46 @@
 import {
+  type ArtifactFields,
   type Cost,
-  type Engagement,
-  type EvidenceSource,
+  type EngineListing,
+  type FoundParts,
   isSimulated,
-  type Post,
+  type Models,
   type PostResult,
-  type Segment,
-  type SpeechVerdict,
-  type Summary,
+  type ResultPart,
+  SOURCE_LISTING,
   toAttribution,
   toAuthorUrl,
   toAwemeId,
   toSeconds,
   type Warning,
 } from "@clipmill/domain";
+import type { ArtifactTable } from "../artifacts/artifact-table.ts";
+import type { engagement, post } from "../schema/index.ts";
+import { createPartsQuery, type Parts } from "./result-parts.ts";
 
-/** A post with its artifacts, as one row of SQL: see `selectArtifacts`. */
-export interface ArtifactRow extends Engagement {
-  postId: string;
-  url: string | null;
-  author: string | null;
-  source: string;
-  statedDurationMs: number;
-  mediaDurationMs: number | null;
-  language: string | null;
-  text: string | null;
-  segments: Segment[] | null;
-  verdict: SpeechVerdict | null;
-  asrEngine: string | null;
-  lines: string[] | null;
-  ocrEngine: string | null;
-  summary: Summary | null;
-  sources: EvidenceSource[] | null;
-  llmEngine: string | null;
+/** What a result needs of the post itself. */
+type PostColumns = Pick<
+  typeof post.$inferSelect,
+  "postId" | "url" | "authorUniqueId" | "source" | "durationMs"
+> &
+  Pick<typeof engagement.$inferSelect, "plays" | "likes" | "comments" | "shares"> & {
+    /** As its media say; null where there are none. */
+    mediaDurationMs: number | null;
+  };
+
+/** A post with its artifacts, as one row of SQL: the columns of a `ResultQuery`. */
+export interface ResultRow extends PostColumns {
+  /** Those of the artifacts. */
+  [column: string]: unknown;
 }
 
-/**
- * An answer is shared by all transcripts of the same words. Whether they were captions or heard is a matter of the
- * transcript that stands beside it.
- */
-const SOURCES = `case
-  when t.hash is distinct from a.transcript_hash then a.sources
-  when t.origin = 'captions' then array_replace(a.sources, 'transcript', 'captions')
-  else array_replace(a.sources, 'captions', 'transcript') end`;
-
-/** Selects an `ArtifactRow` but for its `postId` from `post p`, given the keys of the transcript, screen text and answer. */
-export function selectArtifacts(keys: { transcript: string; screenText: string; answer: string }): {
+/** Selects a `ResultRow` but for its `postId` from `post p`, and makes the public result of it. */
+export interface ResultQuery {
   columns: string;
   /** One text that is another one after any change of what the columns hold: which version of each row it is. */
   version: string;
   joins: string;
-} {
-  return {
-    version:
-      "format('%s.%s.%s.%s.%s.%s', p.xmin, m.duration_ms, t.xmin, s.xmin, a.xmin, e.version)",
-    columns: `p.url, p.author_unique_id as "author", p.source, p.duration_ms as "statedDurationMs",
-      m.duration_ms as "mediaDurationMs", t.language, t.text, t.segments, t.verdict, t.engine as "asrEngine",
-      s.lines, s.engine as "ocrEngine", a.body as "summary", ${SOURCES} as "sources", a.engine as "llmEngine",
-      e.plays, e.likes, e.comments, e.shares`,
-    joins: `left join lateral (
-        select max(m.duration_ms) as duration_ms from post_media pm join media m on m.sha256 = any (array[pm.media_sha256])
-        where pm.post_id = any (array[p.post_id])) m on true
-      left join transcript t on t.key = any (array[${keys.transcript}])
-      left join screen_text s on s.key = any (array[${keys.screenText}])
-      left join answer a on a.key = any (array[${keys.answer}])
-      left join lateral (
-        select xmin as version, * from engagement where post_id = p.post_id order by observed_at desc limit 1) e on true`,
-  };
+  toResult(row: ResultRow, share: RequestShare): PostResult;
 }
 
 /** What belongs to the request that asks, not to the post. */
@@ -85,55 +59,96 @@ export const READ_SHARE: RequestShare = {
   warnings: [],
 };
 
+/** `owner`: the alias of the row that names the artifacts, the post itself or a request `r` about it. */
+export function createResultQuery(owner: "p" | "r", tables: readonly ArtifactTable[]): ResultQuery {
+  const parts = createPartsQuery(owner, tables);
+  const versions = ["p.xmin", "m.duration_ms", ...parts.versions, "e.version"];
+  return {
+    version: `format('${versions.map(() => "%s").join(".")}', ${versions.join(", ")})`,
+    columns: `p.url, p.author_unique_id as "authorUniqueId", p.source, p.duration_ms as "durationMs",
+      m.duration_ms as "mediaDurationMs", e.plays, e.likes, e.comments, e.shares,
+      ${parts.columns.join(", ")}`,
+    joins: `left join lateral (
+        select max(m.duration_ms) as duration_ms from post_media pm join media m on m.sha256 = any (array[pm.media_sha256])
+        where pm.post_id = any (array[p.post_id])) m on true
+      ${parts.joins.join("\n      ")}
+      left join lateral (
+        select xmin as version, * from engagement where post_id = p.post_id order by observed_at desc limit 1) e on true`,
+    toResult: (row, share) => toPostResult(tables, row, parts.read(row), share),
+  };
+}
+
 /** Composes the public result; the one place where rows become its JSON. */
-export function toPostResult(row: ArtifactRow, share: RequestShare): PostResult {
-  const post: Pick<Post, "author" | "url"> = {
-    url: row.url,
-    author: { uniqueId: row.author, nickname: null, followerCount: null },
-  };
-  const engines = {
-    download: row.source,
-    transcribe: row.asrEngine,
-    "read-screen": row.ocrEngine,
-    summarize: row.llmEngine,
-  };
+function toPostResult(
+  tables: readonly ArtifactTable[],
+  row: ResultRow,
+  parts: Parts,
+  share: RequestShare,
+): PostResult {
+  const { url, authorUniqueId: author } = row;
+  const { language, sources, ...fields } = toFields(tables, parts);
   return {
     aweme_id: toAwemeId(row.postId),
-    url: row.url,
-    author: row.author,
-    author_url: toAuthorUrl(row.author),
-    attribution: toAttribution(post),
-    language: row.language,
-    duration: toSeconds(row.mediaDurationMs ?? row.statedDurationMs),
-    transcript: row.text ?? "",
-    segments: (row.segments ?? []).map(({ startMs, endMs, text }) => ({
-      start: toSeconds(startMs),
-      end: toSeconds(endMs),
-      text,
-    })),
-    ocr: row.lines ?? [],
-    summary: row.summary === null ? null : toSummary(row.summary),
+    url,
+    author,
+    author_url: toAuthorUrl(author),
+    attribution: toAttribution({
+      url,
+      author: { uniqueId: author, nickname: null, followerCount: null },
+    }),
+    language,
+    duration: toSeconds(row.mediaDurationMs ?? row.durationMs),
+    ...fields,
     engagement: { plays: row.plays, likes: row.likes, comments: row.comments, shares: row.shares },
-    sources: row.sources ?? [],
-    models: { source: row.source, asr: row.asrEngine, ocr: row.ocrEngine, llm: row.llmEngine },
-    cost: toCost(share),
-    timings_ms: share.timingsMs,
-    cached: share.cached,
-    simulated: Object.entries(engines).flatMap(([stage, engine]) =>
-      engine !== null && isSimulated(engine) ? [stage] : [],
-    ),
+    sources,
+    ...toEngines(tables, row.source, parts, share),
     warnings: share.warnings,
   };
+}
+
+/** Of all kinds together: the built-in ones, and what else is read here. */
+function toFields(tables: readonly ArtifactTable[], parts: Parts): ArtifactFields {
+  const find: FoundParts<unknown>["find"] = <Other>({
+    name,
+  }: {
+    readonly name: string;
+    readonly result: ResultPart<Other>;
+  }) => (parts.get(name)?.own ?? null) as Other | null;
+  const fields = {};
+  for (const { kind } of tables) {
+    const { own = null, variants = {} } = parts.get(kind.name) ?? {};
+    Object.assign(fields, kind.result.toFields({ own, variants, find }));
+  }
+  return fields as ArtifactFields;
+}
+
+/** What is told of the engines, and what they cost. */
+function toEngines(
+  tables: readonly ArtifactTable[],
+  source: string,
+  parts: Parts,
+  share: RequestShare,
+): Pick<PostResult, "models" | "cost" | "timings_ms" | "cached" | "simulated"> {
+  const models: Models = { source: null, asr: null, ocr: null, llm: null };
+  const simulated = new Set<string>();
+  const list = ({ model, stage }: EngineListing, engine: string) => {
+    if (model !== null) models[model] ??= engine;
+    if (isSimulated(engine)) simulated.add(stage);
+  };
+  list(SOURCE_LISTING, source);
+  for (const { kind } of tables) {
+    const { own = null, variants = {} } = parts.get(kind.name) ?? {};
+    const { hasVariants, listing } = kind.result;
+    for (const view of hasVariants ? Object.values(variants) : [own])
+      if (view !== null) list(listing, view.engine);
+  }
+  const { timingsMs: timings_ms, cached } = share;
+  return { models, cost: toCost(share), timings_ms, cached, simulated: [...simulated] };
 }
 
 export function toCost({ usdByStage }: Pick<RequestShare, "usdByStage">): Cost {
   const sum = Object.values(usdByStage).reduce((total, usd) => total + usd, 0);
   return { usd: toUsd(sum), by_stage: usdByStage };
-}
-
-/** jsonb keeps no order of keys; readers like the sentence first. */
-function toSummary({ tldr, takeaways, sentiment, cta }: Summary): Summary {
-  return { tldr, takeaways, sentiment, cta };
 }
 
 /** Nine decimals, as the ledger keeps them: sums of binary fractions carry noise behind that. */

@@ -1,24 +1,30 @@
-import type { StorageKey } from "@clipmill/domain";
+import type { FileProducers, StorageKey } from "@clipmill/domain";
 import { type Database, type Queryable, withTransaction } from "../database.ts";
 import { notify } from "../notify.ts";
 import { RENEWED, toSet } from "../work/states.ts";
-import { FILE_TABLES, lockProducers, splitKey } from "./producers.ts";
+import { createProducerQuery, FILE_TABLES, splitKey } from "./producers.ts";
 
 /**
  * Has a lost file made again: the jobs that made it become ready, as far as an open request rests on them, and those
  * requests let go of what they were waiting for, so that the planner asks for it anew when the file is back, under
  * whatever hash it comes back. Returns how many jobs run again; 0 where nobody needs the file or they run already.
  */
-export function createRefetch({
-  pool,
-}: Pick<Database, "pool">): (key: StorageKey) => Promise<number> {
+export function createRefetch(
+  { pool }: Pick<Database, "pool">,
+  { producers }: { producers: FileProducers },
+): (key: StorageKey) => Promise<number> {
+  const queries = {
+    media: createProducerQuery("media", producers),
+    audio: createProducerQuery("audio", producers),
+  };
   return (key) =>
     withTransaction(pool, async (tx) => {
       const { kind, sha256 } = splitKey(key);
-      const { rows: producers } = await tx.query<{ id: number }>({
+      const { lock, stage } = queries[kind];
+      const { rows: made } = await tx.query<{ id: number }>({
         name: `lock_producers_${kind}`,
-        text: lockProducers(kind),
-        values: [sha256],
+        text: lock,
+        values: [sha256, stage],
       });
       const { table, hash } = FILE_TABLES[kind];
       await tx.query({
@@ -28,7 +34,7 @@ export function createRefetch({
       });
       return await runAgain(
         tx,
-        producers.map(({ id }) => id),
+        made.map(({ id }) => id),
       );
     });
 }

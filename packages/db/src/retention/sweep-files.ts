@@ -1,6 +1,6 @@
-import type { StorageKey, StoredKind } from "@clipmill/domain";
+import type { FileProducers, StorageKey, StoredKind } from "@clipmill/domain";
 import { type Database, type Queryable, withTransaction } from "../database.ts";
-import { FILE_TABLES, isNeeded } from "./producers.ts";
+import { createProducerQuery, FILE_TABLES, type ProducerQuery } from "./producers.ts";
 
 export interface RetentionOptions {
   /** Downloaded files older than this go; 0 keeps them for ever. */
@@ -9,6 +9,8 @@ export interface RetentionOptions {
   audioDays: number;
   /** Most bytes of both together; 0 sets no limit. */
   maxBytes: number;
+  /** Whose jobs make the files: what an open request rests on stays. */
+  producers: FileProducers;
   /** Deletes a stored file, and says nothing where there is none. */
   deleteFile(key: StorageKey): Promise<void>;
   /** Stops between two batches. */
@@ -35,7 +37,8 @@ export async function sweepFiles(
 ): Promise<RetentionCounts> {
   const counts: RetentionCounts = { media: 0, audio: 0, bytes: 0 };
   const sweep = async (kind: StoredKind, limits: { days: number; bytes: number }) => {
-    const { files, bytes } = await sweepKind(pool, kind, { ...limits, ...options });
+    const madeBy = createProducerQuery(kind, options.producers);
+    const { files, bytes } = await sweepKind(pool, kind, { ...limits, ...options, madeBy });
     counts[kind] += files;
     counts.bytes += bytes;
   };
@@ -66,6 +69,7 @@ interface Sweep extends Pick<RetentionOptions, "deleteFile" | "signal"> {
   days: number;
   /** Ends once so many bytes are free. */
   bytes: number;
+  madeBy: ProducerQuery;
 }
 
 /** The last file that was looked at: the next batch begins behind it, so that what is kept is looked at once. */
@@ -101,12 +105,12 @@ async function sweepBatch(
   tx: Queryable,
   kind: StoredKind,
   cursor: Cursor,
-  { days, bytes: wanted, deleteFile }: Sweep,
+  { days, bytes: wanted, madeBy, deleteFile }: Sweep,
 ): Promise<{ files: number; bytes: number; next: Cursor | null }> {
   const { table, hash } = FILE_TABLES[kind];
   const { rows } = await tx.query<Cursor & { bytes: number; needed: boolean }>({
     name: `lock_old_${kind}`,
-    text: `select f.sha256, f.bytes, f.stored_at::text as "storedAt", ${isNeeded(kind)} as needed
+    text: `select f.sha256, f.bytes, f.stored_at::text as "storedAt", ${madeBy.isNeeded("$4")} as needed
       from (
         select ${hash} as sha256, bytes, stored_at from ${table}
         where removed_at is null and stored_at < now() - make_interval(secs => $1::float8 * 86400)
@@ -115,7 +119,7 @@ async function sweepBatch(
         limit ${BATCH}
         for update skip locked) f
       order by f.stored_at, f.sha256`,
-    values: [days, cursor.storedAt, cursor.sha256],
+    values: [days, cursor.storedAt, cursor.sha256, madeBy.stage],
   });
   let bytes = 0;
   const removed = new Set<string>();

@@ -1,3 +1,4 @@
+import type { ArtifactKeys, EvidenceSource, Media, PostMedia, Transcript } from "@clipmill/domain";
 import { sql } from "drizzle-orm";
 import {
   bigint,
@@ -33,7 +34,7 @@ export const post = pgTable("post", {
   postedAt: moment("posted_at"),
   source: text().notNull(),
   /** What is current, key by kind. */
-  artifacts: jsonb(),
+  artifacts: jsonb().$type<ArtifactKeys>(),
   // The same, set by workers of 0.1: read where `artifacts` names no key of that kind.
   transcriptKey: text("transcript_key"),
   screenTextKey: text("screen_text_key"),
@@ -60,7 +61,7 @@ export const media = pgTable(
   "media",
   {
     sha256: text().primaryKey(),
-    kind: text().notNull(),
+    kind: text().$type<Media["kind"]>().notNull(),
     bytes: bigint({ mode: "number" }).notNull(),
     durationMs: integer("duration_ms"),
     hasAudio: boolean("has_audio").notNull(),
@@ -82,7 +83,7 @@ export const postMedia = pgTable(
   "post_media",
   {
     postId: text("post_id").notNull(),
-    role: text().notNull(),
+    role: text().$type<PostMedia["role"]>().notNull(),
     position: smallint().notNull(),
     mediaSha256: text("media_sha256").notNull(),
   },
@@ -120,12 +121,12 @@ export const transcript = pgTable(
     recipe: text().notNull(),
     hash: text().notNull(),
     engine: text().notNull(),
-    origin: text().notNull(),
+    origin: text().$type<Transcript["origin"]>().notNull(),
     language: text(),
     text: text().notNull(),
-    segments: jsonb().notNull(),
+    segments: jsonb().$type<Transcript["segments"]>().notNull(),
     durationMs: integer("duration_ms").notNull(),
-    verdict: text().notNull(),
+    verdict: text().$type<Transcript["verdict"]>().notNull(),
     storedAt: moment("stored_at").notNull().defaultNow(),
   },
   (t) => [index("transcript_by_media").on(t.mediaSha256)],
@@ -152,7 +153,7 @@ export const answer = pgTable(
     promptVersion: text("prompt_version").notNull(),
     recipe: text().notNull(),
     engine: text().notNull(),
-    sources: text().array().notNull(),
+    sources: text().array().$type<EvidenceSource[]>().notNull(),
     body: jsonb().notNull(),
     storedAt: moment("stored_at").notNull().defaultNow(),
   },

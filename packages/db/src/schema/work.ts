@@ -1,3 +1,4 @@
+import type { ArtifactKeys, Warning } from "@clipmill/domain";
 import { sql } from "drizzle-orm";
 import {
   bigint,
@@ -57,7 +58,7 @@ export const request = pgTable(
     failedStage: text("failed_stage"),
     errorCode: text("error_code"),
     errorMessage: text("error_message"),
-    warnings: jsonb(),
+    warnings: jsonb().$type<Warning[]>(),
     /** What its pipeline needs beyond link and options; null where that is all. */
     input: jsonb(),
     /** The stage job that submitted it; null for a caller's own. */
@@ -65,7 +66,7 @@ export const request = pgTable(
     /** Cancelled once no request behind that job is open or done. */
     endsWithParent: boolean("ends_with_parent").notNull().default(false),
     /** What its result is made of, key by kind: artifacts never change, so neither does the result. */
-    artifacts: jsonb(),
+    artifacts: jsonb().$type<ArtifactKeys>(),
     // The same in rows that workers of 0.1 ended: read where `artifacts` names no key of that kind.
     transcriptKey: text("transcript_key"),
     screenTextKey: text("screen_text_key"),

@@ -1,4 +1,5 @@
 import { type CallLedger, failpoint, type QueueName, type WorkStore } from "@clipmill/domain";
+import type { RecordTable } from "../artifacts/record-table.ts";
 import { type Database, withTransaction } from "../database.ts";
 import { createCallLedger } from "../ledger/call-ledger.ts";
 import { acceptSubmissions } from "./accept/accept.ts";
@@ -12,6 +13,8 @@ import { createSettling } from "./settling.ts";
 
 export interface WorkStoreOptions {
   pipelines: PipelineRules;
+  /** Of what stages store, in the order in which a batch is stored. Default: those of the built-in kinds. */
+  tables?: readonly RecordTable[];
   /** How long a worker keeps a job without a heartbeat. Too low runs work twice; too high delays recovery. */
   leaseMs: number;
   /** How long a hint may wait in the queue before it counts as lost. Too low dispatches work twice under load. */
@@ -34,7 +37,7 @@ export function createWorkStore(
   { pool }: Pick<Database, "pool">,
   options: WorkStoreOptions,
 ): WorkStore & CallLedger {
-  const planning = createPlanning(options.pipelines);
+  const planning = createPlanning(options.pipelines, options.tables);
   return {
     ...createAccepting(pool, planning),
     ...createScheduling(pool, options),

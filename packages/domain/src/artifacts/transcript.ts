@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { hashJson, type Sha256 } from "../ids.ts";
+import { toSeconds } from "../seconds.ts";
+import { defineArtifact } from "./kind.ts";
 
 /** A stretch of recognised speech; milliseconds from the start of the media. */
 export const Segment = z.object({
@@ -36,6 +38,30 @@ export const Transcript = z.object({
   verdict: SpeechVerdict,
 });
 export type Transcript = z.infer<typeof Transcript>;
+
+/** A segment in public JSON: seconds, three decimals. */
+export const PublicSegment = z.object({ start: z.number(), end: z.number(), text: z.string() });
+
+export const transcriptKind = defineArtifact({
+  name: "transcript",
+  shape: Transcript,
+  columns: ["hash", "origin", "language", "text", "segments"],
+  listing: { model: "asr", stage: "transcribe" },
+  fields: {
+    language: z.string().nullable(),
+    transcript: z.string(),
+    segments: z.array(PublicSegment).describe("seconds"),
+  },
+  toFields: ({ own }) => ({
+    language: own?.language ?? null,
+    transcript: own?.text ?? "",
+    segments: (own?.segments ?? []).map(({ startMs, endMs, text }) => ({
+      start: toSeconds(startMs),
+      end: toSeconds(endMs),
+      text,
+    })),
+  }),
+});
 
 /** Unicode-normalised with single spaces: two engines that differ only there give one hash. */
 export function normalizeText(text: string): string {

@@ -1,13 +1,13 @@
-import type { ScreenText } from "../artifacts/answer.ts";
+import type { ArtifactKind, ArtifactRow } from "../artifacts/kind.ts";
 import type { PostId } from "../ids.ts";
-import type { Engagement, Post } from "../post/post.ts";
-import type { Transcript } from "../artifacts/transcript.ts";
+import type { SeenPost } from "../post/post.ts";
 
 /** What stages read of what earlier stages stored. Writing goes through the stage's `records`. */
 export interface ArtifactReader {
-  findPost(postId: PostId): Promise<{ post: Post; engagement: Engagement } | null>;
-  findTranscript(key: string): Promise<Transcript | null>;
-  findScreenText(key: string): Promise<ScreenText | null>;
+  /** With its latest counters. */
+  findPost(postId: PostId): Promise<SeenPost | null>;
+  /** Throws for a kind that nothing stores here. */
+  find<Row extends ArtifactRow>(kind: ArtifactKind<Row>, key: string): Promise<Row | null>;
 }
 
 /** Follows a short link to the post that it stands for. */

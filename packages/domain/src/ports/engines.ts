@@ -1,5 +1,6 @@
 import type { EngineId } from "../engine-id.ts";
-import type { EvidenceSource, Summary } from "../artifacts/answer.ts";
+import type { EvidenceSource } from "../artifacts/answer.ts";
+import type { Summary } from "../artifacts/summary.ts";
 import type { Sha256 } from "../ids.ts";
 import type { Engagement } from "../post/post.ts";
 import type { Segment } from "../artifacts/transcript.ts";

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { hashJson, PostId, type Sha256 } from "../ids.ts";
+import { defineRecord } from "../work/record.ts";
 
 /** Counters of a post at one moment; null where the source does not tell. */
 export const Engagement = z.object({
@@ -40,6 +41,16 @@ export const Post = z.object({
   source: z.string(),
 });
 export type Post = z.infer<typeof Post>;
+
+/** A post as a source told of it, and its counters at that moment. */
+export const SeenPost = z.object({ post: Post, engagement: Engagement });
+export type SeenPost = z.infer<typeof SeenPost>;
+
+export const postKind = defineRecord({
+  name: "post",
+  shape: SeenPost,
+  key: ({ post }) => post.postId,
+});
 
 /**
  * The metadata that goes to the model, and so into the answer's key. Engagement counters go along as they

@@ -1,27 +1,19 @@
 import { z } from "zod";
-import { EvidenceSource, Summary } from "../artifacts/answer.ts";
+import { ARTIFACT_FIELDS } from "../artifacts/kinds.ts";
 import { isErrorCode } from "../errors/error-codes.ts";
 import type { REQUEST_STATES } from "../work/request.ts";
-
-/** A segment in public JSON: seconds, three decimals. */
-export const PublicSegment = z.object({ start: z.number(), end: z.number(), text: z.string() });
-
-/** Models that ran, as engine ids; null for a part that did not run. */
-export const Models = z.object({
-  source: z.string().nullable(),
-  asr: z.string().nullable(),
-  ocr: z.string().nullable(),
-  llm: z.string().nullable(),
-});
-export type Models = z.infer<typeof Models>;
+import { Models } from "./models.ts";
 
 /** Dollars, by stage. */
 export const Cost = z.object({ usd: z.number(), by_stage: z.record(z.string(), z.number()) });
 export type Cost = z.infer<typeof Cost>;
 
+const { language, sources, ...PARTS } = ARTIFACT_FIELDS;
+
 /**
  * The one public shape of a processed post: the same from the CLI, the API and the demo. It is composed on read:
- * `engagement` is the latest observation; `cached`, `cost` and `timings_ms` belong to the request that asks.
+ * `engagement` is the latest observation; `cached`, `cost` and `timings_ms` belong to the request that asks; what is made
+ * of artifacts comes from their kinds.
  */
 export const PostResult = z.object({
   /** Null for a local file that brings no id. */
@@ -30,19 +22,16 @@ export const PostResult = z.object({
   author: z.string().nullable().describe("the creator's unique_id"),
   author_url: z.string().nullable(),
   attribution: z.string().describe("credits the creator; show it wherever their words are shown"),
-  language: z.string().nullable(),
+  language,
   duration: z.number().describe("seconds"),
-  transcript: z.string(),
-  segments: z.array(PublicSegment).describe("seconds"),
-  ocr: z.array(z.string()).describe("on-screen text, line by line"),
-  summary: Summary.nullable(),
+  ...PARTS,
   engagement: z.object({
     plays: z.number().nullable(),
     likes: z.number().nullable(),
     comments: z.number().nullable(),
     shares: z.number().nullable(),
   }),
-  sources: z.array(EvidenceSource).describe("what the summary rests on"),
+  sources,
   models: Models,
   cost: Cost,
   timings_ms: z.record(z.string(), z.number()),
@@ -75,9 +64,4 @@ export interface RequestView {
   cost: Cost | null;
   createdAt: string;
   finishedAt: string | null;
-}
-
-/** Milliseconds to the seconds of public JSON; the only place that converts. */
-export function toSeconds(ms: number): number {
-  return Math.round(ms) / 1000;
 }

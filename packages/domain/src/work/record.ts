@@ -1,44 +1,31 @@
-import type { Answer, ScreenText } from "../artifacts/answer.ts";
-import type { PostId, Sha256 } from "../ids.ts";
-import type { Engagement, Post } from "../post/post.ts";
-import type { Transcript } from "../artifacts/transcript.ts";
+import type { z } from "zod";
 
-/** A stored file and what was found in it. */
-export interface Media {
-  sha256: Sha256;
-  kind: "video" | "audio" | "image";
-  bytes: number;
-  /** Probed; null for images. */
-  durationMs: number | null;
-  hasAudio: boolean;
-  hasVideo: boolean;
+/** A row that a stage wants stored; its kind makes it. */
+export interface StageRecord<Row = unknown> {
+  readonly kind: string;
+  readonly row: Row;
 }
 
-/** What a file is to a post. */
-export type MediaRole = "video" | "audio" | "cover" | "slide";
+/** The shape of a row, field by field: its fields name the columns that it is stored in. */
+export type RowShape<Row> = z.ZodType<Row> & {
+  readonly shape: Readonly<Record<keyof Row & string, unknown>>;
+};
 
-export interface PostMediaLink {
-  postId: PostId;
-  mediaSha256: Sha256;
-  role: MediaRole;
-  /** Order among the slides; 0 otherwise. */
-  position: number;
+/** A kind of row that stages store. */
+export interface RecordKind<Row = unknown> {
+  /** As in SQL and JSON: `screen_text`. */
+  readonly name: string;
+  readonly shape: RowShape<Row>;
+  /** What tells its rows apart. The rows of one batch are stored in the order of their keys. */
+  key(row: Row): string;
+  /** For the result of a stage that `produces` the kind. */
+  record(row: Row): StageRecord<Row>;
 }
 
-/** 16 kHz mono PCM made from a media file. */
-export interface PreparedAudio {
-  mediaSha256: Sha256;
-  recipe: string;
-  audioSha256: Sha256;
-  bytes: number;
-  durationMs: number;
-}
+/** Names become names in SQL, so nothing but these letters is let in. */
+const NAME = /^[a-z][a-z0-9_]*$/;
 
-/** A row that a stage wants stored. Stored artifacts never change: the first writer of a key wins. */
-export type StageRecord =
-  | { kind: "post"; post: Post; engagement: Engagement }
-  | { kind: "media"; media: Media; links: PostMediaLink[] }
-  | { kind: "audio"; audio: PreparedAudio }
-  | { kind: "transcript"; transcript: Transcript }
-  | { kind: "screenText"; screenText: ScreenText }
-  | { kind: "answer"; answer: Answer };
+export function defineRecord<Row>(kind: Omit<RecordKind<Row>, "record">): RecordKind<Row> {
+  if (!NAME.test(kind.name)) throw new Error(`${kind.name} is no name of a kind of record`);
+  return { ...kind, record: (row) => ({ kind: kind.name, row }) };
+}

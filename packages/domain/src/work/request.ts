@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { ArtifactKeys } from "../artifacts/artifact-keys.ts";
 import type { ErrorCode } from "../errors/error-codes.ts";
 import type { Recipe } from "../engine-id.ts";
 import type { PostId } from "../ids.ts";
@@ -111,12 +112,6 @@ export interface Warning {
   code: ErrorCode;
   message: string;
 }
-
-/**
- * Keys of artifacts by kind, with the variant behind a dot where there are several: `transcript`, `bulletpoint.de`. Of a
- * request: what its result is made of. Of a post: what is current; a kind that is missing leaves the earlier one in place.
- */
-export type ArtifactKeys = Readonly<Record<string, string>>;
 
 /**
  * What follows from the states of a request's stages: more steps (possibly none while some are open), or the end.

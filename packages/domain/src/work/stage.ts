@@ -2,7 +2,7 @@ import type { z } from "zod";
 import type { ErrorCode } from "../errors/error-codes.ts";
 import { UnrecoverableError } from "../errors/errors.ts";
 import type { Log } from "../ports/log.ts";
-import type { StageRecord } from "./record.ts";
+import type { RecordKind, StageRecord } from "./record.ts";
 import type { ChildSubmission } from "./request.ts";
 import type { Resolution } from "./wait.ts";
 
@@ -27,7 +27,7 @@ export interface StageSpec<In, Out> {
   /** Everything that makes the result what it is. Two inputs with one key share one run and one result. */
   key(input: In): string;
   /** The kinds of record that its runs may store. Default: none. */
-  readonly produces?: readonly string[];
+  readonly produces?: readonly RecordKind[];
   /**
    * Whether the stage runs again for a new request although its job on this key has ended so. Failures and cancelled
    * jobs always do. Default: never.
@@ -133,7 +133,7 @@ export interface RunnableStage {
   readonly queue: QueueName;
   readonly attempts: number;
   readonly timeoutMs: number;
-  /** The kinds of record that it may store. Default: none. */
+  /** Names of the kinds of record that it may store. Default: none. */
   readonly produces?: readonly string[];
   /** Throws UnrecoverableError `invalid_input` for malformed input or output: a retry would end the same way. */
   run(input: unknown, ctx: StageContext): Promise<StageResult<unknown> | StageWait>;
@@ -146,7 +146,7 @@ export function toRunnable<In, Out>(stage: Stage<In, Out>): RunnableStage {
     queue,
     attempts,
     timeoutMs,
-    produces,
+    produces: produces.map((kind) => kind.name),
     async run(input, ctx) {
       const result = await stage.run(parseOf(stage.input, input, `input of ${name}`), ctx);
       checkEffects({ name, produces }, result);
@@ -162,14 +162,17 @@ function parseOf<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   throw malformed(`the ${what} is malformed: ${toPaths(parsed.error)}`);
 }
 
-/** What a stage may not store is refused here, before the transaction that would store it for others, too. */
+/** What a stage may not store is refused here: the transaction that stores it is that of other jobs, too. */
 function checkEffects(
-  { name, produces }: { name: string; produces: readonly string[] },
+  { name, produces }: { name: string; produces: readonly RecordKind[] },
   { records = [], submit = [], resolve = [] }: StageEffects,
 ): void {
-  const stray = records.find(({ kind }) => !produces.includes(kind));
-  if (stray !== undefined)
-    throw malformed(`${name} stores ${stray.kind}, which it does not produce`);
+  for (const record of records) {
+    const kind = produces.find((each) => each.name === record.kind);
+    if (kind === undefined)
+      throw malformed(`${name} stores ${record.kind}, which it does not produce`);
+    parseOf(kind.shape, record.row, `${kind.name} of ${name}`);
+  }
   if (submit.length > SUBMITTED_MAX)
     throw malformed(`${name} submits ${submit.length} requests at once, ${SUBMITTED_MAX} may be`);
   if (resolve.length > RESOLVED_MAX)

@@ -1,13 +1,20 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
-import { defineStage, type MediaTools, Sha256, type Stage, type Storage } from "@clipmill/domain";
+import {
+  audioKind,
+  defineStage,
+  type MediaTools,
+  Sha256,
+  type Stage,
+  type Storage,
+} from "@clipmill/domain";
 import { z } from "zod";
 
 const Input = z.object({ mediaSha256: Sha256, durationMs: z.number().int() });
 const Output = z.object({ audioSha256: Sha256, durationMs: z.number().int() });
 
 /** What the audio is made into; part of the key, so that another format is made anew. */
-const RECIPE = "wav-16k-mono";
+export const AUDIO_RECIPE = "wav-16k-mono";
 
 /** 16 kHz mono 16-bit: 32 kB a second, and some room for the header. */
 const WAV_BYTES_PER_MS = 32;
@@ -22,8 +29,8 @@ export const prepareAudio = defineStage({
   output: Output,
   attempts: 3,
   timeoutMs: 300_000,
-  key: ({ mediaSha256 }) => `${mediaSha256}-${RECIPE}`,
-  produces: ["audio"],
+  key: ({ mediaSha256 }) => `${mediaSha256}-${AUDIO_RECIPE}`,
+  produces: [audioKind],
 });
 
 export function createPrepareAudio({
@@ -44,8 +51,8 @@ export function createPrepareAudio({
         maxBytes: WAV_HEADER_BYTES + durationMs * WAV_BYTES_PER_MS * WAV_SLACK,
         signal,
       });
-      const audio = { mediaSha256, recipe: RECIPE, audioSha256: sha256, bytes, durationMs };
-      return { output: { audioSha256: sha256, durationMs }, records: [{ kind: "audio", audio }] };
+      const audio = { mediaSha256, recipe: AUDIO_RECIPE, audioSha256: sha256, bytes, durationMs };
+      return { output: { audioSha256: sha256, durationMs }, records: [audioKind.record(audio)] };
     },
   };
 }

@@ -4,6 +4,7 @@ import {
   type MediaTools,
   type OcrProvider,
   type ScreenText,
+  screenTextKind,
   Sha256,
   SkipError,
   type Stage,
@@ -39,7 +40,7 @@ export const readScreen = defineStage({
   attempts: 3,
   timeoutMs: 300_000,
   key: (input) => hashJson(input),
-  produces: ["screenText"],
+  produces: [screenTextKind],
   // An engine may have been installed since.
   rerun: (end) =>
     (end.end.state === "skipped" && end.end.code === "no_ocr_engine") || hasBetterEngine(end),
@@ -83,7 +84,7 @@ export function createReadScreen(
       ctx.log.info({ engine: engine.id, lineCount: lines.size }, "screen read");
       return {
         output: { screenTextKey: screenText.key, screenHash: screenText.hash, engine: engine.id },
-        records: [{ kind: "screenText", screenText }],
+        records: [screenTextKind.record(screenText)],
       };
     },
   };

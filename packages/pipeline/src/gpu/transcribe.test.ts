@@ -2,7 +2,7 @@ import {
   type AsrProvider,
   RetryableError,
   type Storage,
-  type Transcript,
+  Transcript,
   UnrecoverableError,
 } from "@clipmill/domain";
 import { expect, test, vi } from "vitest";
@@ -49,7 +49,7 @@ async function transcribeWith(...asr: AsrProvider[]): Promise<Transcript | undef
   paid.length = 0;
   const { records } = await createTranscribe({ asr, storage }).run(input, ctx);
   const [record] = records ?? [];
-  return record?.kind === "transcript" ? record.transcript : undefined;
+  return record?.kind === "transcript" ? Transcript.parse(record.row) : undefined;
 }
 
 test.each([

@@ -11,6 +11,7 @@ import {
   toRecipeKey,
   toText,
   type Transcript,
+  transcriptKind,
 } from "@clipmill/domain";
 import { z } from "zod";
 import { findEngines, tryEngines } from "../engines/choose-engine.ts";
@@ -41,7 +42,7 @@ export const transcribe = defineStage({
   timeoutMs: 600_000,
   key: ({ mediaSha256, engines, language }) =>
     `${mediaSha256}-${hashJson({ engines, language }).slice(0, 16)}`,
-  produces: ["transcript"],
+  produces: [transcriptKind],
   rerun: (end) => hasBetterEngine(end),
 });
 
@@ -98,7 +99,7 @@ export function createTranscribe({
       const { key: transcriptKey, hash: transcriptHash, verdict } = transcript;
       return {
         output: { transcriptKey, transcriptHash, verdict, engine: engine.id },
-        records: [{ kind: "transcript", transcript }],
+        records: [transcriptKind.record(transcript)],
       };
     },
   };

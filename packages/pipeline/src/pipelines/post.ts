@@ -1,4 +1,11 @@
-import { chooseCaptions, POST_KIND } from "@clipmill/domain";
+import {
+  chooseCaptions,
+  POST_KIND,
+  screenTextKind,
+  summaryKind,
+  toArtifactKeys,
+  transcriptKind,
+} from "@clipmill/domain";
 import { prepareAudio } from "../cpu/prepare-audio.ts";
 import { readScreen } from "../cpu/read-screen.ts";
 import { transcribe } from "../gpu/transcribe.ts";
@@ -111,13 +118,11 @@ export const postPipeline = createPipeline(POST_KIND, STEPS, {
   artifacts: (progress) => {
     const { output } = progress;
     // A silent transcript is kept as well: it says that somebody listened.
-    const transcript = (findCaptions(progress) ?? output(transcribe))?.transcriptKey;
-    const screenText = output(readScreen)?.screenTextKey;
-    const summary = output(summarize)?.answerKey;
-    return {
-      ...(transcript === undefined ? {} : { transcript }),
-      ...(screenText === undefined ? {} : { screen_text: screenText }),
-      ...(summary === undefined ? {} : { summary }),
-    };
+    const words = findCaptions(progress) ?? output(transcribe);
+    return toArtifactKeys([
+      { kind: transcriptKind, key: words?.transcriptKey },
+      { kind: screenTextKind, key: output(readScreen)?.screenTextKey },
+      { kind: summaryKind, key: output(summarize)?.answerKey },
+    ]);
   },
 });

@@ -1,5 +1,7 @@
 import type { Planner, RerunPolicy } from "@clipmill/domain";
-import { type RecordStore, recordStore } from "../../artifacts/save-records.ts";
+import { createRecordStore, type RecordStore } from "../../artifacts/record-store.ts";
+import type { RecordTable } from "../../artifacts/record-table.ts";
+import { RECORD_TABLES } from "../../artifacts/tables.ts";
 import { createRequestOptions, type RequestOptions } from "../accept/request-options.ts";
 import { type DirectEnqueue, NO_DIRECT_ENQUEUE } from "./insert-jobs.ts";
 
@@ -17,13 +19,16 @@ export interface Planning extends Required<PipelineRules> {
   directEnqueue: DirectEnqueue;
 }
 
-/** For those who push no hints and start nothing. */
-export function createPlanning({ plan, rerun = () => false }: PipelineRules): Planning {
+/** For those who push no hints and start nothing. `tables`: of what stages store; default: all built-in ones. */
+export function createPlanning(
+  { plan, rerun = () => false }: PipelineRules,
+  tables: readonly RecordTable[] = RECORD_TABLES,
+): Planning {
   return {
     plan,
     rerun,
     options: createRequestOptions(),
-    records: recordStore,
+    records: createRecordStore(tables),
     directEnqueue: NO_DIRECT_ENQUEUE,
   };
 }

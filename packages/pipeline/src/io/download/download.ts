@@ -3,11 +3,14 @@ import {
   CaptionsOutputs,
   defineStage,
   hashPostMetadata,
+  mediaKind,
   PostId,
-  type PostMediaLink,
+  postKind,
+  postMediaKind,
   Sha256,
   type Stage,
   type StageContext,
+  transcriptKind,
 } from "@clipmill/domain";
 import { z } from "zod";
 import { type FetchedFiles, fetchPost, type FetchPostDeps } from "./fetch-post.ts";
@@ -46,7 +49,7 @@ export const download = defineStage({
   attempts: 5,
   timeoutMs: 300_000,
   key: ({ postId }) => postId,
-  produces: ["post", "media", "transcript"],
+  produces: [postKind, mediaKind, postMediaKind, transcriptKind],
   rerun: ({ end, endedMsAgo }) =>
     isAbsenceOver(end.state === "done" ? end.output.missing : end.code, endedMsAgo),
 });
@@ -85,13 +88,12 @@ export function createDownload(deps: DownloadDeps): Stage<z.infer<typeof Input>,
           })),
         },
         records: [
-          { kind: "post", post, engagement },
-          ...files.map(({ media, role, position }) => ({
-            kind: "media" as const,
-            media,
-            links: [{ postId, mediaSha256: media.sha256, role, position } satisfies PostMediaLink],
-          })),
-          ...captions.map(({ transcript }) => ({ kind: "transcript" as const, transcript })),
+          postKind.record({ post, engagement }),
+          ...files.flatMap(({ media, role, position }) => [
+            mediaKind.record(media),
+            postMediaKind.record({ postId, mediaSha256: media.sha256, role, position }),
+          ]),
+          ...captions.map(({ transcript }) => transcriptKind.record(transcript)),
         ],
       };
     },

@@ -1,5 +1,4 @@
 import {
-  type Answer,
   type ArtifactReader,
   defineStage,
   type Evidence,
@@ -7,10 +6,14 @@ import {
   hashJson,
   PostId,
   RetryableError,
+  screenTextKind,
   Sha256,
   type Stage,
+  type SummaryAnswer,
+  summaryKind,
   type SummaryProvider,
   toRecipeKey,
+  transcriptKind,
 } from "@clipmill/domain";
 import { z } from "zod";
 import { chooseEngine } from "../../engines/choose-engine.ts";
@@ -40,7 +43,7 @@ export const summarize = defineStage({
   attempts: 4,
   timeoutMs: 120_000,
   key: toKey,
-  produces: ["answer"],
+  produces: [summaryKind],
   rerun: (end) => hasBetterEngine(end),
 });
 
@@ -78,7 +81,7 @@ export function createSummarize({
         { engine: engine.id, estimateUsd },
         call,
       );
-      const answer: Answer = {
+      const answer: SummaryAnswer = {
         key: hashJson({ request: toKey(input), engine: engine.id }),
         postId: input.postId,
         kind: "summary",
@@ -96,7 +99,7 @@ export function createSummarize({
       );
       return {
         output: { answerKey: answer.key, engine: engine.id },
-        records: [{ kind: "answer", answer }],
+        records: [summaryKind.record(answer)],
       };
     },
   };
@@ -105,8 +108,8 @@ export function createSummarize({
 async function gatherEvidence(artifacts: ArtifactReader, input: Input): Promise<Evidence> {
   const [stored, transcript, screenText] = await Promise.all([
     artifacts.findPost(input.postId),
-    input.transcriptKey === null ? null : artifacts.findTranscript(input.transcriptKey),
-    input.screenTextKey === null ? null : artifacts.findScreenText(input.screenTextKey),
+    input.transcriptKey === null ? null : artifacts.find(transcriptKind, input.transcriptKey),
+    input.screenTextKey === null ? null : artifacts.find(screenTextKind, input.screenTextKey),
   ]);
   if (stored === null) throw new RetryableError("internal", "the post of a summary is not stored");
   const { post, engagement } = stored;
