@@ -1,0 +1,118 @@
+import type { Config } from "@clipmill/config";
+import {
+  createArtifactReader,
+  createRefetch,
+  createUpstreamStore,
+  createWorkerRegistry,
+  RECORD_TABLES,
+} from "@clipmill/db";
+import type { CallLedger, Log, QueueName, RunnableStage, WorkStore } from "@clipmill/domain";
+import { createStages, fileProducers, pipelines } from "@clipmill/pipeline";
+import { createEngines } from "@clipmill/providers";
+import {
+  createQueueWorker,
+  createRunner,
+  createSlots,
+  createUpstreams,
+  createWatchdog,
+  type Loop,
+  type QueueWorker,
+  type Runner,
+} from "@clipmill/queue";
+import type { Connections } from "./connections.ts";
+import { startHeartbeat } from "./heartbeat.ts";
+import { createMedia } from "./media.ts";
+import { createRefetchingStorage } from "./refetching-storage.ts";
+import { requireProcessors } from "./require-processors.ts";
+import { requireTables } from "./require-tables.ts";
+import { toUpstreamPolicies, withUpstreams } from "./upstream-policies.ts";
+
+export interface WorkRoleOptions {
+  config: Config;
+  connections: Connections;
+  work: WorkStore & CallLedger;
+  /** Jobs at once, by queue. */
+  concurrency: Readonly<Record<QueueName, number>>;
+  log: Log;
+  /** Ends the process, so that whoever started it starts it anew. */
+  leave(): void;
+}
+
+/** Whoever started us kills after 25 s or more; what has not ended by then is given back and costs no attempt. */
+const STOP_WITHIN_MS = 20_000;
+
+/** The role `work`: the stages with all that they reach, and a worker for each queue that this process drains. */
+export async function startWorkRole(options: WorkRoleOptions): Promise<Loop> {
+  const { config, connections, work, concurrency, log, leave } = options;
+  const { workerId, backend, hints } = connections;
+  const { stages, engineIds, upstreams, close } = await openStages(options);
+  const slots = new Map(
+    config.CLIPMILL_QUEUES.map((queue) => [queue, createSlots(concurrency[queue])]),
+  );
+  const route = { slots, next: pipelines.next };
+  const { LEASE_MS: leaseMs } = config;
+  const shared = { hints, work, workerId, leaseMs, log };
+  const runner = createRunner({ ...shared, route, stages, ledger: work, upstreams });
+  const queueWorkers = [...slots].map(([queue, ofQueue]) =>
+    createQueueWorker({ backend, queue, slots: ofQueue, runner, log }),
+  );
+  const heartbeat = await startHeartbeat(
+    createWorkerRegistry(connections.database),
+    {
+      id: workerId,
+      queues: config.CLIPMILL_QUEUES,
+      engines: engineIds,
+      slots: Object.fromEntries([...slots].map(([queue, { size }]) => [queue, size])),
+    },
+    log,
+  );
+  const watchdog = createWatchdog({ queues: queueWorkers, hints, log, leave });
+  return {
+    async close() {
+      watchdog.close();
+      await drain(queueWorkers, runner);
+      await runner.close();
+      await upstreams.close();
+      await heartbeat.close();
+      await close();
+    },
+  };
+}
+
+/** Takes nothing new, and waits for what is under way, but for so long only. */
+async function drain(queueWorkers: readonly QueueWorker[], runner: Runner): Promise<void> {
+  const drained = Promise.all([...queueWorkers.map((worker) => worker.close()), runner.drain()]);
+  const timer = setTimeout(() => runner.releaseAll(), STOP_WITHIN_MS);
+  await drained;
+  clearTimeout(timer);
+}
+
+interface OpenStages {
+  stages: RunnableStage[];
+  /** Of all engines that work here. */
+  engineIds: string[];
+  upstreams: ReturnType<typeof createUpstreams>;
+  close(): Promise<void>;
+}
+
+async function openStages({ config, connections, log }: WorkRoleOptions): Promise<OpenStages> {
+  const { database, workerId } = connections;
+  const engines = await createEngines(config);
+  // Sources are asked by jobs, which there are none of before the limiters exist.
+  const media = await createMedia(config, (source, forMs) => upstreams.holdOff(source, forMs));
+  const all = [...engines.asr, ...engines.ocr, ...engines.llm, ...media.sources];
+  const engineIds = all.map(({ id }) => id);
+  const policies = toUpstreamPolicies(config, engineIds);
+  const store = createUpstreamStore(database);
+  const upstreams = createUpstreams({ policies, store, workerId, log });
+  const refetch = createRefetch(database, { producers: fileProducers });
+  const stages = createStages({
+    ...engines,
+    ...withUpstreams(media, upstreams),
+    storage: createRefetchingStorage(media.storage, { refetch, log }),
+    artifacts: createArtifactReader(database),
+  });
+  requireProcessors(pipelines.stages, stages);
+  requireTables(stages, RECORD_TABLES);
+  return { stages, engineIds, upstreams, close: media.close };
+}
