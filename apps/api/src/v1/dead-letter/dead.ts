@@ -15,6 +15,10 @@ const taken = { work_items: z.number().int().describe("dead work items that were
 
 /** `/v1/dead`: what failed for good, to look at, to try again, or to let go. A work item is a stage job; a job, a request. */
 export function dead(api: Api, deps: ApiDeps): void {
+  for (const route of [listDead, getDead, retryDead, dropDead]) route(api, deps);
+}
+
+function listDead(api: Api, deps: ApiDeps): void {
   api.get(
     "/v1/dead",
     {
@@ -38,7 +42,9 @@ export function dead(api: Api, deps: ApiDeps): void {
       return { work_items: jobs.map(toWorkItem), next };
     },
   );
+}
 
+function getDead(api: Api, deps: ApiDeps): void {
   api.get(
     "/v1/dead/:id",
     {
@@ -60,7 +66,9 @@ export function dead(api: Api, deps: ApiDeps): void {
       throw new UnrecoverableError("not_found", "nothing dead has this id");
     },
   );
+}
 
+function retryDead(api: Api, deps: ApiDeps): void {
   api.post(
     "/v1/dead/retry",
     {
@@ -84,7 +92,9 @@ export function dead(api: Api, deps: ApiDeps): void {
       return { work_items: jobCount, jobs: requestCount };
     },
   );
+}
 
+function dropDead(api: Api, deps: ApiDeps): void {
   api.post(
     "/v1/dead/drop",
     {
