@@ -35,7 +35,7 @@ const spec = (name: string, queue: "io" | "gpu" | "llm"): StageSpec<In, Out> =>
     key: ({ postId }) => postId,
   });
 
-const fetchMedia = spec("fetch", "io");
+const fetchMedia = { ...spec("fetch", "io"), produces: [mediaKind, postMediaKind] };
 const hear = spec("hear", "gpu");
 const answer = spec("answer", "llm");
 
