@@ -1,3 +1,5 @@
+import { ClipmillError } from "@clipmill/domain";
+
 /**
  * Gathers calls of many jobs into one statement. While a flush is under way new items wait; when it ends they go
  * together. A lone item goes at once, so that a quiet system pays no delay and a busy one no fsync per item.
@@ -58,7 +60,7 @@ export function createGroupCommit<In, Out>(options: {
       });
     } catch (error) {
       // Only an item's own data can be mended by leaving it out; a dead server fails every part alike.
-      if (batch.length === 1 || !isDataError(error)) {
+      if (batch.length === 1 || !isItemError(error)) {
         for (const { reject } of batch) reject(error);
         return;
       }
@@ -81,12 +83,16 @@ export function createGroupCommit<In, Out>(options: {
   };
 }
 
-/** SQLSTATE classes 22 (data exception) and 23 (constraint violation). */
-export function isDataError(error: unknown): boolean {
+/**
+ * Whether an item's own data is refused, again and again: by a rule of ours, or by Postgres with SQLSTATE class 22 (data
+ * exception), 23 (constraint violation) or 54 (a limit exceeded, such as the length of a key).
+ */
+export function isItemError(error: unknown): boolean {
+  if (error instanceof ClipmillError) return error.entry.disposition === "unrecoverable";
   return (
     error instanceof Error &&
     "code" in error &&
     typeof error.code === "string" &&
-    /^2[23][0-9A-Z]{3}$/.test(error.code)
+    /^(2[23]|54)[0-9A-Z]{3}$/.test(error.code)
   );
 }
