@@ -57,6 +57,8 @@ export interface Step {
   mustRerun(job: EndedJob): boolean;
 }
 
+const ONCE = [""];
+
 export function step<In, Out>(stage: StageSpec<In, Out>, rule: StepRule<In, Out>): Step {
   const { name, queue } = stage;
   return {
@@ -64,7 +66,7 @@ export function step<In, Out>(stage: StageSpec<In, Out>, rule: StepRule<In, Out>
     after: rule.after.map((each) => each.name),
     onSkip: rule.onSkip ?? "go-on",
     onFailure: rule.onFailure ?? "fail",
-    variants: (request) => rule.each?.(request) ?? [""],
+    variants: (request) => (rule.each === undefined ? ONCE : [...new Set(rule.each(request))]),
     plan(progress, variant) {
       const input = rule.input(progress, variant);
       if (input === null) return null;
@@ -116,7 +118,7 @@ export interface Pipeline {
 
 /**
  * Turns the list of steps into the pure function that runs inside the transaction which finishes a stage. Throws for a
- * list that names a stage twice, or a stage that does not stand before the step that waits for it.
+ * list that names a stage twice, or a stage that does not stand before the step that waits for it, or has a dot in a name.
  */
 export function createPipeline(
   kind: string,
@@ -215,6 +217,7 @@ function checkSteps(kind: string, steps: readonly Step[]): void {
   const problems: string[] = steps.length === 0 ? ["it has no steps"] : [];
   for (const { name, after } of steps) {
     if (known.has(name)) problems.push(`${name} stands in it twice`);
+    if (name.includes(".")) problems.push(`${name} has a dot in its name, as variants have`);
     for (const earlier of after) {
       if (known.has(earlier)) continue;
       problems.push(

@@ -1,3 +1,4 @@
+import { RetryableError, UnrecoverableError } from "@clipmill/domain";
 import { expect, test } from "vitest";
 import { createGroupCommit } from "./group-commit.ts";
 
@@ -84,4 +85,27 @@ test("an item that the database refuses fails alone", async () => {
     "rejected",
     "fulfilled",
   ]);
+});
+
+test("an item that a rule of ours refuses fails alone, and a server that is away fails all in one try", async () => {
+  const answer = async (refusal: Error) => {
+    let flushes = 0;
+    const commit = createGroupCommit<number, number>({
+      maxItems: 10,
+      flush(items) {
+        flushes++;
+        return items.includes(3) ? Promise.reject(refusal) : Promise.resolve(items);
+      },
+    });
+    const ends = await Promise.allSettled([1, 2, 3, 4].map((item) => commit.add(item)));
+    return { failed: ends.filter(({ status }) => status === "rejected").length, flushes };
+  };
+  const refused = new UnrecoverableError("insufficient_credits", "too few");
+  expect(await answer(refused)).toMatchObject({ failed: 1 });
+  const away = [
+    new RetryableError("unavailable", "away"),
+    Object.assign(new Error("the server stops"), { code: "57P01" }),
+    new TypeError("a fault of ours"),
+  ];
+  for (const error of away) expect(await answer(error)).toEqual({ failed: 4, flushes: 1 });
 });

@@ -1,3 +1,5 @@
+import { ClipmillError } from "@clipmill/domain";
+
 /**
  * Puts items of many jobs into one statement, because a commit costs an fsync however few rows it carries. An item that
  * comes alone is flushed at once, so a quiet system has no delay; items that come during a flush go together in the next.
@@ -59,7 +61,7 @@ export function createGroupCommit<In, Out>(options: {
       });
     } catch (error) {
       // A halved batch helps only where the data of one item is at fault; a server that is down fails every half.
-      if (batch.length === 1 || !isDataError(error)) {
+      if (batch.length === 1 || !isItemError(error)) {
         for (const { reject } of batch) reject(error);
         return;
       }
@@ -82,12 +84,16 @@ export function createGroupCommit<In, Out>(options: {
   };
 }
 
-/** SQLSTATE classes 22 (data exception) and 23 (constraint violation). */
-export function isDataError(error: unknown): boolean {
+/**
+ * Whether an item's own data is refused, again and again: by a rule of ours, or by Postgres with SQLSTATE class 22 (data
+ * exception), 23 (constraint violation) or 54 (a limit exceeded, such as the length of a key).
+ */
+export function isItemError(error: unknown): boolean {
+  if (error instanceof ClipmillError) return error.entry.disposition === "unrecoverable";
   return (
     error instanceof Error &&
     "code" in error &&
     typeof error.code === "string" &&
-    /^2[23][0-9A-Z]{3}$/.test(error.code)
+    /^(2[23]|54)[0-9A-Z]{3}$/.test(error.code)
   );
 }

@@ -47,7 +47,7 @@ const second = spec("second", "gpu");
 const third = spec("third", "llm");
 
 /** Three stages in a row on three queues: the shape of the real pipeline without its media. */
-const post = createPipeline(POST_KIND, [
+export const toyPost = createPipeline(POST_KIND, [
   step(first, {
     after: [],
     input: ({ request }) => ({ postId: request.postId ?? "" }),
@@ -61,7 +61,7 @@ const post = createPipeline(POST_KIND, [
   step(third, { after: [second], input: ({ output }) => output(first) ?? null }),
 ]);
 
-export const toyPipelines = createPipelines([post]);
+export const toyPipelines = createPipelines([toyPost]);
 
 export type ToyRun = (
   name: string,

@@ -1,4 +1,9 @@
-import { createDatabase, createWorkStore, type Database } from "@clipmill/db";
+import {
+  createDatabase,
+  createWorkStore,
+  type Database,
+  type WorkStoreOptions,
+} from "@clipmill/db";
 import type { CallLedger, ClaimedJob, Outcome, QueueName, WorkStore } from "@clipmill/domain";
 import { createTestDatabase } from "../servers/database.ts";
 import { toyPipelines } from "./toy-pipeline.ts";
@@ -19,13 +24,18 @@ export interface WorkFixture extends AsyncDisposable {
   rows<T>(sql: string, values?: unknown[]): Promise<T[]>;
   stagesOf(postId: string): Promise<StageRow[]>;
   requestOf(id: string | undefined): Promise<Record<string, unknown> | undefined>;
+  /** Dispatches a queue and claims whatever is ready there. */
+  claimAll(queue: QueueName): Promise<ClaimedJob[]>;
   /** Dispatches its queue and claims this post's job. */
   claimStage(postId: string, queue: QueueName): Promise<ClaimedJob>;
   runToEnd(postId: string): Promise<void>;
 }
 
-/** `adminUrl`: a server of the test's own. Default: everybody's. */
-export async function openWorkFixture(adminUrl?: string): Promise<WorkFixture> {
+/** `adminUrl`: a server of the test's own. Default: everybody's. `pipelines`: default the toy pipeline of posts. */
+export async function openWorkFixture(
+  adminUrl?: string,
+  pipelines: WorkStoreOptions["pipelines"] = toyPipelines,
+): Promise<WorkFixture> {
   const testDatabase = await createTestDatabase(adminUrl);
   const database = createDatabase({
     url: testDatabase.url,
@@ -34,7 +44,7 @@ export async function openWorkFixture(adminUrl?: string): Promise<WorkFixture> {
     onError: () => {},
   });
   const work = createWorkStore(database, {
-    pipelines: toyPipelines,
+    pipelines,
     leaseMs: 30_000,
     queuedForMs: 60_000,
   });
@@ -60,6 +70,7 @@ export async function openWorkFixture(adminUrl?: string): Promise<WorkFixture> {
     work,
     rows,
     claimStage,
+    claimAll: async (queue) => await work.claim(await work.dispatch(queue, 10_000), "test-worker"),
     stagesOf: (postId) =>
       rows<StageRow>(
         "select id, stage, state, epoch, attempts, lane from stage_job where key = $1 order by id",

@@ -43,6 +43,7 @@ type RequestRow = Pick<
 type FoundRequest = RequestRow & { source: string | null };
 
 interface StageRow {
+  /** Its step in the request's plan, as a stage may stand several times. */
   stage: string;
   state: string;
   attempts: number;
@@ -60,7 +61,7 @@ const toFindRequests = ({
     work.stages, ${columns}
   from ${ASKED} join request r on r.id = any (array[asked.id])
   left join lateral (
-    select coalesce(json_agg(json_build_object('stage', j.stage, 'state', j.state, 'attempts', j.attempts,
+    select coalesce(json_agg(json_build_object('stage', coalesce(l.step, j.stage), 'state', j.state, 'attempts', j.attempts,
       'relation', l.relation,
       'ranMs', (extract(epoch from j.finished_at - j.started_at) * 1000)::float8,
       'usd', coalesce((select sum(c.usd) from cost_entry c where c.stage_job_id = any (array[j.id])), 0)::float8)

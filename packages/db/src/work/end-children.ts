@@ -1,6 +1,6 @@
 import type { Queryable } from "../database.ts";
 
-/** Children that one transaction looks at. */
+/** Children that one transaction looks at, of one job or shared between several. */
 const LOOKED_AT_MAX = 500;
 
 /** Jobs whose children one transaction looks at. */
@@ -40,7 +40,7 @@ export async function findChildrenToEnd(tx: Queryable): Promise<string[] | null>
         select p.stage_job_id, c.id, c.state, c.ends_with_parent from parent p cross join lateral (
           select id, state, ends_with_parent from request
           where submitted_by = any (array[p.stage_job_id]) and id > p.after_id
-          order by id limit ${Math.floor(LOOKED_AT_MAX / PARENTS_MAX)}) c),
+          order by id limit (select ${LOOKED_AT_MAX} / greatest(1, count(*)) from parent)) c),
       -- Jobs that somebody still wants the children of.
       wanted as materialized (
         select p.stage_job_id from parent p cross join lateral (

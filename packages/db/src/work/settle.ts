@@ -1,4 +1,4 @@
-import type { JobRef, Outcome, Settled } from "@clipmill/domain";
+import { type JobRef, type Outcome, type Settled, UnrecoverableError } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 import { notify } from "../notify.ts";
 import { advanceAttached } from "./plan/advance-attached.ts";
@@ -19,8 +19,9 @@ export async function settleOutcomes(
   planning: Planning,
   outcomes: readonly Outcome[],
 ): Promise<Settled> {
-  const held = await applyOutcomes(tx, outcomes);
-  const own = outcomes.filter(({ id }) => held.has(id));
+  const first = toFirstOfEach(outcomes);
+  const held = await applyOutcomes(tx, first);
+  const own = first.filter(({ id, epoch }) => held.get(id)?.epoch === epoch);
   const effective = own.filter((outcome) => isEffective(outcome));
   await planning.records.save(
     tx,
@@ -37,7 +38,15 @@ export async function settleOutcomes(
     ...own.filter(isEnd).map(({ id }) => id),
     ...resolved.map(({ id }) => id),
   ]);
-  return { fenced: outcomes.filter(({ id }) => !held.has(id)).map(toRef), enqueued, started };
+  const settled = new Set(own);
+  const fenced = outcomes.filter((outcome) => !settled.has(outcome)).map(toRef);
+  return { fenced, enqueued, started };
+}
+
+/** Of the outcomes of one epoch, which may be here twice, the first counts: an epoch ends once. */
+function toFirstOfEach(outcomes: readonly Outcome[]): Outcome[] {
+  const byRef = new Map(outcomes.toReversed().map((each) => [`${each.id}-${each.epoch}`, each]));
+  return outcomes.filter((each) => byRef.get(`${each.id}-${each.epoch}`) === each);
 }
 
 function isEffective(outcome: Outcome): outcome is Effective & JobRef {
@@ -88,7 +97,7 @@ async function applyOutcomes(
           as given (id, epoch, kind, result, code, message, upstream, ms, counts)
         order by given.id) o
       where j.id = any (array[o.id]) and j.epoch = o.epoch and j.state = 'running'
-      returning j.id, j.queue, j.state, j.tenant, j.lane, j.start_by::text as "startBy"`,
+      returning j.id, j.epoch, j.queue, j.state, j.tenant, j.lane, j.start_by::text as "startBy"`,
     values: [
       outcomes.map(({ id }) => id),
       outcomes.map(({ epoch }) => epoch),
@@ -127,19 +136,20 @@ async function storeWaits(tx: Queryable, outcomes: readonly (Effective & JobRef)
   const waits = outcomes.filter((outcome) => outcome.kind === "waiting");
   if (waits.length === 0) return;
   const tokens = waits.map(({ token }) => token);
-  // Of jobs that have moved on. A token that another job waits for now is refused: one resolution would end both.
+  // Of jobs that have moved on.
   await tx.query({
     name: "drop_void_waits",
     text: `delete from stage_wait w using unnest($1::text[]) as given (token)
       where w.token = any (array[given.token]) and not ${isWaiting("w")}`,
     values: [tokens],
   });
-  await tx.query({
+  const { rowCount } = await tx.query({
     name: "store_waits",
     text: `insert into stage_wait (token, stage_job_id, epoch, expires_at)
       select token, id, epoch, ${inMs("ms")}
       from unnest($1::text[], $2::bigint[], $3::integer[], $4::float8[]) as given (token, id, epoch, ms)
-      order by token`,
+      order by token
+      on conflict (token) do nothing`,
     values: [
       tokens,
       waits.map(({ id }) => id),
@@ -147,4 +157,7 @@ async function storeWaits(tx: Queryable, outcomes: readonly (Effective & JobRef)
       waits.map(({ timeoutMs }) => timeoutMs),
     ],
   });
+  // One resolution would end both.
+  if (rowCount !== waits.length)
+    throw new UnrecoverableError("invalid_input", "another job waits for the same token already");
 }

@@ -13,8 +13,7 @@ import type { Planning } from "./plan/planning.ts";
 import { toJobLane } from "./lane.ts";
 
 /** A job that was settled, with what its submissions inherit. */
-export interface SettledJob {
-  id: number;
+export interface SettledJob extends JobRef {
   tenant: string;
   lane: number;
   startBy: string | null;
@@ -51,8 +50,8 @@ function toSubmission(
     tenant: child.tenant ?? job.tenant,
     lane: child.lane ?? toLane(job.lane),
     deadline: child.deadline === undefined ? job.startBy : child.deadline,
-    // No caller can choose such a key: theirs are ASCII.
-    idempotencyKey: `job ${job.id}→${key ?? place}`,
+    // No caller can choose such a key: theirs are ASCII. A place is never taken for a key that looks like one.
+    idempotencyKey: `job ${job.id}→${key === undefined ? place : `key ${key}`}`,
     parent: { jobId: job.id, endsWithParent },
   };
 }

@@ -1,7 +1,8 @@
 /**
  * The closed registry of error codes. Each code fixes what the queue does (`disposition`), the status
- * that HTTP gives for it, whether the caller's credit comes back (`refund`), and whether another
- * provider may be tried (`failover`). The table in ERRORS.md is compared with it by a test.
+ * that HTTP gives for it, whether the caller's credit comes back (`refund`), whether another
+ * provider may be tried (`failover`), and whether it uses up an attempt (`counts`). The table in ERRORS.md is
+ * compared with it by a test.
  */
 export const ERROR_CODES = {
   // What a caller can get wrong.
@@ -48,18 +49,28 @@ export const ERROR_CODES = {
   no_content: entry("unrecoverable", 422, "The file holds neither audio nor video."),
 
   // What other people's machines do.
-  throttled: entry("retryable", 429, "The upstream asked us to slow down.", { failover: true }),
-  rate_limited: entry("retryable", 429, "Our rate at the upstream is used up; the job waits."),
+  throttled: entry("retryable", 429, "The upstream asked us to slow down.", {
+    failover: true,
+    counts: false,
+  }),
+  rate_limited: entry("retryable", 429, "Our rate at the upstream is used up; the job waits.", {
+    counts: false,
+  }),
   paused: entry("retryable", 503, "The upstream is left alone after too many failures.", {
     failover: true,
+    counts: false,
   }),
   blocked: entry("retryable", 502, "The upstream refuses this machine.", { failover: true }),
   stale_link: entry("retryable", 502, "The media link expired before it was fetched.", {
     failover: true,
   }),
-  provider_key: entry("retryable", 503, "The provider rejects our key.", { failover: true }),
+  provider_key: entry("retryable", 503, "The provider rejects our key.", {
+    failover: true,
+    counts: false,
+  }),
   provider_balance: entry("retryable", 503, "Our account at the provider is empty.", {
     failover: true,
+    counts: false,
   }),
   upstream_unavailable: entry("retryable", 502, "The upstream failed or timed out.", {
     failover: true,
@@ -79,7 +90,7 @@ export const ERROR_CODES = {
     "retryable",
     503,
     "No engine of the recipe is available on this worker.",
-    { failover: true },
+    { failover: true, counts: false },
   ),
   engine_failed: entry("retryable", 502, "A recognition or media engine crashed."),
   storage_failed: entry("retryable", 503, "Stored media could not be read or written."),
@@ -103,6 +114,11 @@ export interface ErrorCodeEntry {
   readonly refund: boolean;
   /** Whether the next provider of the recipe may be tried at once. */
   readonly failover: boolean;
+  /**
+   * Whether an attempt that ends so is one of those that a stage has. False where waiting is nobody's failure: the job
+   * waits as long as it lasts.
+   */
+  readonly counts: boolean;
 }
 
 export type ErrorCode = keyof typeof ERROR_CODES;
@@ -115,9 +131,9 @@ function entry<const D extends Disposition>(
   disposition: D,
   status: number,
   title: string,
-  { failover = false }: { failover?: boolean } = {},
+  { failover = false, counts = true }: { failover?: boolean; counts?: boolean } = {},
 ) {
-  return { disposition, status, title, refund: status !== 200, failover };
+  return { disposition, status, title, refund: status !== 200, failover, counts };
 }
 
 export function isErrorCode(value: unknown): value is ErrorCode {

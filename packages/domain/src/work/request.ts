@@ -67,7 +67,10 @@ export type ChildSubmission = Omit<
   tenant?: string;
   lane?: Lane;
   deadline?: string | null;
-  /** Tells it apart from the job's other submissions. Default: its place among them. */
+  /**
+   * Tells it apart from the job's other submissions, those of its earlier runs included: what a run that was over has
+   * submitted under a key stays. Default: its place in the list, for a stage that submits once.
+   */
   key?: string;
   /** Whether it is cancelled when every request behind the stage's job was ended early. Default false: it goes on. */
   endsWithParent?: boolean;

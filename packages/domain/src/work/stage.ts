@@ -87,9 +87,9 @@ export interface StageResult<Out> extends StageEffects {
  */
 export interface StageWait extends StageEffects {
   waitFor: {
-    /** Names what is waited for; unique among all jobs that wait. */
+    /** Names what is waited for; unique among all jobs that wait. At most 500 characters. */
     token: string;
-    /** Most it may take. Too short runs the stage again for nothing; too long hides that nobody will answer. */
+    /** Most it may take, over 0 and up to a year. Too short runs the stage again for nothing; too long hides that nobody will answer. */
     timeoutMs: number;
   };
 }
@@ -97,6 +97,10 @@ export interface StageWait extends StageEffects {
 /** A settlement stays bounded: a stage that submits more submits a request for its next page. */
 export const SUBMITTED_MAX = 500;
 export const RESOLVED_MAX = 1_000;
+
+/** An index holds no row of more than a page's third. */
+const TOKEN_MAX = 500;
+const WAIT_MAX_MS = 365 * 86_400_000;
 
 export interface StageContext {
   /** Aborted by the stage's timeout, a lost lease, or shutdown. Goes into every await that can block. */
@@ -150,7 +154,10 @@ export function toRunnable<In, Out>(stage: Stage<In, Out>): RunnableStage {
     async run(input, ctx) {
       const result = await stage.run(parseOf(stage.input, input, `input of ${name}`), ctx);
       checkEffects({ name, produces }, result);
-      if ("waitFor" in result) return result;
+      if ("waitFor" in result) {
+        checkWait(name, result);
+        return result;
+      }
       return { ...result, output: parseOf(stage.output, result.output, `output of ${name}`) };
     },
   };
@@ -177,6 +184,14 @@ function checkEffects(
     throw malformed(`${name} submits ${submit.length} requests at once, ${SUBMITTED_MAX} may be`);
   if (resolve.length > RESOLVED_MAX)
     throw malformed(`${name} resolves ${resolve.length} tokens at once, ${RESOLVED_MAX} may be`);
+}
+
+/** Without an end it would wait for ever, and with one in the past run again and again. */
+function checkWait(name: string, { waitFor: { token, timeoutMs } }: StageWait): void {
+  if (token === "" || token.length > TOKEN_MAX)
+    throw malformed(`${name} waits for a token that is empty or over ${TOKEN_MAX} characters`);
+  if (!(timeoutMs > 0 && timeoutMs <= WAIT_MAX_MS))
+    throw malformed(`${name} waits for ${timeoutMs} ms, which is not between 0 and a year`);
 }
 
 function malformed(message: string): UnrecoverableError {

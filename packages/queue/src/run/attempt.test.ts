@@ -1,12 +1,19 @@
 import {
   type ClaimedJob,
   type Log,
+  type Outcome,
   type PaidCall,
+  type Recipes,
   type RunnableStage,
+  type Stage,
+  type StageResult,
+  type StageWait,
+  toRunnable,
   type UpstreamPolicy,
   type UpstreamState,
 } from "@clipmill/domain";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { z } from "zod";
 import { attempt, ShutdownError } from "./attempt.ts";
 import type { PaidCalls } from "./paid-calls.ts";
 import { createUpstreams } from "../limits/upstreams.ts";
@@ -23,6 +30,7 @@ const job: ClaimedJob = {
   ageMs: 0,
   expiredToken: null,
 };
+const NO_RECIPES: Recipes = { source: [], asr: [], ocr: [], llm: [] };
 const PAID: PaidCall = { engine: "api", estimateUsd: 0.01 };
 
 beforeEach(() => void vi.useFakeTimers());
@@ -48,6 +56,7 @@ function setUp(policy: Partial<UpstreamPolicy> = {}, name = "api") {
     open: vi.fn<PaidCalls["open"]>(async () => 7),
     fail: vi.fn<PaidCalls["fail"]>(async () => {}),
   };
+  const deps = { paidCalls, upstreams, now: () => new Date(), random: () => 0 };
   const start = (call: (signal: AbortSignal) => Promise<{ usd: number }>) => {
     const abort = new AbortController();
     const stage: RunnableStage = {
@@ -61,10 +70,9 @@ function setUp(policy: Partial<UpstreamPolicy> = {}, name = "api") {
         return { output: await pay(PAID, () => call(signal)) };
       },
     };
-    const deps = { paidCalls, upstreams, now: () => new Date(), random: () => 0 };
     return { abort, outcome: attempt(deps, stage, job, { abort, log }) };
   };
-  return { start, paidCalls, state: () => state };
+  return { start, deps, paidCalls, state: () => state };
 }
 
 /** Never answers; ends as `fetch` does. */
@@ -130,4 +138,107 @@ test("a call whose intent is booked when the shutdown comes is not sent, and cos
   expect(await outcome).toMatchObject({ kind: "released" });
   expect(sent).not.toHaveBeenCalled();
   expect(paidCalls.fail).toHaveBeenCalledExactlyOnceWith({ callId: 7, usd: 0 });
+});
+
+describe("what a stage wants stored with its end", () => {
+  const child = { link: "x", postId: null, outputs: [], recipes: NO_RECIPES, language: null };
+  const resolution = { token: "other", kind: "done" as const, output: {} };
+
+  /** Attempts at a stage that ends so, as a worker makes it runnable. */
+  async function attemptAt(
+    run: Stage<unknown, unknown>["run"],
+    more: Partial<ClaimedJob> = {},
+  ): Promise<Outcome> {
+    const spec = { name: "toy", queue: "io", attempts: 3, timeoutMs: 1_500 } as const;
+    const types = { input: z.unknown(), output: z.unknown(), key: () => "k" };
+    const stage = toRunnable({ ...spec, ...types, run });
+    const { deps } = setUp();
+    return await attempt(deps, stage, { ...job, ...more }, { abort: new AbortController(), log });
+  }
+
+  test("goes with the output", async () => {
+    const effects = { submit: [child], resolve: [resolution] };
+    expect(await attemptAt(async () => ({ output: 1, ...effects }))).toEqual({
+      id: 1,
+      epoch: 1,
+      kind: "done",
+      output: 1,
+      records: [],
+      calls: [],
+      ...effects,
+    });
+  });
+
+  test("goes with the wait, and what was paid for by then is settled", async () => {
+    const waitFor = { token: "batch-1", timeoutMs: 60_000 };
+    const outcome = await attemptAt(async (_input, { pay }) => {
+      await pay(PAID, async () => ({ usd: 0.02 }));
+      return { waitFor, submit: [child] };
+    });
+    const calls = [{ callId: 7, usd: 0.02 }];
+    const effects = { records: [], calls, submit: [child], resolve: [] };
+    expect(outcome).toEqual({ id: 1, epoch: 1, kind: "waiting", ...waitFor, ...effects });
+  });
+
+  test("is nothing where the attempt was given back, whatever it would have come to", async () => {
+    const { deps } = setUp();
+    const abort = new AbortController();
+    const stage: RunnableStage = {
+      name: "toy",
+      queue: "io",
+      attempts: 3,
+      timeoutMs: 1_500,
+      async run(_input, { signal }) {
+        abort.abort(new ShutdownError("stop"));
+        signal.throwIfAborted();
+        return { waitFor: { token: "t", timeoutMs: 1 }, submit: [child] };
+      },
+    };
+    const outcome = await attempt(deps, stage, job, { abort, log });
+    expect(outcome).toEqual({ id: 1, epoch: 1, kind: "released" });
+  });
+
+  test("a job whose wait was over is told so, at its first and at a later attempt", async () => {
+    const seen: unknown[] = [];
+    const look: Stage<unknown, unknown>["run"] = async (_input, { expiredToken, attempt }) => {
+      seen.push([expiredToken, attempt]);
+      return { output: null };
+    };
+    await attemptAt(look);
+    await attemptAt(look, { expiredToken: "batch-1" });
+    await attemptAt(look, { expiredToken: "batch-1", attempts: 1 });
+    expect(seen).toEqual([
+      [null, 1],
+      ["batch-1", 1],
+      ["batch-1", 2],
+    ]);
+  });
+
+  const wait = (token: string, timeoutMs: number) => ({ waitFor: { token, timeoutMs } });
+  const many = (count: number) => ({
+    output: null,
+    submit: Array.from({ length: count }, () => child),
+  });
+  const resolutions = (count: number) => Array.from({ length: count }, () => resolution);
+  const refused: [what: string, result: StageResult<unknown> | StageWait][] = [
+    ["an empty token", wait("", 1_000)],
+    ["a token too long for an index", wait("t".repeat(501), 1_000)],
+    ["a wait that is over", wait("t", 0)],
+    ["a wait without an end", wait("t", Number.POSITIVE_INFINITY)],
+    ["a wait of no number", wait("t", Number.NaN)],
+    ["501 requests at once", many(501)],
+    ["1,001 resolutions at once", { output: null, resolve: resolutions(1_001) }],
+    ["a record that it does not produce", { output: null, records: [{ kind: "media" } as never] }],
+  ];
+  test.each(refused)("%s ends the job before anything is stored", async (_what, result) => {
+    const outcome = await attemptAt(async () => result);
+    expect(outcome).toMatchObject({ kind: "failed", code: "invalid_input" });
+  });
+
+  test("500 requests and 1,000 resolutions are not too many", async () => {
+    const resolve = resolutions(1_000);
+    expect(await attemptAt(async () => ({ ...many(500), resolve }))).toMatchObject({
+      kind: "done",
+    });
+  });
 });

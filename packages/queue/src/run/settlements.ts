@@ -1,5 +1,6 @@
 import {
   type ClaimedJob,
+  ClipmillError,
   type Log,
   type Outcome,
   RetryableError,
@@ -8,7 +9,7 @@ import {
 } from "@clipmill/domain";
 import type { EagerStarts } from "./eager/eager-starts.ts";
 import type { Delivery } from "../dispatch/delivery.ts";
-import { createGroupCommit, isDataError } from "../group-commit.ts";
+import { createGroupCommit, isItemError } from "../group-commit.ts";
 import { sleep } from "../sleep.ts";
 import { createErrorLog } from "../throttled-log.ts";
 import { toOutcome } from "./to-outcome.ts";
@@ -97,7 +98,7 @@ export function createSettlements(options: {
       try {
         return await batches.add({ ...item, outcome });
       } catch (error) {
-        if (isDataError(error) && outcome.kind === "done") {
+        if (isItemError(error) && outcome === item.outcome) {
           outcome = toUnstorable(outcome, error, random);
           continue;
         }
@@ -110,8 +111,14 @@ export function createSettlements(options: {
   }
 }
 
-/** Postgres will never take this result (a NUL in a text, say); the job must still end. */
+/**
+ * This will never be stored (a NUL in a text, a request that its tenant cannot pay); the job must still end, with the
+ * code of the rule that refuses it, if there is one.
+ */
 function toUnstorable({ id, epoch }: Outcome, cause: unknown, random: () => number): Outcome {
-  const error = new RetryableError("bad_response", "the result cannot be stored", { cause });
+  const error =
+    cause instanceof ClipmillError
+      ? cause
+      : new RetryableError("bad_response", "the result cannot be stored", { cause });
   return toOutcome(error, { id, epoch, attempts: 0 }, { maxAttempts: 1, random });
 }

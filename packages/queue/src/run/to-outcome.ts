@@ -1,20 +1,4 @@
-import {
-  type ClipmillError,
-  type ErrorCode,
-  type JobRef,
-  type Outcome,
-  toRetryDelayMs,
-} from "@clipmill/domain";
-
-/** Waiting for these is nobody's failure: they cost no attempt, and the job waits as long as they last. */
-const UNCOUNTED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  "throttled",
-  "rate_limited",
-  "paused",
-  "provider_key",
-  "provider_balance",
-  "engine_unavailable",
-]);
+import { type ClipmillError, type JobRef, type Outcome, toRetryDelayMs } from "@clipmill/domain";
 
 /** A missing key or engine is mended by people; asking more often helps nobody. */
 const UNCOUNTED_WAIT_MS = 30_000;
@@ -39,7 +23,7 @@ export function toOutcome(
     case "unrecoverable":
       return { ...what, kind: "failed" };
     case "retryable": {
-      const counts = !UNCOUNTED.has(error.code);
+      const { counts } = error.entry;
       if (counts && attempts + 1 >= maxAttempts) return { ...what, kind: "failed" };
       const retryAfterMs = error.retryAfterMs ?? (counts ? undefined : UNCOUNTED_WAIT_MS);
       return {

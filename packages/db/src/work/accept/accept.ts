@@ -15,8 +15,11 @@ import { advance } from "../plan/advance.ts";
 import type { AdvancingRequest } from "../plan/advancing-request.ts";
 import { holdCredits } from "../../ledger/credits.ts";
 import { toLaneRank } from "../lane.ts";
+import { planNext } from "../plan/plan-next.ts";
 import type { Planning } from "../plan/planning.ts";
 import { type Candidate, prepareColumns, type PreparedSubmissions, storeNew } from "./store-new.ts";
+
+const NO_JOBS: ReadonlySet<number> = new Set();
 
 /** Stores submissions as requests and plans their first steps, in the caller's transaction. */
 export async function acceptSubmissions(
@@ -42,7 +45,7 @@ export function prepareSubmissions(
   const candidates = submissions.map((submission, i): Candidate => {
     const id = ids[i] ?? newRequestId();
     const isCompared = submission.idempotencyKey !== null && !isOwnKey;
-    const firstPlan = plan(toFacts(id, submission), {});
+    const firstPlan = planNext(plan, toFacts(id, submission), {});
     if (firstPlan === null) {
       const message = `there is no pipeline for requests of the kind ${submission.kind}`;
       throw new UnrecoverableError("invalid_request", message);
@@ -82,6 +85,7 @@ export async function acceptPrepared(
       deadline: submission.deadline,
       creditsHeld: 0,
       states: {},
+      jobIds: NO_JOBS,
     });
   }
   const plan: Planner = (request, states) => {

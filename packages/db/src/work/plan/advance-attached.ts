@@ -4,10 +4,14 @@ import type { AdvancingRequest } from "./advancing-request.ts";
 import type { Planning } from "./planning.ts";
 import { toStageState } from "./stage-state.ts";
 
-type RequestRow = Omit<AdvancingRequest, "states" | "outputs" | "recipes" | "language" | "fresh">;
+type RequestRow = Omit<
+  AdvancingRequest,
+  "states" | "jobIds" | "outputs" | "recipes" | "language" | "fresh"
+>;
 
 interface StepRow {
   requestId: string;
+  jobId: number;
   step: string;
   state: string;
   output: unknown;
@@ -66,7 +70,7 @@ async function advanceRows(
   if (requests.length === 0) return NOTHING;
   const { rows: steps } = await tx.query<StepRow>({
     name: "load_request_steps",
-    text: `select l.request_id as "requestId", coalesce(l.step, j.stage) as step, j.state, j.output,
+    text: `select l.request_id as "requestId", j.id as "jobId", coalesce(l.step, j.stage) as step, j.state, j.output,
         j.error_code as "errorCode", j.error_message as "errorMessage"
       from request_stage_job l join stage_job j on j.id = any (array[l.stage_job_id])
       where l.request_id = any ($1::text[])`,
@@ -76,12 +80,15 @@ async function advanceRows(
     tx,
     requests.map((r) => r.optionsId),
   );
-  const advancing = new Map<string, AdvancingRequest>();
-  for (const row of requests)
-    advancing.set(row.id, { ...row, ...optionsById(row.optionsId), states: {} });
-  for (const step of steps) {
-    const request = advancing.get(step.requestId);
-    if (request !== undefined) request.states[step.step] = toStageState(step);
-  }
-  return await advance(tx, planning, [...advancing.values()]);
+  const stepsById = Map.groupBy(steps, ({ requestId }) => requestId);
+  const advancing = requests.map((row): AdvancingRequest => {
+    const own = stepsById.get(row.id) ?? [];
+    return {
+      ...row,
+      ...optionsById(row.optionsId),
+      states: Object.fromEntries(own.map((each) => [each.step, toStageState(each)])),
+      jobIds: new Set(own.map(({ jobId }) => jobId)),
+    };
+  });
+  return await advance(tx, planning, advancing);
 }

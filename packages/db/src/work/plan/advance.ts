@@ -1,15 +1,13 @@
-import type { ClaimedJob, DispatchedJob, Plan, Planner } from "@clipmill/domain";
+import type { ClaimedJob, DispatchedJob, Planner } from "@clipmill/domain";
 import type { Queryable } from "../../database.ts";
 import { notify } from "../../notify.ts";
 import { shouldNotify } from "../lane.ts";
 import type { AdvancingRequest, Wanted } from "./advancing-request.ts";
 import { type Attached, attachSteps } from "./attach-steps.ts";
 import type { DirectEnqueue, StartedJob } from "./insert-jobs.ts";
+import { planNext } from "./plan-next.ts";
 import type { Planning } from "./planning.ts";
 import { type RequestEnd, setCurrentArtifacts, storeEnds } from "./request-ends.ts";
-
-/** Where a request fails that no stage failed. */
-const PLANNING = "plan";
 
 export interface Advanced {
   /** By request id. Missing: the request waits for work. */
@@ -50,7 +48,7 @@ export async function advance(
     const attached = await attachSteps(tx, { ...planning, directEnqueue }, wanted);
     addRound(progress, attached);
     directEnqueue = toSlotsLeft(directEnqueue, attached.started);
-    active = attached.settled;
+    active = [...new Set(attached.settled)];
   }
   const { ended, enqueued, started, left } = progress;
   await storeEnds(tx, ended);
@@ -67,7 +65,7 @@ function planRound(
 ): Wanted[] {
   const wanted: Wanted[] = [];
   for (const request of active) {
-    const next = planNext(plan, request);
+    const next = planNext(plan, request, request.states);
     if (next === null) {
       left.push(request.id);
       continue;
@@ -77,31 +75,6 @@ function planRound(
     else ended.push({ request, plan: next });
   }
   return wanted;
-}
-
-/**
- * A result that cannot be read, of another version say, ends its own request and not the batch that it is in. So does a
- * plan without a step to wait for: the request would be open for ever.
- */
-function planNext(plan: Planner, request: AdvancingRequest): Plan | null {
-  const { postId, states } = request;
-  const fail = (message: string): Plan => ({
-    kind: "failed",
-    postId,
-    stage: PLANNING,
-    code: "internal",
-    message,
-  });
-  try {
-    const next = plan(request, states);
-    if (next?.kind !== "steps" || next.steps.length > 0) return next;
-    const waits = Object.values(states).some((state) => state?.state === "open");
-    return waits ? next : fail("the plan has no step left and no end");
-  } catch (error) {
-    return fail(
-      `what follows cannot be planned: ${error instanceof Error ? error.name : "unknown"}`,
-    );
-  }
 }
 
 function addRound(progress: Progress, { readyQueues, enqueued, started }: Attached): void {

@@ -11,6 +11,8 @@ export interface AdvancingRequest extends RequestFacts {
   creditsHeld: number;
   /** By the names of its steps. */
   states: Record<string, StageState | undefined>;
+  /** Of the jobs that it rests on already. */
+  jobIds: ReadonlySet<number>;
 }
 
 /** A step that a request wants done. */

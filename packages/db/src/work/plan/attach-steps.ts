@@ -47,7 +47,7 @@ export async function attachSteps(
     tx,
     rest.map(({ step }) => step),
   );
-  const renewed = await renewJobs(tx, rerun, rest, existing);
+  const renewed = await renewJobs(tx, rerun, findAsking(byKey, existing), existing);
 
   for (const { request, step } of best) {
     const key = toMapKey(step);
@@ -83,6 +83,20 @@ function groupByKey(wanted: readonly Wanted[]): Map<string, Wanted[]> {
 /** The best-placed caller of a batch books the row. */
 function toBestPlaced(wants: readonly Wanted[]): Wanted {
   return wants.reduce((best, want) => (want.request.lane < best.request.lane ? want : best));
+}
+
+/**
+ * Who asks for a job that stands there, a want for each: the best-placed of those that do not rest on it yet. Where two
+ * steps of one request are one job, the second takes it as it stands: asked for anew, a failure would run for ever.
+ */
+function findAsking(
+  byKey: ReadonlyMap<string, readonly Wanted[]>,
+  existing: ReadonlyMap<string, ExistingJob>,
+): Wanted[] {
+  return [...existing].flatMap(([key, { id }]) => {
+    const asking = (byKey.get(key) ?? []).filter(({ request }) => !request.jobIds.has(id));
+    return asking.length === 0 ? [] : [toBestPlaced(asking)];
+  });
 }
 
 function linkFresh(wants: readonly Wanted[], jobId: number): Link[] {
