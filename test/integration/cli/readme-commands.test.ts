@@ -94,7 +94,8 @@ describe.skipIf(!isReady)("the README's commands (needs ffmpeg, pocketsphinx and
     });
     await Promise.race([up, ended]);
     ended.catch(() => {});
-  }, 300_000);
+    // The sample posts take 40 s on two idle cores, and three times that beside other tests.
+  }, 480_000);
 
   afterAll(async () => {
     if (served.pid !== undefined && served.exitCode === null) {
