@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { readScreen } from "./cpu/read-screen.ts";
 import { transcribe } from "./gpu/transcribe.ts";
 import { download } from "./io/download/download.ts";
-import { summarize } from "./llm/answer/summarize.ts";
+import { summarize } from "./llm/answer/kinds/summary.ts";
 
 const STAGES = [transcribe, readScreen, summarize];
 

@@ -4,12 +4,13 @@ import { createReadScreen, type ReadScreenDeps } from "./cpu/read-screen.ts";
 import { createTranscribe } from "./gpu/transcribe.ts";
 import { createDownload, type DownloadDeps } from "./io/download/download.ts";
 import { createResolve } from "./io/resolve.ts";
-import { createSummarize, type SummarizeDeps } from "./llm/answer/summarize.ts";
+import type { AnswerDeps } from "./llm/answer/answer.ts";
+import { createSummarize } from "./llm/answer/kinds/summary.ts";
 
 /** Everything the stages need of the outside world. */
 export type StageDeps = DownloadDeps &
   ReadScreenDeps &
-  SummarizeDeps &
+  AnswerDeps &
   Parameters<typeof createResolve>[0] &
   Parameters<typeof createTranscribe>[0];
 

@@ -11,7 +11,7 @@ import { readScreen } from "../cpu/read-screen.ts";
 import { transcribe } from "../gpu/transcribe.ts";
 import { download } from "../io/download/download.ts";
 import { resolve } from "../io/resolve.ts";
-import { summarize } from "../llm/answer/summarize.ts";
+import { summarize } from "../llm/answer/kinds/summary.ts";
 import { createPipeline, type Progress, step } from "../planner.ts";
 
 /**

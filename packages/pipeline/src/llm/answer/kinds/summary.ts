@@ -1,7 +1,13 @@
-import type { Evidence } from "@clipmill/domain";
+import { type Evidence, type Summary, summaryKind } from "@clipmill/domain";
+import {
+  type AnswerKind,
+  createAnswerStage,
+  defineAnswerStage,
+  type AnswerDeps,
+} from "../answer.ts";
 
 /** Part of every answer's key: a changed prompt answers anew. */
-export const SUMMARY_PROMPT_VERSION = "summary-1";
+const PROMPT_VERSION = "summary-1";
 
 const SYSTEM = `You describe one TikTok post for people who work with its data.
 Answer with the JSON object of the given schema and nothing else:
@@ -17,8 +23,27 @@ const TRANSCRIPT_MAX_CHARS = 20_000;
 const SCREEN_MAX_CHARS = 4_000;
 const FIELD_MAX_CHARS = 500;
 
+const summary: AnswerKind<"summary", Summary> = {
+  name: "summary",
+  stage: "summarize",
+  artifact: summaryKind,
+  promptVersion: PROMPT_VERSION,
+  toPrompt,
+  async ask(engine, question, options) {
+    const { summary: body, ...used } = await engine.summarize(question, options);
+    return { body, ...used };
+  },
+};
+
+/** Answers what the post is about, in a fixed shape. */
+export const summarize = defineAnswerStage(summary);
+
+export function createSummarize(deps: AnswerDeps) {
+  return createAnswerStage(summary, summarize, deps);
+}
+
 /** The question about one post. The evidence is JSON, so that no text in it can close its own frame. */
-export function toSummaryPrompt(evidence: Evidence): { system: string; user: string } {
+function toPrompt(evidence: Evidence): { system: string; user: string } {
   const {
     creator,
     followerCount,

@@ -1,0 +1,141 @@
+import {
+  type ArtifactKind,
+  type ArtifactReader,
+  type ArtifactRow,
+  defineStage,
+  type Evidence,
+  type EvidenceSource,
+  hashJson,
+  PostId,
+  Sha256,
+  type Stage,
+  type StageSpec,
+  type SummaryProvider,
+  type SummaryQuestion,
+  toRecipeKey,
+} from "@clipmill/domain";
+import { z } from "zod";
+import { chooseEngine } from "../../engines/choose-engine.ts";
+import { hasBetterEngine } from "../../engines/rerun.ts";
+import { gatherEvidence } from "./gather-evidence.ts";
+
+/** The row that an answer is stored as; `body` is what was answered. */
+export interface AnswerRow<Name extends string, Body> extends ArtifactRow {
+  postId: string;
+  kind: Name;
+  transcriptHash: string | null;
+  evidenceHash: string;
+  promptVersion: string;
+  recipe: string;
+  sources: EvidenceSource[];
+  body: Body;
+}
+
+/**
+ * One kind of answer about a post, such as a summary: a file of its own in `kinds/`. Shape and limits of its body are
+ * those of its artifact.
+ */
+export interface AnswerKind<Name extends string, Body> {
+  /** Part of every key, and the row's `kind`. */
+  readonly name: Name;
+  /** The name of its stage, and so of its part of `cost` and `timings_ms`. */
+  readonly stage: string;
+  readonly artifact: ArtifactKind<AnswerRow<Name, Body>>;
+  /** Part of every key: a changed prompt answers anew. */
+  readonly promptVersion: string;
+  toPrompt(evidence: Evidence): Pick<SummaryQuestion, "system" | "user">;
+  ask(
+    engine: SummaryProvider,
+    question: SummaryQuestion,
+    options: { signal: AbortSignal },
+  ): Promise<Answered<Body>>;
+}
+
+interface Answered<Body> {
+  body: Body;
+  usd: number;
+  inputTokens: number;
+  outputTokens: number;
+}
+
+const Input = z.object({
+  postId: PostId,
+  /** Null where the post is silent: what was heard there is never prompted as speech. */
+  transcriptKey: z.string().nullable(),
+  transcriptHash: Sha256.nullable(),
+  screenTextKey: z.string().nullable(),
+  screenHash: Sha256.nullable(),
+  metadataHash: Sha256,
+  engines: z.array(z.string()).min(1),
+});
+type Input = z.infer<typeof Input>;
+
+const Output = z.object({ answerKey: z.string(), engine: z.string() });
+type Output = z.infer<typeof Output>;
+
+/** The stage that answers with this kind. */
+export function defineAnswerStage<Name extends string, Body>(
+  kind: AnswerKind<Name, Body>,
+): StageSpec<Input, Output> {
+  return defineStage({
+    name: kind.stage,
+    queue: "llm",
+    input: Input,
+    output: Output,
+    attempts: 4,
+    timeoutMs: 120_000,
+    key: (input) => toKey(kind, input),
+    produces: [kind.artifact],
+    rerun: (end) => hasBetterEngine(end),
+  });
+}
+
+/** Every content input, prompt and model; never the counters, which change daily. */
+function toKey(
+  { name, promptVersion }: { name: string; promptVersion: string },
+  { postId, transcriptHash, screenHash, metadataHash, engines }: Input,
+): string {
+  const content = { postId, transcriptHash, screenHash, metadataHash };
+  return hashJson({ ...content, engines, kind: name, prompt: promptVersion });
+}
+
+export interface AnswerDeps {
+  llm: readonly SummaryProvider[];
+  artifacts: ArtifactReader;
+}
+
+export function createAnswerStage<Name extends string, Body>(
+  kind: AnswerKind<Name, Body>,
+  spec: StageSpec<Input, Output>,
+  { llm, artifacts }: AnswerDeps,
+): Stage<Input, Output> {
+  return {
+    ...spec,
+    async run(input, ctx) {
+      const engine = chooseEngine(input.engines, llm);
+      const evidence = await gatherEvidence(artifacts, input);
+      const question = { ...kind.toPrompt(evidence), evidence };
+      const intent = { engine: engine.id, estimateUsd: engine.estimateUsd(question) };
+      const call = () => kind.ask(engine, question, { signal: ctx.signal });
+      const { body, inputTokens, outputTokens } = await ctx.pay(intent, call);
+      const answer = {
+        key: hashJson({ request: toKey(kind, input), engine: engine.id }),
+        postId: input.postId,
+        kind: kind.name,
+        transcriptHash: input.transcriptHash,
+        evidenceHash: hashJson({ screen: input.screenHash, metadata: input.metadataHash }),
+        promptVersion: kind.promptVersion,
+        recipe: toRecipeKey(input.engines),
+        engine: engine.id,
+        sources: evidence.sources,
+        body,
+      };
+      const { sources } = evidence;
+      ctx.log.info({ engine: engine.id, inputTokens, outputTokens, sources }, "answered");
+      return {
+        output: { answerKey: answer.key, engine: engine.id },
+        records: [kind.artifact.record(answer)],
+      };
+    },
+  };
+}

@@ -1,0 +1,47 @@
+import {
+  type ArtifactReader,
+  type Evidence,
+  type EvidenceSource,
+  type PostId,
+  RetryableError,
+  screenTextKind,
+  transcriptKind,
+} from "@clipmill/domain";
+
+/** Where the evidence of an answer is stored. */
+export interface EvidenceKeys {
+  postId: PostId;
+  transcriptKey: string | null;
+  screenTextKey: string | null;
+}
+
+/** All that an answer may rest on. Counters go along as they were last seen, but are no part of any key. */
+export async function gatherEvidence(
+  artifacts: ArtifactReader,
+  input: EvidenceKeys,
+): Promise<Evidence> {
+  const [stored, transcript, screenText] = await Promise.all([
+    artifacts.findPost(input.postId),
+    input.transcriptKey === null ? null : artifacts.find(transcriptKind, input.transcriptKey),
+    input.screenTextKey === null ? null : artifacts.find(screenTextKind, input.screenTextKey),
+  ]);
+  if (stored === null) throw new RetryableError("internal", "the post of an answer is not stored");
+  const { post, engagement } = stored;
+  const screenLines = screenText?.lines ?? [];
+  const sources: EvidenceSource[] = [];
+  if (transcript !== null)
+    sources.push(transcript.origin === "captions" ? "captions" : "transcript");
+  if (screenLines.length > 0) sources.push("ocr");
+  sources.push("metadata");
+  return {
+    creator: post.author.uniqueId,
+    followerCount: post.author.followerCount,
+    engagement,
+    musicTitle: post.music?.title ?? null,
+    musicAuthor: post.music?.author ?? null,
+    title: post.title,
+    transcript: transcript?.text ?? null,
+    screenLines,
+    sources,
+  };
+}
