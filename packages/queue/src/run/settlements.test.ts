@@ -21,7 +21,7 @@ function createToySettlements(refusals: Record<number, Error>, leaseMs = 1_000) 
       },
     },
     delivery: { push() {} },
-    eagerStarts: { expect: () => () => {}, reserve: () => null, start() {} },
+    eagerStarts: { expect: () => () => {}, takeSlots: () => null, returnUnused() {} },
     leaseMs,
     batchMax: 64,
     random: () => 0,
@@ -45,7 +45,12 @@ test("what a rule of ours refuses fails its own job, with the code and words of 
     2: new UnrecoverableError("insufficient_credits", "too few"),
     3: new UnrecoverableError("invalid_request", "no such kind"),
   });
-  expect(await settleAll([1, 2, 3, 4].map(toDone))).toEqual(Array(4).fill("settled"));
+  expect(await settleAll([1, 2, 3, 4].map(toDone))).toMatchObject([
+    { isFenced: false },
+    { isFenced: false },
+    { isFenced: false },
+    { isFenced: false },
+  ]);
   expect([1, 2, 3, 4].map((id) => taken.get(id))).toMatchObject([
     { kind: "done" },
     { kind: "failed", epoch: 1, code: "insufficient_credits", message: "too few" },
@@ -87,7 +92,7 @@ test("a store that refuses even the failure does not keep the job for ever", asy
   const settlements = createSettlements({
     work: { settle: () => Promise.reject(refuse("23514")) },
     delivery: { push() {} },
-    eagerStarts: { expect: () => () => {}, reserve: () => null, start() {} },
+    eagerStarts: { expect: () => () => {}, takeSlots: () => null, returnUnused() {} },
     leaseMs: -1,
     batchMax: 64,
     random: () => 0,
