@@ -92,13 +92,6 @@ describe("the state of a stage job", () => {
   });
 });
 
-/** Files that know the outputs of today's stages, until the kinds of artifact have files of their own there. */
-const KNOWS_STAGES: Readonly<Record<string, string>> = {
-  "packages/db/src/retention/producers.ts":
-    "which jobs made a file; held to the stages' keys by a test",
-  "packages/db/src/read/results.ts": "the public result names engines by stage",
-};
-
 const literals = (names: readonly string[]) => (code: string) => {
   const any = new RegExp(`["'](${names.join("|")})["']`, "g");
   return [...code.matchAll(any)].map(([, name = ""]) => name);
@@ -106,13 +99,15 @@ const literals = (names: readonly string[]) => (code: string) => {
 
 describe("the engine knows no stage", () => {
   const engine = readSources("packages/db/src/**/*.ts", "packages/queue/src/**/*.ts");
-  const strangers = engine.filter(({ path }) => KNOWS_STAGES[path] === undefined);
 
   test("by its name", () => {
     expect(engine.length).toBeGreaterThan(60);
     expect(pipelines.stages.length).toBeGreaterThan(4);
-    expect(find(strangers, literals(pipelines.stages))).toEqual([]);
-    expect(find(engine, literals(pipelines.stages)).length).toBeGreaterThan(2);
+    // `resolve` is a stage of posts and a method of the record, too.
+    const withoutTypes = (code: string) => code.replaceAll(/\b(Pick|Omit)<[^>]*>/g, "");
+    const namesIn = (code: string) => literals(pipelines.stages)(withoutTypes(code));
+    expect(find(engine, namesIn)).toEqual([]);
+    expect(namesIn("j.stage = 'download'")).toEqual(["download"]);
   });
 
   test("by a field of what goes into it or comes out", () => {
@@ -120,7 +115,7 @@ describe("the engine knows no stage", () => {
       ...(code.match(/\b(input|output)"?\s*(->|#>|\?\s*')/g) ?? []),
       ...(code.match(/\b(job|step|outcome|row|end)\??\.(input|output)\??\.\w+/g) ?? []),
     ];
-    expect(find(strangers, fields)).toEqual([]);
+    expect(find(engine, fields)).toEqual([]);
     expect(fields("select j.output ->> 'postId' from stage_job j")).toHaveLength(1);
     expect(fields("if (job.output.engine === 'x') {}")).toHaveLength(1);
   });

@@ -45,9 +45,12 @@ test("what a rule of ours refuses fails its own job, with the code and words of 
     2: new UnrecoverableError("insufficient_credits", "too few"),
     3: new UnrecoverableError("invalid_request", "no such kind"),
   });
-  expect(await settleAll([1, 2, 3, 4].map(toDone))).toEqual(
-    Array.from({ length: 4 }, () => ({ isFenced: false, started: [] })),
-  );
+  expect(await settleAll([1, 2, 3, 4].map(toDone))).toMatchObject([
+    { isFenced: false },
+    { isFenced: false },
+    { isFenced: false },
+    { isFenced: false },
+  ]);
   expect([1, 2, 3, 4].map((id) => taken.get(id))).toMatchObject([
     { kind: "done" },
     { kind: "failed", epoch: 1, code: "insufficient_credits", message: "too few" },
