@@ -54,9 +54,10 @@ describe("the tables of settings and error codes", () => {
       String(entry.status),
       yes(entry.refund),
       yes(entry.failover),
+      entry.disposition === "retryable" ? yes(entry.counts) : "",
     ]);
     expectSection(ERRORS, "errors", [
-      ["code", "means", "disposition", "status", "refund", "failover"],
+      ["code", "means", "disposition", "status", "refund", "failover", "attempt"],
       ...rows,
     ]);
   });
