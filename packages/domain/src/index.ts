@@ -4,7 +4,9 @@ export * from "./artifacts/artifact-keys.ts";
 export * from "./artifacts/kind.ts";
 export * from "./artifacts/kinds.ts";
 export * from "./artifacts/screen-text.ts";
+export * from "./artifacts/speech-verdict.ts";
 export * from "./artifacts/summary.ts";
+export * from "./artifacts/text.ts";
 export * from "./artifacts/transcript.ts";
 
 export * from "./errors/error-codes.ts";

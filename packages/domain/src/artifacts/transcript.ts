@@ -2,6 +2,8 @@ import { z } from "zod";
 import { hashJson, type Sha256 } from "../ids.ts";
 import { toSeconds } from "../seconds.ts";
 import { defineArtifact } from "./kind.ts";
+import { SpeechVerdict } from "./speech-verdict.ts";
+import { normalizeText } from "./text.ts";
 
 /** A stretch of recognised speech; milliseconds from the start of the media. */
 export const Segment = z.object({
@@ -13,10 +15,6 @@ export type Segment = z.infer<typeof Segment>;
 
 /** Bumped when the meaning of a stored transcript changes, so that old hashes cannot be mistaken for new ones. */
 export const TRANSCRIPT_FORMAT_VERSION = 1;
-
-/** `silent`: stored, but never prompted as speech. */
-export const SpeechVerdict = z.enum(["speech", "silent"]);
-export type SpeechVerdict = z.infer<typeof SpeechVerdict>;
 
 export const Transcript = z.object({
   /** Hash of media, recipe, engine and language hint: what another run would have to share to be the same. */
@@ -63,33 +61,10 @@ export const transcriptKind = defineArtifact({
   }),
 });
 
-/** Unicode-normalised with single spaces: two engines that differ only there give one hash. */
-export function normalizeText(text: string): string {
-  return text.normalize("NFC").replace(/\s+/gu, " ").trim();
-}
-
 export function toText(segments: readonly Segment[]): string {
   return normalizeText(segments.map((segment) => segment.text).join(" "));
 }
 
 export function hashTranscript(text: string, language: string | null): Sha256 {
   return hashJson({ text: normalizeText(text), language, format: TRANSCRIPT_FORMAT_VERSION });
-}
-
-const SPEECH_MIN_CHARS = 20;
-const SPEECH_MIN_WORDS_PER_SECOND = 0.5;
-const SPEECH_RATE_APPLIES_OVER_MS = 5_000;
-
-/**
- * The public guide's rule: under 20 characters, or under half a word a second on clips over 5 s, counts as
- * silent. Words over the clip's whole duration; music-only posts lie well below.
- */
-export function judgeSpeech(text: string, durationMs: number): SpeechVerdict {
-  const normal = normalizeText(text);
-  if (normal.length < SPEECH_MIN_CHARS) return "silent";
-  const words = normal.split(" ").length;
-  const tooSparse =
-    durationMs > SPEECH_RATE_APPLIES_OVER_MS &&
-    words / (durationMs / 1000) < SPEECH_MIN_WORDS_PER_SECOND;
-  return tooSparse ? "silent" : "speech";
 }
