@@ -42,15 +42,15 @@ async function timeBatch({ work }: Side): Promise<{ postMs: number; pickMs: numb
   await work.accept(fresh);
   for (const queue of QUEUES) {
     const pickedAt = performance.now();
-    const picked = await work.dispatch(queue, BATCH);
+    const dispatched = await work.dispatch(queue, BATCH);
     pickMs = Math.max(pickMs, performance.now() - pickedAt);
-    const jobs = await work.claim(picked, "bench");
+    const jobs = await work.claim(dispatched, "bench");
     const outcomes = jobs.map(({ id, epoch, input }) => {
       return { id, epoch, kind: "done" as const, output: input, records: [], calls: [] };
     });
     await work.settle(outcomes);
     if (jobs.length !== BATCH)
-      throw new Error(`picked ${jobs.length} jobs of ${queue}, not ${BATCH}`);
+      throw new Error(`dispatched ${jobs.length} jobs of ${queue}, not ${BATCH}`);
   }
   return { postMs: (performance.now() - startedAt) / BATCH, pickMs };
 }

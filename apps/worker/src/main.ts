@@ -1,6 +1,6 @@
 import { ConfigError, createFailpointTrap, createLogger, loadConfig } from "@clipmill/config";
 import { armFailpoints, FAILPOINTS } from "@clipmill/domain";
-import { checkRedis } from "@clipmill/queue";
+import { checkRedis, toRedisRefusal } from "@clipmill/queue";
 import closeWithGrace from "close-with-grace";
 import { createWorker } from "./worker.ts";
 
@@ -14,7 +14,9 @@ try {
     throw new ConfigError([
       "DATABASE_URL: a worker of its own needs one; `clipmill up` starts everything",
     ]);
-  await requireUsableRedis(config.REDIS_URL);
+  const redis = config.REDIS_URL === undefined ? null : await checkRedis(config.REDIS_URL);
+  // A Redis that would evict jobs stops the start; one that is away now is waited for.
+  if (redis?.reachable === true) throw new ConfigError([toRedisRefusal(redis)]);
   const log = createLogger(config, "worker");
   const worker = await createWorker(config, log, () => process.exit(1));
   const grace = closeWithGrace({ delay: KILL_AFTER_MS, logger: false }, async ({ err }) => {
@@ -29,12 +31,4 @@ try {
   if (!(error instanceof ConfigError)) throw error;
   process.stderr.write(`${error.message}\n`);
   process.exitCode = 2;
-}
-
-/** A Redis that would evict jobs stops the start; one that is away now is waited for. */
-async function requireUsableRedis(url: string | undefined): Promise<void> {
-  const found = url === undefined ? null : await checkRedis(url);
-  if (found?.reachable === true) {
-    throw new ConfigError([`REDIS_URL: ${found.problem}. Mend it: ${found.remedy}`]);
-  }
 }

@@ -5,7 +5,7 @@ import { toUpstreamPolicies, withUpstreams } from "./upstream-policies.ts";
 
 const KEY = "a-secret-key";
 
-test("engines that run here have no gate, other people's machines do", () => {
+test("engines that run here have no limiter, other people's machines do", () => {
   const engines = ["tiklive", "tikwm", "file", "pocketsphinx:en-us", "claude:m", "extractive"];
   expect(Object.keys(toUpstreamPolicies(loadConfig({}), engines))).toEqual([
     "tiklive",
@@ -42,7 +42,7 @@ test("downloads and short links have a cap of their own, like any other upstream
   expect(toCaps({ UPSTREAM_IN_FLIGHT: "7" })).toEqual([7, 7, 7]);
 });
 
-test("whatever goes to TikTok's servers passes a gate, and captions that came as text pass none", async () => {
+test("whatever goes to TikTok's servers passes a limiter, and captions that came as text pass none", async () => {
   const { signal } = new AbortController();
   const passed: string[] = [];
   const upstreams = {

@@ -49,7 +49,7 @@ function toId(upstream: string, credential: string | null): string {
   return `${upstream}#${sha256(credential ?? `machine ${hostname()}`).slice(0, 8)}`;
 }
 
-/** Media, captions and short links through their gates. Engines pass theirs in `ctx.pay`. */
+/** Media, captions and short links through their limiters. Engines pass theirs in `ctx.pay`. */
 export function withUpstreams<D extends Pick<StageDeps, "fetcher" | "captions" | "links">>(
   deps: D,
   upstreams: Pick<Upstreams, "call">,

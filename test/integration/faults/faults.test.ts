@@ -38,14 +38,14 @@ const acceptMany = (count: number) =>
 
 test("twenty dispatchers at once give out no job twice", async () => {
   await acceptMany(60);
-  const picked = (
+  const dispatched = (
     await Promise.all(Array.from({ length: 20 }, () => work.dispatch("io", 60)))
   ).flat();
-  expect(new Set(picked.map(({ id }) => id)).size).toBe(picked.length);
-  expect(picked).toHaveLength(60);
+  expect(new Set(dispatched.map(({ id }) => id)).size).toBe(dispatched.length);
+  expect(dispatched).toHaveLength(60);
 });
 
-test("a dispatcher that is cut off in its turn gives it up, and what it had picked", async () => {
+test("a dispatcher that is cut off in its turn gives it up, and what it had dispatched", async () => {
   await acceptMany(3);
   const cut = createDatabase({ url: testDatabase.url, poolSize: 1, name: "cut", onError() {} });
   cut.pool.on("connect", (client) => {
@@ -131,7 +131,7 @@ test("a stage of another version of the program is left for that version", async
     log: silentLog,
   });
   const [ref] = await work.dispatch("io", 1);
-  if (ref === undefined) throw new Error("nothing was picked");
+  if (ref === undefined) throw new Error("nothing was dispatched");
   expect(await runner.run(ref)).toMatchObject({ kind: "released" });
   await runner.close();
   const { rows } = await database.pool.query("select state, attempts, crashes from stage_job");

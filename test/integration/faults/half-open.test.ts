@@ -83,7 +83,7 @@ describe("a settlement", () => {
     const postId = newPostId();
     const [accepted] = await fixture.work.accept([toSubmission(postId)]);
     const [ref] = await fixture.work.dispatch("io", 1);
-    if (ref === undefined || accepted === undefined) throw new Error("nothing was picked");
+    if (ref === undefined || accepted === undefined) throw new Error("nothing was dispatched");
     return { postId, ref, requestId: accepted.requestId };
   }
 

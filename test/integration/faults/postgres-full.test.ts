@@ -128,8 +128,8 @@ describe.skipIf(!(await canMount()))("on a small disk (needs a user who may moun
       /PANIC.*pg_wal.*No space left/,
     );
     await giveBack();
-    const mended = await startPostgres(directory);
-    const store = openStore(mended.url);
+    const restarted = await startPostgres(directory);
+    const store = openStore(restarted.url);
     const found = await store.findIds();
     expect(acknowledged.filter((id) => !found.has(id))).toEqual([]);
     expect(await store.work.accept([toSubmission(newPostId())])).toHaveLength(1);

@@ -64,17 +64,17 @@ describe.skipIf(!hasProgram(PROGRAM, "--version"))("with redis-server on PATH", 
       what: "out of memory",
       refusal: "OOM",
       fill: ({ redis }: Started) => redis.config("SET", "maxmemory", "1"),
-      mend: ({ redis }: Started) => redis.config("SET", "maxmemory", "0"),
+      fix: ({ redis }: Started) => redis.config("SET", "maxmemory", "0"),
     },
     {
       what: "that cannot save",
       refusal: "MISCONF",
       fill: loseDirectory,
-      mend: ({ redis }: Started) => redis.config("SET", "save", ""),
+      fix: ({ redis }: Started) => redis.config("SET", "save", ""),
     },
   ])(
     "a Redis $what delays what is accepted, and loses none of it",
-    async ({ refusal, fill, mend }) => {
+    async ({ refusal, fill, fix }) => {
       const started = await start();
       const { redis, work, lines, countDone } = started;
       const submit = () =>
@@ -91,7 +91,7 @@ describe.skipIf(!hasProgram(PROGRAM, "--version"))("with redis-server on PATH", 
       // Each source of errors says so once in ten seconds.
       expect(lines.length).toBeLessThanOrEqual(new Set(lines).size * 4);
 
-      await mend(started);
+      await fix(started);
       await vi.waitFor(async () => expect(await countDone()).toBe(2 * COUNT), HEALS_WITHIN);
     },
     90_000,

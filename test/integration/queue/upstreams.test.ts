@@ -247,7 +247,7 @@ describe("a job", () => {
     for (const postId of postIds) {
       await work.accept([toSubmission(postId)]);
       const [job] = await work.dispatch("io", 10);
-      if (job === undefined) throw new Error("nothing was picked");
+      if (job === undefined) throw new Error("nothing was dispatched");
       ends.push(await runner.run(job));
       await vi.waitFor(() => expect(runner.count()).toBe(0), WAIT);
     }

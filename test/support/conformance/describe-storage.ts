@@ -113,7 +113,7 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
       expect(await storage.verify(key, LIMITS)).toBe("missing");
     });
 
-    test("a file whose bytes have changed is found, and writing it anew mends it", async () => {
+    test("a file whose bytes have changed is found, and writing it anew repairs it", async () => {
       const { key } = await storage.write("media", toContent("sound"), LIMITS);
       expect(await storage.verify(key, LIMITS)).toBe("whole");
       await using _whole = await storage.openLocal(key, { ...LIMITS, verify: true });

@@ -20,7 +20,7 @@ export interface MixedCase {
   byShortLink?: true;
   /** The words come from captions. */
   hasCaptions?: true;
-  /** Waits for a person, who mends it once all else is done. */
+  /** Waits for a person, who fixes it once all else is done. */
   waits?: true;
   /** One file passes as media, is stored, and turns out to be broken: it has no row and waits for the sweep. */
   leavesOrphan?: true;

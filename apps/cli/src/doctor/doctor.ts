@@ -65,7 +65,7 @@ async function checkPostgres({ DATABASE_URL }: Config): Promise<Finding> {
     return missing(
       name,
       `DATABASE_URL: ${reason}`,
-      "mend DATABASE_URL, or unset it to use the embedded server",
+      "fix DATABASE_URL, or unset it to use the embedded server",
     );
   } finally {
     await database.close();

@@ -39,7 +39,7 @@ async function fetchText(http: SafeHttp, url: string, signal: AbortSignal): Prom
       const retryAfterMs = parseRetryAfter(response.headers["retry-after"]);
       throw toStatusError(status, UPSTREAM, retryAfterMs === undefined ? {} : { retryAfterMs });
     }
-    // No key of ours is involved, so 401 and 402 are nothing that a person could mend here.
+    // No key of ours is involved, so 401 and 402 are nothing that a person could fix here.
     if (status !== 200) throw toBadResponse(`the captions' link answered ${status}`);
     const chunks: Uint8Array[] = [];
     let bytes = 0;

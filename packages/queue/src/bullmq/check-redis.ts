@@ -8,6 +8,11 @@ export interface RedisProblem {
   reachable: boolean;
 }
 
+/** The same as one sentence about the setting, for a program that does not start because of it. */
+export function toRedisRefusal({ problem, remedy }: RedisProblem): string {
+  return `REDIS_URL: ${problem}. Fix it: ${remedy}`;
+}
+
 const MINIMUM = [6, 2] as const;
 
 /**

@@ -41,7 +41,7 @@ export async function attempt(
   { abort, log }: { abort: AbortController; log: Log },
 ): Promise<Outcome> {
   const { signal } = abort;
-  // As `AbortSignal.timeout` says it: by this name the upstream's gate knows it from a shutdown.
+  // As `AbortSignal.timeout` says it: by this name the upstream's limiter knows it from a shutdown.
   const limit = setTimeout(
     () => abort.abort(new DOMException(`${stage.name} ran over its limit`, "TimeoutError")),
     stage.timeoutMs,

@@ -1,6 +1,6 @@
 import { type ClipmillError, type JobRef, type Outcome, toRetryDelayMs } from "@clipmill/domain";
 
-/** A missing key or engine is mended by people; asking more often helps nobody. */
+/** A missing key or engine is put right by people; asking more often helps nobody. */
 const UNCOUNTED_WAIT_MS = 30_000;
 
 /** What the queue does with an error: the registry's disposition, and the attempts that are left. */

@@ -26,7 +26,7 @@ export interface Ending {
   i: number;
   kind: Outcome["kind"];
   nonce: number;
-  /** Most next steps that are carried on at once, per queue. */
+  /** Most next steps that start eagerly at once, per queue. */
   slots: number;
   /** How many requests it submits, if its stage does, and whether they end with it. */
   submits: number;

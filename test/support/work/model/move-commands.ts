@@ -40,16 +40,16 @@ export const pick = fc
   .record({ queue, window: fc.integer({ min: 1, max: 4 }) })
   .map(({ queue, window }) =>
     toCommand(`pick ${queue} ${window}`, async ({ work, knowledge, before }) => {
-      const picked = await work.dispatch(queue, window);
+      const dispatched = await work.dispatch(queue, window);
       const queued = before.jobs.filter((j) => j.queue === queue && j.state === "queued");
-      expect(picked.length).toBeLessThanOrEqual(Math.max(0, window - queued.length));
-      for (const { id, epoch } of picked) {
+      expect(dispatched.length).toBeLessThanOrEqual(Math.max(0, window - queued.length));
+      for (const { id, epoch } of dispatched) {
         expect(before.byId.get(id)).toMatchObject({ state: "ready", epoch: epoch - 1 });
       }
-      const quarantinedCount = picked.filter(({ lane }) => lane === "quarantine").length;
+      const quarantinedCount = dispatched.filter(({ lane }) => lane === "quarantine").length;
       const isBusy = (job: Job) => job.queue === queue && job.lane === 0 && job.isInFlight;
       expect(quarantinedCount).toBeLessThanOrEqual(before.jobs.some(isBusy) ? 0 : 1);
-      knowledge.hints.push(...picked);
+      knowledge.hints.push(...dispatched);
     }),
   );
 
@@ -67,9 +67,9 @@ export const claim = index.map((i) =>
 /** Dispatched and claimed in one go, by a worker that is at hand: most runs would never get far otherwise. */
 export const toStart = (queue: QueueName): Command =>
   toCommand(`start ${queue}`, async ({ work, knowledge: { hints } }) => {
-    const picked = await work.dispatch(queue, WINDOW);
-    expect(await work.claim(picked, "model")).toHaveLength(picked.length);
-    hints.push(...picked);
+    const dispatched = await work.dispatch(queue, WINDOW);
+    expect(await work.claim(dispatched, "model")).toHaveLength(dispatched.length);
+    hints.push(...dispatched);
   });
 
 export const start = queue.map(toStart);
