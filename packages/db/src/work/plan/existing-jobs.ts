@@ -29,7 +29,8 @@ export async function lockExisting(
   if (steps.length === 0) return new Map();
   const { rows } = await tx.query<ExistingJob>({
     name: "lock_existing_stage_jobs",
-    // The engines depend on no row, so they are read once for all, and only where a row is found.
+    // The engines depend on no row, so they are read once for all, and only where a row is found. Found by key first: a
+    // join that is to be in id order may walk all jobs by id where the table looks small.
     text: `select j.id, j.stage, j.key, j.state, j.input, j.output, j.lane, j.start_by::text as "startBy",
         j.error_code as "errorCode", j.error_message as "errorMessage",
         (extract(epoch from now() - j.finished_at) * 1000)::float8 as "endedMsAgo",
@@ -37,7 +38,9 @@ export async function lockExisting(
           select array_agg(distinct engine) from worker_process w, unnest(w.engines) as engine
           where w.seen_at > now() - interval '${WORKER_ALIVE}') end as "liveEngines"
       from stage_job j
-      join unnest($1::text[], $2::text[]) as wanted (stage, key) on j.stage = any (array[wanted.stage]) and j.key = any (array[wanted.key])
+      where j.id = any (array(
+        select found.id from unnest($1::text[], $2::text[]) as wanted (stage, key) cross join lateral (
+          select id from stage_job where stage = wanted.stage and key = wanted.key offset 0) found))
       order by j.id
       for update of j`,
     values: [steps.map((step) => step.stage), steps.map((step) => step.key)],
