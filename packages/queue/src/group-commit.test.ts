@@ -3,7 +3,11 @@ import { expect, test } from "vitest";
 import { createGroupCommit } from "./group-commit.ts";
 
 /** A flush that ends when the test says so. */
-function createHeld(options: { maxItems: number; maxFlushes?: number }) {
+function createHeld(options: {
+  maxItems: number;
+  maxFlushes?: number;
+  weigh?(item: number): number;
+}) {
   const batches: number[][] = [];
   const ends: (() => void)[] = [];
   const commit = createGroupCommit<number, number>({
@@ -54,6 +58,17 @@ test("a second flush starts beside the first one only with a whole batch", async
   }
   expect(batches.slice(2)).toEqual([[5, 6], [7]]);
   expect(await Promise.all(answers)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+});
+
+test("heavy items fill a batch sooner, and one that is too heavy for any goes alone", async () => {
+  const { commit, batches, endFirst } = createHeld({ maxItems: 10, weigh: (item) => item });
+  const answers = [1, 4, 5, 2, 30, 3].map((item) => commit.add(item));
+  for (let n = 0; n < 4; n++) {
+    await tick();
+    endFirst();
+  }
+  expect(await Promise.all(answers)).toEqual([1, 4, 5, 2, 30, 3]);
+  expect(batches).toEqual([[1, 4, 5], [2], [30], [3]]);
 });
 
 test("an item that comes as the last flush ends is not left behind", async () => {

@@ -21,11 +21,16 @@ export function createGroupCommit<In, Out>(options: {
   flush(items: In[]): Promise<Out[]>;
   /** Most items of one flush. A bigger batch holds its locks longer and gains little. */
   maxItems: number;
+  /**
+   * What an item counts towards `maxItems`. Default 1 each. An item that counts more than that is flushed alone: the
+   * bound is on how long a transaction takes, not on how much one job may store.
+   */
+  weigh?(item: In): number;
   /** Most flushes at once, default 1. A further one starts only with a whole batch: two half batches cost more than one. */
   maxFlushes?: number;
 }): GroupCommit<In, Out> {
-  const { flush, maxItems, maxFlushes = 1 } = options;
-  let waiting: Waiting<In, Out>[] = [];
+  const { flush, maxItems, maxFlushes = 1, weigh = () => 1 } = options;
+  const waiting: Waiting<In, Out>[] = [];
   const drains = new Set<Promise<void>>();
   let runningCount = 0;
 
@@ -35,12 +40,21 @@ export function createGroupCommit<In, Out>(options: {
 
   async function drain(): Promise<void> {
     while (isWorthAFlush(runningCount - 1)) {
-      const batch = waiting.slice(0, maxItems);
-      waiting = waiting.slice(maxItems);
-      await flushBatch(batch);
+      await flushBatch(takeBatch());
     }
     // In the same tick as the last check: an item that is added after it must start a drain of its own.
     runningCount--;
+  }
+
+  function takeBatch(): Waiting<In, Out>[] {
+    let count = 0;
+    let weight = 0;
+    for (const { item } of waiting) {
+      weight += weigh(item);
+      if (count > 0 && weight > maxItems) break;
+      count++;
+    }
+    return waiting.splice(0, count);
   }
 
   function start(): void {

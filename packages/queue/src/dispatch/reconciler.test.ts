@@ -48,3 +48,34 @@ test("after Postgres was away its workers get the time to extend their leases", 
     ++rounds === 2 ? Promise.reject(new Error("connection refused")) : Promise.resolve(NOTHING);
   expect(await toSpared(24, { reconcile })).toEqual([false, false, true, true, false]);
 });
+
+test("open requests without work are named: those planned anew each time, those of an unknown kind once", async () => {
+  const lines: [level: string, fields: unknown, message: string][] = [];
+  const write = (level: string) => (fields: unknown, message: string) =>
+    void lines.push([level, fields, message]);
+  const said: Log = { ...log, warn: write("warn"), error: write("error") };
+  const found = [
+    { replanned: ["job_a"], left: ["job_b"] },
+    { replanned: [], left: ["job_b"] },
+    { replanned: ["job_c"], left: ["job_b", "job_d"] },
+  ];
+  const work: ReconcilerDeps["work"] = {
+    reconcile: () => Promise.resolve(NOTHING),
+    expireDeadlines: () => Promise.resolve(0),
+    requeueAll: () => Promise.resolve(0),
+    endChildren: () => Promise.resolve(0),
+    replanStranded: () => Promise.resolve(found.shift() ?? { replanned: [], left: [] }),
+  };
+  const isIntact = () => Promise.resolve(true);
+  const reconciler = createReconciler({ work, hints: { isIntact }, log: said });
+  await vi.advanceTimersByTimeAsync(16_000);
+  await reconciler.close();
+  const planned = "open requests had no work, planned anew";
+  const unknown = "open requests of an unknown kind have no work";
+  expect(lines).toEqual([
+    ["error", { requestIds: ["job_a"], count: 1 }, planned],
+    ["warn", { requestIds: ["job_b"], count: 1 }, unknown],
+    ["error", { requestIds: ["job_c"], count: 1 }, planned],
+    ["warn", { requestIds: ["job_d"], count: 1 }, unknown],
+  ]);
+});

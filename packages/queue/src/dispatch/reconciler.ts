@@ -32,6 +32,7 @@ export function createReconciler({
   const abort = new AbortController();
 
   let sparedUntil = 0;
+  let toldLeft: ReadonlySet<string> = new Set();
 
   /** While Postgres was away nobody could extend a lease: each gets the time to. */
   async function repair(): Promise<void> {
@@ -59,9 +60,12 @@ export function createReconciler({
         { requestIds: replanned.slice(0, SHOWN_MAX), count: replanned.length },
         "open requests had no work, planned anew",
       );
-    if (left.length > 0)
+    // Found anew in each round; said once.
+    const untold = left.filter((id) => !toldLeft.has(id));
+    toldLeft = new Set(left);
+    if (untold.length > 0)
       log.warn(
-        { requestIds: left.slice(0, SHOWN_MAX), count: left.length },
+        { requestIds: untold.slice(0, SHOWN_MAX), count: untold.length },
         "open requests of an unknown kind have no work",
       );
   }

@@ -35,6 +35,8 @@ interface Stored {
   stage: string;
 }
 
+/** Submitted requests and resolved tokens that take a transaction as long as the end of one job does. */
+const EFFECTS_PER_JOB = 10;
 /** With two at once, next steps are planned here while Postgres writes: two cores were 84 % busy instead of 74 %. */
 const FLUSHES = 2;
 const RETRY_MS = 200;
@@ -55,6 +57,7 @@ export function createSettlements(options: {
   const batches = createGroupCommit<Stored, Settlement>({
     maxItems: batchMax,
     maxFlushes: FLUSHES,
+    weigh: ({ outcome }) => toWeight(outcome),
     async flush(batch) {
       const settled = await settleBatch(batch);
       delivery.push(settled.enqueued);
@@ -121,4 +124,11 @@ function toUnstorable({ id, epoch }: Outcome, cause: unknown, random: () => numb
       ? cause
       : new RetryableError("bad_response", "the result cannot be stored", { cause });
   return toOutcome(error, { id, epoch, attempts: 0 }, { maxAttempts: 1, random });
+}
+
+/** A stage may submit hundreds of requests: 64 such jobs in one transaction would hold their locks for seconds. */
+function toWeight(outcome: Outcome): number {
+  if (outcome.kind !== "done" && outcome.kind !== "waiting") return 1;
+  const { submit = [], resolve = [] } = outcome;
+  return 1 + (submit.length + resolve.length) / EFFECTS_PER_JOB;
 }
