@@ -127,7 +127,7 @@ describe.skipIf(LIBRARY === undefined)("a Postgres whose clock is set (needs fak
       expect(await work.claim(hintOf(hinted), "alive")).toHaveLength(1);
       const fresh = await accept();
       expect(await pickKeys()).toEqual([fresh]);
-      expect(await work.reconcile()).toEqual({ requeued: 0, expired: 0, poisoned: 0 });
+      expect(await work.reconcile()).toEqual({ requeued: 0, expired: 0, poisoned: 0, timedOut: 0 });
       expect(await stateOf(waiting)).toBe("ready");
       expect(await stateOf(failed)).toBe("ready");
       expect(await stateOf(orphan)).toBe("running");

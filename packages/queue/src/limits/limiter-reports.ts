@@ -1,6 +1,6 @@
 import { FRESH_FOR_MS, type LimiterState } from "./limiter-state.ts";
-import { syncLimiter } from "./limiter-sync.ts";
-import { addReports, type Report } from "./sync/upstream-report.ts";
+import { STORE_RETRY_MS, syncLimiter } from "./limiter-sync.ts";
+import { addReports, EMPTY_REPORT, type Report } from "./sync/upstream-report.ts";
 
 /** Adds a call's report to the next sync. What other processes must know is reported now, the rest within a second. */
 export function addReport(limiter: LimiterState, report: Report): void {
@@ -19,6 +19,11 @@ export async function reportAll(limiter: LimiterState): Promise<void> {
 function reportNow(limiter: LimiterState): void {
   if (limiter.reportTimer !== null) clearTimeout(limiter.reportTimer);
   limiter.reportTimer = null;
-  const reported = syncLimiter(limiter, 0).finally(() => limiter.reporting.delete(reported));
+  const reported = syncLimiter(limiter, 0).finally(() => {
+    limiter.reporting.delete(reported);
+    // While an upstream is left alone no call would bring the next report.
+    if (limiter.unshared !== EMPTY_REPORT && !limiter.closing.signal.aborted)
+      limiter.reportTimer ??= setTimeout(() => reportNow(limiter), STORE_RETRY_MS).unref();
+  });
   limiter.reporting.add(reported);
 }

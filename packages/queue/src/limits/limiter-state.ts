@@ -36,6 +36,8 @@ export interface LimiterState extends LimiterOptions {
 
   /** What the next sync reports. */
   unreported: Report;
+  /** What was reported to the local state alone, because Postgres was away. */
+  unshared: Report;
   /** Set while a report that is not urgent waits for company. */
   reportTimer: NodeJS.Timeout | null;
   /** Syncs under way that only report. */
@@ -61,6 +63,7 @@ export function createLimiterState(options: LimiterOptions): LimiterState {
     storeRetryAtMs: Number.NEGATIVE_INFINITY,
     holdOffUntilMs: Number.NEGATIVE_INFINITY,
     unreported: EMPTY_REPORT,
+    unshared: EMPTY_REPORT,
     reportTimer: null,
     reporting: new Set(),
   };

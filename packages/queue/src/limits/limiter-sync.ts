@@ -1,9 +1,9 @@
 import type { LimiterState } from "./limiter-state.ts";
-import { EMPTY_REPORT } from "./sync/upstream-report.ts";
+import { addReports, EMPTY_REPORT } from "./sync/upstream-report.ts";
 import { type Grant, sync, type SyncRequest } from "./sync/upstream-sync.ts";
 
 /** While Postgres is away it is asked this often, and the local share counts. */
-const STORE_RETRY_MS = 1_000;
+export const STORE_RETRY_MS = 1_000;
 /** A database that hangs counts as away, so that calls do not hang with it. */
 const STORE_TIMEOUT_MS = 3_000;
 
@@ -22,14 +22,19 @@ export async function syncLimiter(limiter: LimiterState, want: number): Promise<
 }
 
 async function syncWithStore(limiter: LimiterState, request: SyncRequest): Promise<Grant> {
-  if (Date.now() < limiter.storeRetryAtMs) return syncLocally(limiter, request);
-  try {
-    return await syncShared(limiter, request);
-  } catch (error) {
-    limiter.logStoreError(error);
-    limiter.storeRetryAtMs = Date.now() + STORE_RETRY_MS;
-    return syncLocally(limiter, request);
+  // Also what could not be shared before: the others never heard of it, and the shared state replaces our own.
+  const report = addReports(limiter.unshared, request.report);
+  limiter.unshared = EMPTY_REPORT;
+  if (Date.now() >= limiter.storeRetryAtMs) {
+    try {
+      return await syncShared(limiter, { ...request, report });
+    } catch (error) {
+      limiter.logStoreError(error);
+      limiter.storeRetryAtMs = Date.now() + STORE_RETRY_MS;
+    }
   }
+  limiter.unshared = addReports(report, limiter.unshared);
+  return syncLocally(limiter, request);
 }
 
 async function syncShared(limiter: LimiterState, request: SyncRequest): Promise<Grant> {

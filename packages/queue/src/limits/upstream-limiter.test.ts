@@ -152,6 +152,25 @@ describe("while Postgres is away", () => {
   });
 });
 
+test("what an upstream asked for while Postgres was away is shared when it is back", async () => {
+  const store = newStore();
+  const [a, b] = ["a", "b"].map((holder) => newLimiter(store, {}, holder));
+  if (a === undefined || b === undefined) throw new Error("there is no limiter");
+  await a.call(async () => {}, { signal });
+  store.down = true;
+  const throttled = new RetryableError("throttled", "slow down", { retryAfterMs: 60_000 });
+  await a.call(() => Promise.reject(throttled), { signal }).catch(() => {});
+  await vi.advanceTimersByTimeAsync(2_000);
+  store.down = false;
+  const { all } = startCalls(a, 1);
+  await vi.advanceTimersByTimeAsync(2_500);
+  await all;
+  const { seen, all: others } = startCalls(b, 1);
+  await vi.advanceTimersByTimeAsync(2_500);
+  await others;
+  expect(seen).toMatchObject({ done: 0, codes: ["throttled"] });
+});
+
 describe("a call that has no reservation", () => {
   test("is held half a second at least, so that a backlog does not run through the worker", async () => {
     const store = newStore();
