@@ -1,7 +1,7 @@
 import { FAULT_KINDS } from "./harness/faults.ts";
 import { BACKLOG_MIN } from "./harness/invariants.ts";
 import { type ChaosOptions, CONTROL, parseOptions, type Plan } from "./options.ts";
-import { CONTROLS, type Control } from "./processes/arguments.ts";
+import type { Control } from "./processes/arguments.ts";
 import { type ChaosResult, runChaos } from "./run-chaos.ts";
 
 /** Shown at most; the rest is counted. */
@@ -15,6 +15,9 @@ function toLine(result: ChaosResult): string {
     `${result.deaths} deaths (${result.kills} kill -9)`,
     faults.join(", "),
     `${result.startedEagerly} started eagerly, ${result.fenced} fenced, ${result.reconciled} reconciled, ${result.poisoned} poisoned`,
+    `${result.children} submitted by stages (${result.childrenEnded} ended with their parents)`,
+    `${result.waits} waits: ${result.resolvedWaits} resolved, ${result.timedOutWaits} timed out, ${result.cancelledWaits} cancelled, ${result.staleAnswers} stale answers`,
+    `${result.replanned} of ${result.stranded} stranded found`,
     `${result.amplification.toFixed(3)} calls a job`,
     `${result.waited.hints} hints at most before a backlog of ${result.waited.backlog}`,
     `${result.seconds} s`,
@@ -32,6 +35,12 @@ function findShortfalls(result: ChaosResult, { minima, kinds }: Plan): string[] 
     ...floor("fenced writes", result.fenced, 1),
     ...floor("steps started eagerly", result.startedEagerly, 1),
     ...floor("reconciled rows", result.reconciled, 1),
+    ...floor("requests submitted by stages", result.children, minima.children),
+    ...floor("of them ended with their parents", result.childrenEnded, 1),
+    ...floor("resolved waits", result.resolvedWaits, minima.resolvedWaits),
+    ...floor("waits that timed out", result.timedOutWaits, minima.timedOutWaits),
+    ...floor("stale answers", result.staleAnswers, minima.staleAnswers),
+    ...(kinds.includes("strand") ? floor("stranded requests found", result.replanned, 1) : []),
     ...(kinds.includes("poison") ? floor("poisoned jobs", result.poisoned, 1) : []),
     ...floor("backlog behind the queues", result.waited.backlog, BACKLOG_MIN),
     ...Object.entries(result.faults).flatMap(([kind, count]) => floor(kind, count, minima.faults)),
@@ -52,17 +61,21 @@ async function runOnce({ backend, seed, plan, keep }: ChaosOptions): Promise<boo
 const BROKEN_BY: Readonly<Record<Control, RegExp>> = {
   "no-fence": /^I[35]:/,
   "no-reconciler": /^I4:/,
-  // Requests that nobody ends; and a job that is finished twice has had two results.
+  // Requests that the reconciler finds without work; and a job that is finished twice has had two results.
   "settle-after-commit": /^I[23]:/,
   "fixed-job-id": /^I4:/,
   "no-window": /^I9:/,
+  "no-replan": /^I2: a request is open/,
+  "submit-after-commit": /^I1: a (stage|child)/,
+  "resolve-after-commit": /^I4: a wait ran out/,
+  "resolve-any-epoch": /^I[35]:/,
 };
 
 /**
  * Each protection is taken out in turn; a check that stays green then has proved nothing before. The run before them,
  * under the same plan and with all protections, must be green, or the plan alone would break what they are to break.
  */
-async function runControls({ backend, seed, keep }: ChaosOptions): Promise<boolean> {
+async function runControls({ backend, seed, keep, controls }: ChaosOptions): Promise<boolean> {
   const run = (control: Control | null, i: number) =>
     runChaos({ backend, seed: seed + i, plan: CONTROL, control, keep });
   const whole = await run(null, 0);
@@ -71,14 +84,14 @@ async function runControls({ backend, seed, keep }: ChaosOptions): Promise<boole
   console.log(`nothing taken out: ${isGreen ? "green" : "NOT GREEN"} ${toSymptoms(whole)}`);
   for (const shortfall of shortfalls) console.log(`  ${shortfall}`);
   let caught = 0;
-  for (const [i, control] of CONTROLS.entries()) {
+  for (const [i, control] of controls.entries()) {
     const result = await run(control, i + 1);
     const isCaught = result.violations.some((line) => BROKEN_BY[control].test(line));
     if (isCaught) caught++;
     console.log(`${control}: ${isCaught ? "caught" : "NOT CAUGHT"} ${toSymptoms(result)}`);
   }
-  console.log(`controls: ${caught} of ${CONTROLS.length} caught, with the ${backend} backend`);
-  return isGreen && caught === CONTROLS.length;
+  console.log(`controls: ${caught} of ${controls.length} caught, with the ${backend} backend`);
+  return isGreen && caught === controls.length;
 }
 
 function toSymptoms({ lost, violations, seconds }: ChaosResult): string {
@@ -88,6 +101,6 @@ function toSymptoms({ lost, violations, seconds }: ChaosResult): string {
 
 const options = parseOptions(process.argv.slice(2));
 console.log(`chaos: seed ${options.seed}`);
-const passed = await (options.controls ? runControls(options) : runOnce(options));
+const passed = await (options.controls.length > 0 ? runControls(options) : runOnce(options));
 // Idle keep-alive connections of the callers would hold the process for minutes.
 process.exit(passed ? 0 : 1);

@@ -1,6 +1,8 @@
 import { parseArgs } from "node:util";
 import type { QueueBackend } from "@clipmill/queue";
 import { FAULT_KINDS, type FaultKind } from "./harness/faults.ts";
+import type { Mixture } from "./harness/load.ts";
+import { type Control, CONTROLS } from "./processes/arguments.ts";
 
 /** What a run must have done to prove anything; below any of these it fails. */
 export interface Minima {
@@ -8,6 +10,14 @@ export interface Minima {
   kills: number;
   /** Of each kind of fault that this machine can produce. */
   faults: number;
+  /** Requests that stages submitted. */
+  children: number;
+  /** Jobs that waited and were ended by an answer. */
+  resolvedWaits: number;
+  /** Those whose time was over. */
+  timedOutWaits: number;
+  /** Answers that nobody waited for any more, or not yet. */
+  staleAnswers: number;
 }
 
 export interface Plan {
@@ -15,6 +25,7 @@ export interface Plan {
   /** Faults go on for at least, and at most, this long. */
   faultsForMs: { least: number; most: number };
   requestsPerSecond: number;
+  mixture: Mixture;
   killEveryMs: number;
   /** Made in turn, in an order by chance; those that this machine or backend has not are left out. */
   kinds: readonly FaultKind[];
@@ -29,15 +40,25 @@ export interface ChaosOptions {
   backend: QueueBackend["kind"];
   seed: number;
   plan: Plan;
-  controls: boolean;
+  /** Protections to take out, each in a run of its own. Empty: an ordinary run. */
+  controls: readonly Control[];
   /** Leaves the directory of logs and data, and says where. */
   keep: boolean;
 }
 
 const DEFAULT: Plan = {
-  minima: { requests: 2_000, kills: 100, faults: 3 },
+  minima: {
+    requests: 2_000,
+    kills: 100,
+    faults: 3,
+    children: 150,
+    resolvedWaits: 100,
+    timedOutWaits: 100,
+    staleAnswers: 50,
+  },
   faultsForMs: { least: 115_000, most: 150_000 },
-  requestsPerSecond: 20,
+  requestsPerSecond: 17,
+  mixture: { crawlEvery: 90, askEvery: 6 },
   killEveryMs: 1_200,
   kinds: FAULT_KINDS,
   stalledAfterMs: 30_000,
@@ -46,23 +67,42 @@ const DEFAULT: Plan = {
 
 /** For a run with a protection taken out: few faults, each of which one of the controls needs. */
 export const CONTROL: Plan = {
-  minima: { requests: 200, kills: 5, faults: 1 },
+  minima: {
+    requests: 200,
+    kills: 5,
+    faults: 1,
+    children: 30,
+    resolvedWaits: 8,
+    timedOutWaits: 15,
+    staleAnswers: 5,
+  },
   faultsForMs: { least: 18_000, most: 26_000 },
   requestsPerSecond: 16,
+  // Many crawls, so that workers die with one in hand.
+  mixture: { crawlEvery: 35, askEvery: 6 },
   killEveryMs: 1_100,
-  kinds: ["flush", "pause", "block"],
+  kinds: ["flush", "pause", "block", "strand"],
   stalledAfterMs: 12_000,
-  restWithinMs: 20_000,
+  restWithinMs: 40_000,
 };
 
 const SHORT: Plan = {
-  minima: { requests: 400, kills: 20, faults: 1 },
+  minima: {
+    requests: 400,
+    kills: 20,
+    faults: 1,
+    children: 25,
+    resolvedWaits: 10,
+    timedOutWaits: 20,
+    staleAnswers: 10,
+  },
   faultsForMs: { least: 26_000, most: 60_000 },
-  requestsPerSecond: 10,
+  requestsPerSecond: 8,
+  mixture: { crawlEvery: 80, askEvery: 6 },
   killEveryMs: 1_200,
   kinds: FAULT_KINDS,
   stalledAfterMs: 20_000,
-  restWithinMs: 60_000,
+  restWithinMs: 90_000,
 };
 
 /** Throws on what it does not know. */
@@ -75,6 +115,7 @@ export function parseOptions(args: readonly string[]): ChaosOptions {
       minutes: { type: "string" },
       short: { type: "boolean", default: false },
       controls: { type: "boolean", default: false },
+      control: { type: "string", multiple: true },
       keep: { type: "boolean", default: false },
     },
   });
@@ -89,9 +130,15 @@ export function parseOptions(args: readonly string[]): ChaosOptions {
     backend,
     seed,
     plan: values.minutes === undefined ? plan : toLongPlan(plan, Number(values.minutes)),
-    controls: values.controls,
+    controls: values.controls ? CONTROLS : (values.control ?? []).map(toControl),
     keep: values.keep,
   };
+}
+
+function toControl(name: string): Control {
+  const control = CONTROLS.find((known) => known === name);
+  if (control === undefined) throw new Error(`--control wants one of ${CONTROLS.join(", ")}`);
+  return control;
 }
 
 function toLongPlan(plan: Plan, minutes: number): Plan {

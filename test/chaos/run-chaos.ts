@@ -1,17 +1,18 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { QueueBackend } from "@clipmill/queue";
 import { findFreePort } from "../support/servers/free-port.ts";
 import { mountSmallDisk, unmountSmallDisk } from "../support/servers/small-disk.ts";
 import { installAudit } from "./harness/audit.ts";
+import { createCallers } from "./harness/callers.ts";
+import { disturb } from "./harness/disturb.ts";
 import { createFaults, type FaultKind } from "./harness/faults.ts";
-import { type Fleet, startFleet } from "./harness/fleet.ts";
+import { startFleet } from "./harness/fleet.ts";
 import { type Waited, watchHints } from "./harness/hints-watch.ts";
-import { checkInvariants, countOpen, type Verdict } from "./harness/invariants.ts";
-import { createLoad, type Load } from "./harness/load.ts";
-import { createRandom, type Random } from "./harness/random.ts";
+import { checkInvariants, type Verdict } from "./harness/invariants.ts";
+import { createLoad } from "./harness/load.ts";
+import { createRandom } from "./harness/random.ts";
 import {
   type ChaosServer,
   type QueueServer,
@@ -19,6 +20,7 @@ import {
   startRedis,
   toDirectories,
 } from "./harness/servers.ts";
+import { settleDown, startAnswering } from "./harness/settle-down.ts";
 import { startUpstream } from "./harness/upstream.ts";
 import type { Plan } from "./options.ts";
 import type { Control } from "./processes/arguments.ts";
@@ -35,6 +37,9 @@ export interface ChaosResult extends Verdict {
   /** Steps that ran without a hint, where the step before them had ended. */
   startedEagerly: number;
   reconciled: number;
+  /** Open requests that lost their jobs to the fault \`strand\`, and those that a reconciler said it had found. */
+  stranded: number;
+  replanned: number;
   waited: Waited;
   seconds: number;
   home: string;
@@ -48,10 +53,6 @@ export interface ChaosRun {
   keep: boolean;
 }
 
-/** Their callers may have to ask for long; other faults go on meanwhile. */
-const WAITS_FOR_CALLERS: ReadonlySet<FaultKind> = new Set(["poison", "storm"]);
-const BURST = 250;
-const LAST_ANSWERS_MS = 15_000;
 const SMALL_DISK_MB = 96;
 
 /** One run from empty servers to a verdict. Throws where the queue wants a redis-server and none is installed. */
@@ -88,10 +89,19 @@ export async function runChaos({
       cacheDirectory: join(tmpdir(), "clipmill-chaos-cache"),
     });
     closers.push(() => fleet.close());
-    const load = createLoad(fleet, createRandom(seed + 2), `run-${seed}`);
+    const callers = createCallers(fleet, createRandom(seed + 2));
+    const load = createLoad({
+      callers,
+      desk: upstream.desk,
+      random: createRandom(seed + 3),
+      runId: `run-${seed}`,
+      mixture: plan.mixture,
+    });
+    const stranded = new Set<string>();
     const faults = createFaults({
       fleet,
       load,
+      stranded,
       random,
       postgres,
       queue,
@@ -101,30 +111,37 @@ export async function runChaos({
     const watch = watchHints(postgres, queue);
     closers.push(() => watch.close());
 
+    const answering = startAnswering(load);
+    closers.push(async () => answering.stop());
     say("faults");
-    const done = await disturb({ fleet, load, random, plan, faults, say });
+    const done = await disturb({ fleet, callers, load, random, plan, faults, say });
     const { counts } = fleet;
     const deaths = counts.deaths;
     say("rest");
-    await settleDown(postgres.url, load, plan);
+    await settleDown(postgres.url, plan, { answering, say });
+    callers.stop();
     say("checks");
     const verdict = await checkInvariants({
       databaseUrl: postgres.url,
       storageDirectory: directories.storage,
-      load,
+      callers,
       upstream,
       waited: watch.most(),
+      stranded,
+      replanned: fleet.replanned,
     });
     return {
       ...verdict,
       ...done,
-      requests: load.promised.size,
+      requests: callers.promised.size,
       repeated: load.counts.repeated,
       shared: load.counts.shared,
       deaths,
       fenced: counts.fenced,
       startedEagerly: counts.eager,
       reconciled: counts.reconciled,
+      stranded: stranded.size,
+      replanned: fleet.replanned.size,
       waited: watch.most(),
       backend,
       seconds: Math.round((Date.now() - startedAt) / 1_000),
@@ -148,99 +165,6 @@ async function startQueue(
   throw new Error(
     "no redis-server here: apt-get install redis-server, or run with --backend postgres",
   );
-}
-
-/** Requests, kills and faults side by side, until the minima are met and the least time is over. */
-async function disturb(deps: {
-  fleet: Fleet;
-  load: Load;
-  random: Random;
-  plan: Plan;
-  faults: ReturnType<typeof createFaults>;
-  say(what: string): void;
-}): Promise<{ kills: number; faults: Partial<Record<FaultKind, number>> }> {
-  const { fleet, load, random, plan } = deps;
-  const startedAt = Date.now();
-  let kills = 0;
-  const kinds = plan.kinds.filter((kind) => deps.faults[kind] !== undefined);
-  // Zero, not absent: a fault that could be made and was not is a shortfall.
-  const counts: Partial<Record<FaultKind, number>> = Object.fromEntries(
-    kinds.map((kind) => [kind, 0]),
-  );
-  const isEnough = () =>
-    load.promised.size >= plan.minima.requests &&
-    kills >= plan.minima.kills &&
-    kinds.every((kind) => (counts[kind] ?? 0) >= plan.minima.faults);
-  const goesOn = () => {
-    const ms = Date.now() - startedAt;
-    return ms < plan.faultsForMs.least || (ms < plan.faultsForMs.most && !isEnough());
-  };
-
-  const underWay = new Set<Promise<void>>();
-  function submitOne(): void {
-    const sent = load.submit().finally(() => underWay.delete(sent));
-    underWay.add(sent);
-  }
-  async function submit(): Promise<void> {
-    // More at once than the queues may hold.
-    for (let i = 0; i < BURST; i++) submitOne();
-    while (goesOn()) {
-      submitOne();
-      await sleep(1_000 / plan.requestsPerSecond);
-    }
-  }
-  async function kill(): Promise<void> {
-    while (goesOn()) {
-      await sleep(plan.killEveryMs * (0.5 + random.next()));
-      const mortals = fleet.members.filter((member) => !fleet.spared.has(member));
-      if (random.pick(mortals).signal("SIGKILL")) kills++;
-    }
-  }
-  async function inflict(kind: FaultKind): Promise<void> {
-    // One that could not be made is told and does not count: the run falls short where none of its kind is made.
-    const reached = await deps.faults[kind]?.().catch((error: unknown) => {
-      deps.say(`${kind} failed: ${String(error)}`);
-      return false;
-    });
-    if (reached === true) counts[kind] = (counts[kind] ?? 0) + 1;
-  }
-  async function fault(): Promise<void> {
-    while (goesOn()) {
-      for (const kind of random.shuffle(kinds)) {
-        if (!goesOn()) return;
-        await sleep(200 + random.between(0, 600));
-        deps.say(kind);
-        const counted = inflict(kind);
-        if (WAITS_FOR_CALLERS.has(kind)) underWay.add(counted);
-        else await counted;
-      }
-    }
-  }
-  await Promise.all([submit(), kill(), fault()]);
-  // Whoever has no answer yet goes on asking; nothing was promised to it.
-  await Promise.race([Promise.all(underWay), sleep(LAST_ANSWERS_MS)]);
-  return { kills, faults: counts };
-}
-
-/** Waits until nothing is open, or until nothing has moved for the given time: that is lost. */
-async function settleDown(
-  databaseUrl: string,
-  load: Load,
-  { stalledAfterMs, restWithinMs }: Plan,
-): Promise<void> {
-  const startedAt = Date.now();
-  let least = Number.POSITIVE_INFINITY;
-  let movedAt = startedAt;
-  while (Date.now() - movedAt < stalledAfterMs && Date.now() - startedAt < restWithinMs) {
-    const open = await countOpen(databaseUrl);
-    if (open === 0) break;
-    if (open < least) {
-      least = open;
-      movedAt = Date.now();
-    }
-    await sleep(500);
-  }
-  load.stop();
 }
 
 /** What happens, a line each, on stderr. */

@@ -21,12 +21,15 @@ export const FAULT_KINDS = [
   "disk-full",
   "poison",
   "storm",
+  "strand",
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 export interface FaultDeps {
   fleet: Fleet;
   load: Load;
+  /** Filled with the requests that `strand` takes the jobs from. */
+  stranded: Set<string>;
   random: Random;
   postgres: ChaosServer;
   queue: QueueServer;
@@ -44,6 +47,7 @@ const REDIS_DOWN_MS = 500;
 const POSTGRES_DOWN_MS = 300;
 const DISK_FULL_MS = 1_500;
 const STORM_COPIES = 100;
+const STRANDED_MAX = 5;
 const ANSWERED_WITHIN_MS = 40_000;
 
 export function createFaults(deps: FaultDeps): Partial<Record<FaultKind, Fault>> {
@@ -95,9 +99,25 @@ export function createFaults(deps: FaultDeps): Partial<Record<FaultKind, Fault>>
     block: async () =>
       outlived(await pickBusy(postgres.url, fleet), (member) => member.block(AWAY_MS)),
     ...(deps.smallDisk ? { "disk-full": () => fillForAWhile(deps.storageDirectory) } : {}),
-    poison: () => endsInTime(load.submit("poison")),
+    poison: () => endsInTime(load.submitPost("poison")),
     storm: () => endsInTime(load.storm(STORM_COPIES)),
+    strand: () => strand(postgres.url, deps.stranded),
   };
+}
+
+/** What a fault of ours, or a row lost by hand, would leave: open requests that no job will ever end. */
+async function strand(databaseUrl: string, stranded: Set<string>): Promise<boolean> {
+  const rows = await query<{ id: string }>(
+    databaseUrl,
+    `with victim as (
+       select r.id from request r where r.state = 'open' and r.kind = 'post' and (
+         select coalesce(bool_and(j.state = 'ready'), false) from request_stage_job l
+         join stage_job j on j.id = l.stage_job_id where l.request_id = r.id)
+       order by r.id desc limit ${STRANDED_MAX} for update of r skip locked)
+     delete from request_stage_job l using victim where l.request_id = victim.id returning l.request_id as id`,
+  );
+  for (const { id } of rows) stranded.add(id);
+  return rows.length > 0;
 }
 
 /** Other faults must not wait for callers that nobody answers; those go on by themselves. */

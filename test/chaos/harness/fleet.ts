@@ -39,6 +39,8 @@ export interface Fleet {
   /** Those that one fault has to itself: a kill meanwhile would undo what it does to them. */
   readonly spared: Set<Member>;
   readonly counts: FleetCounts;
+  /** Requests that reconcilers said were open without work; two may find the same. */
+  readonly replanned: ReadonlySet<string>;
   close(): Promise<void>;
 }
 
@@ -62,23 +64,25 @@ const ROLES: Readonly<Record<Role, Pick<ChaosArguments, "roles" | "queues">>> = 
   api: { roles: [], queues: [] },
   dispatcher: { roles: ["dispatch"], queues: [] },
   reconciler: { roles: ["reconcile"], queues: [] },
-  worker: { roles: ["work"], queues: ["io", "gpu", "llm"] },
+  worker: { roles: ["work"], queues: ["io", "gpu", "cpu", "llm"] },
 };
 const RESTART_AFTER_MS = 100;
 
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const counts: FleetCounts = { deaths: 0, fenced: 0, eager: 0, reconciled: 0 };
+  const replanned = new Set<string>();
   const sizes = options.common.control === "no-reconciler" ? { ...SIZES, reconciler: 0 } : SIZES;
   const names = Object.entries(sizes).flatMap(([role, size]) =>
     Array.from({ length: size }, (_, i) => ({ role: role as Role, name: `${role}-${i + 1}` })),
   );
   const started = await Promise.all(
-    names.map(({ role, name }) => startMember(role, name, options, counts)),
+    names.map(({ role, name }) => startMember(role, name, options, { counts, replanned })),
   );
   return {
     members: started.map(({ member }) => member),
     spared: new Set(),
     counts,
+    replanned,
     async close() {
       await Promise.all(started.map(({ close }) => close()));
     },
@@ -89,7 +93,7 @@ async function startMember(
   role: Role,
   name: string,
   { postgres, queue, common, logDirectory, cacheDirectory }: FleetOptions,
-  counts: FleetCounts,
+  { counts, replanned }: { counts: FleetCounts; replanned: Set<string> },
 ): Promise<{ member: Member; close(): Promise<void> }> {
   const proxies = await Promise.all([
     createTcpProxy(postgres.port),
@@ -125,7 +129,8 @@ async function startMember(
       if (message.type === "ready") {
         url = message.url ?? null;
         ready.resolve();
-      } else if (message.type !== "blocked") counts[message.type] += message.count;
+      } else if (message.type === "replanned") for (const id of message.ids) replanned.add(id);
+      else if (message.type !== "blocked") counts[message.type] += message.count;
     });
     // A message to a process that has just died.
     next.on("error", () => {});

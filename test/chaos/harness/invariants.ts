@@ -1,20 +1,20 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { STAGE_NAMES } from "../pipeline.ts";
 import type { Waited } from "./hints-watch.ts";
 import { WINDOW } from "../processes/arguments.ts";
+import type { Callers } from "./callers.ts";
 import { WORKER_COUNT } from "./fleet.ts";
-import type { Load } from "./load.ts";
+import { CHILD_RULES, RULES, WAIT_RULES } from "./rules.ts";
 import { query } from "./servers.ts";
 import type { Upstream } from "./upstream.ts";
+import { countForVerdict, type VerdictCounts } from "./verdict-counts.ts";
 
-export interface Verdict {
+export interface Verdict extends VerdictCounts {
   /** Acknowledged requests that are not at their end, or not there. */
   lost: number;
   /** One line for each broken rule. */
   violations: string[];
-  poisoned: number;
   /** Calls per stage job that ended well. */
   amplification: number;
 }
@@ -22,83 +22,14 @@ export interface Verdict {
 export interface World {
   databaseUrl: string;
   storageDirectory: string;
-  load: Load;
+  callers: Callers;
   upstream: Upstream;
   waited: Waited;
+  /** Requests that were made to have no work. */
+  stranded: ReadonlySet<string>;
+  /** Such requests as reconcilers said that they had found. */
+  replanned: ReadonlySet<string>;
 }
-
-/** Rows of each of these are violations. */
-const RULES: readonly { rule: string; sql: string }[] = [
-  {
-    rule: "I1: an idempotency key has two requests",
-    sql: `select idempotency_key from request group by tenant, idempotency_key having count(*) > 1`,
-  },
-  {
-    rule: "I2: a request is done and its work is not",
-    sql: `select r.id from request r where r.state = 'done' and (
-        select count(*) from request_stage_job l join stage_job j on j.id = l.stage_job_id
-        where l.request_id = r.id and j.state = 'done') <> ${STAGE_NAMES.length}`,
-  },
-  {
-    rule: "I2: a request is open and its work has ended",
-    sql: `select r.id from request r where r.state = 'open' and not exists (
-        select from request_stage_job l join stage_job j on j.id = l.stage_job_id
-        where l.request_id = r.id and j.state in ('ready', 'queued', 'running'))`,
-  },
-  {
-    rule: "I3: a key has two jobs",
-    sql: `select stage, key from stage_job group by stage, key having count(*) > 1`,
-  },
-  {
-    rule: "I4: work is left at rest",
-    sql: `select id, state from stage_job where state in ('ready', 'queued', 'running')`,
-  },
-  {
-    rule: "a good post did not end well",
-    sql: `select id, state, error_code from request where post_id like '71%' and state not in ('done', 'open')`,
-  },
-  {
-    rule: "a deleted post did not end as gone",
-    sql: `select id, state, error_code from request where post_id like '72%' and state <> 'open'
-        and (state, error_code) is distinct from ('skipped', 'gone')`,
-  },
-  {
-    rule: "a poisonous post was not condemned",
-    sql: `select id, state, error_code from request where post_id like '73%' and state <> 'open'
-        and (state, error_code) is distinct from ('failed', 'poison')`,
-  },
-  {
-    rule: "I6: a transaction does not sum to zero",
-    sql: `select txn_id from credit_entry group by txn_id having sum(amount) <> 0`,
-  },
-  {
-    rule: "I6: a tenant's balance is not the sum of its entries",
-    sql: `select t.id from tenant t cross join lateral (
-        select coalesce(sum(e.amount) filter (where e.account = 'available'), 0)::bigint as available,
-          coalesce(sum(e.amount) filter (where e.account = 'held'), 0)::bigint as held
-        from credit_txn x join credit_entry e on e.txn_id = x.id where x.tenant = t.id) sums
-      where (t.available, t.held) is distinct from (sums.available, sums.held)`,
-  },
-  {
-    rule: "I6: a hold has not exactly one end where its request ended",
-    sql: `select r.id from request r join credit_txn h on h.request_id = r.id and h.kind = 'hold'
-      where (r.state <> 'open') <> (select count(*) = 1 from credit_txn e
-        where e.request_id = r.id and e.kind in ('capture', 'release'))`,
-  },
-  {
-    rule: "I6: a post was paid twice",
-    sql: `select r.post_id from request r join credit_txn c on c.request_id = r.id and c.kind = 'capture'
-      group by r.post_id having count(*) > 1`,
-  },
-  {
-    rule: "I6: nothing was paid at all",
-    sql: `select 1 where not exists (select from credit_txn where kind = 'capture')`,
-  },
-  ...["I2", "I3", "I5"].map((rule) => ({
-    rule: `${rule}: seen when it was broken`,
-    sql: `select detail from chaos_violation where rule = '${rule}'`,
-  })),
-];
 
 /**
  * What may wait in one queue, whatever waits behind it in Postgres. A dispatcher fills it up to its window, and by a
@@ -111,9 +42,11 @@ const HINTS_MAX = Math.ceil((WINDOW * 4) / 3) + (WORKER_COUNT + 1) * WINDOW;
 export const BACKLOG_MIN = HINTS_MAX + 1;
 
 export async function checkInvariants(world: World): Promise<Verdict> {
-  const { databaseUrl, load, waited } = world;
-  const violations = [...load.complaints];
-  for (const { rule, sql } of RULES) {
+  const { databaseUrl, callers, waited } = world;
+  const violations = [...callers.complaints];
+  const asked = "insert into chaos_cancel select unnest($1::text[]) on conflict do nothing";
+  await query(databaseUrl, asked, [[...callers.cancelled]]);
+  for (const { rule, sql } of [...RULES, ...CHILD_RULES, ...WAIT_RULES]) {
     const rows = await query(databaseUrl, sql);
     if (rows.length > 0)
       violations.push(`${rule}: ${rows.length}, such as ${JSON.stringify(rows[0])}`);
@@ -123,46 +56,43 @@ export async function checkInvariants(world: World): Promise<Verdict> {
   violations.push(...calls.violations);
   if (waited.hints > HINTS_MAX)
     violations.push(`I9: ${waited.hints} hints waited in a queue, at most ${HINTS_MAX} may`);
-  const poisoned = await query<{ count: number }>(
-    databaseUrl,
-    "select count(*)::int as count from stage_job where error_code = 'poison'",
-  );
+  const found = [...world.replanned].filter((id) => !world.stranded.has(id)).length;
+  if (found > 0) violations.push(`I2: ${found} open requests were found without work`);
   return {
-    lost: await countLost(databaseUrl, load),
+    ...(await countForVerdict(databaseUrl)),
+    lost: await countLost(databaseUrl, callers),
     violations,
-    poisoned: poisoned[0]?.count ?? 0,
     amplification: calls.amplification,
   };
 }
 
-export async function countOpen(databaseUrl: string): Promise<number> {
-  const sql = "select count(*)::int as count from request where state = 'open'";
-  const [row] = await query<{ count: number }>(databaseUrl, sql);
-  return row?.count ?? 0;
-}
-
-async function countLost(databaseUrl: string, { promised }: Load): Promise<number> {
+async function countLost(databaseUrl: string, { promised }: Callers): Promise<number> {
   const rows = await query<{ id: string; key: string; state: string }>(
     databaseUrl,
     "select id, idempotency_key as key, state from request",
   );
   const byKey = new Map(rows.map((row) => [row.key, row]));
   let lost = 0;
-  for (const [key, { requestId }] of promised) {
+  for (const [key, requestId] of promised) {
     const row = byKey.get(key);
     if (row === undefined || row.id !== requestId || row.state === "open") lost++;
   }
   return lost;
 }
 
-/** I7, job by job: one call for the job, one for each retry and each crash, and an intent before each that is paid. */
+/**
+ * I7, job by job: one call for the job, one for each retry, each crash and each wait that timed out, and an intent before
+ * each that is paid. A job that was cancelled and is wanted again begins anew.
+ */
 async function checkCalls({
   databaseUrl,
   upstream,
 }: World): Promise<{ violations: string[]; amplification: number }> {
   const jobs = await query<{ name: string; allowed: number; intents: number; paid: boolean }>(
     databaseUrl,
-    `select j.stage || '/' || j.key as name, 1 + j.attempts + j.crashes as allowed, j.stage = 'answer' as paid,
+    `select j.stage || '/' || j.key as name, j.stage = 'answer' as paid, 1 + j.attempts + j.crashes
+         + (select count(*) from chaos_wait w where w.stage_job_id = j.id and w.ended_as = 'ready')::int
+         + (select coalesce(sum(calls), 0) from chaos_renewed n where n.stage_job_id = j.id)::int as allowed,
        (select count(*) from cost_entry c where c.stage_job_id = j.id)::int as intents
      from stage_job j`,
   );

@@ -1,46 +1,79 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type PostKind, toPostId } from "../pipeline.ts";
-import type { Fleet } from "./fleet.ts";
+import { ASK_KIND, type Fate } from "../pipelines/ask.ts";
+import { CRAWL_KIND, type CrawlInput } from "../pipelines/crawl.ts";
+import { type PostKind, toPostId } from "../pipelines/post.ts";
+import { ROUND_KIND } from "../pipelines/round.ts";
+import { EXTRA_PREFIX } from "../processes/extra-routes.ts";
+import type { AnswerDesk } from "./answer-desk.ts";
+import type { Callers } from "./callers.ts";
 import type { Random } from "./random.ts";
 
-/** What one idempotency key was promised. */
-export interface Promised {
-  postId: string;
-  kind: PostKind;
-  requestId: string;
-}
-
-/** Callers, who send a request again under its key until somebody answers, as they are told to. */
+/** What callers want, and what comes from outside. */
 export interface Load {
-  /** By idempotency key; only what was acknowledged. */
-  readonly promised: ReadonlyMap<string, Promised>;
-  /** Two answers for one key, or a refusal of what is correct. */
-  readonly complaints: readonly string[];
   readonly counts: { sent: number; repeated: number; shared: number };
-  /** One request of this kind, or a random one; resolves when it is acknowledged. */
-  submit(kind?: PostKind): Promise<void>;
+  /** The next request of a run's mixture; resolves when it is acknowledged, and its end where it is cancelled. */
+  submit(): Promise<void>;
+  /** A post of this kind. */
+  submitPost(kind: PostKind): Promise<void>;
   /** The same request `copies` times at once. */
   storm(copies: number): Promise<void>;
-  /** Ends the attempts of callers that nobody has answered. */
-  stop(): void;
+  /** Has the answers of one round collected. */
+  collect(): Promise<void>;
+  /** Sends the API those answers that come by themselves. */
+  deliver(): Promise<void>;
+}
+
+/** One request in so many. The others are posts. */
+export interface Mixture {
+  crawlEvery: number;
+  askEvery: number;
+}
+
+interface Request {
+  key: string;
+  path: string;
+  body: object;
+  /** How long until somebody wants it ended, in ms; null for never. */
+  cancelAfterMs: number | null;
 }
 
 const SHARED_SHARE = 0.3;
 const REPEATED_SHARE = 0.1;
 const GONE_SHARE = 0.01;
-const AGAIN_AFTER_MS = 250;
-/** A caller that hangs up: half-open connections cost it no more than this. */
-const PATIENCE_MS = 8_000;
+const CANCELLED_SHARE = 0.03;
+const CANCEL_WITHIN_MS = 6_000;
+/** Most likely with what a crawl submitted under way. */
+const CANCEL_CRAWL_MS = { least: 1_500, most: 4_500 };
+/** Most answers come in time. */
+const FATES_BY_CHANCE: readonly Fate[] = [
+  "once",
+  "once",
+  "once",
+  "twice",
+  "twice",
+  "late",
+  "late",
+  "never",
+  "refused",
+];
 const LANES = ["interactive", "standard", "backfill"] as const;
 
-export function createLoad(fleet: Fleet, random: Random, runId: string): Load {
-  const promised = new Map<string, Promised>();
-  const complaints: string[] = [];
+export function createLoad(deps: {
+  callers: Callers;
+  desk: AnswerDesk;
+  random: Random;
+  runId: string;
+  mixture: Mixture;
+}): Load {
+  const { callers, desk, random, runId } = deps;
+  const { crawlEvery, askEvery } = deps.mixture;
   const counts = { sent: 0, repeated: 0, shared: 0 };
-  const stopped = new AbortController();
   const posts: string[] = [];
+  const questions: string[] = [];
   let nextPost = 1;
   let nextKey = 1;
+  let nextRound = 1;
+  let nextCrawl = 0;
 
   function newPost(kind: PostKind): string {
     const postId = toPostId(kind, nextPost++);
@@ -48,77 +81,83 @@ export function createLoad(fleet: Fleet, random: Random, runId: string): Load {
     return postId;
   }
 
-  function choosePost(kind: PostKind | undefined): { postId: string; kind: PostKind } {
-    if (kind !== undefined) return { postId: newPost(kind), kind };
-    const chance = random.next();
-    if (chance < GONE_SHARE) return { postId: newPost("gone"), kind: "gone" };
-    if (chance < SHARED_SHARE && posts.length > 0) {
-      counts.shared++;
-      return { postId: random.pick(posts), kind: "good" };
-    }
-    return { postId: newPost("good"), kind: "good" };
+  function share<T>(earlier: readonly T[], make: () => T): T {
+    if (random.next() >= SHARED_SHARE || earlier.length === 0) return make();
+    counts.shared++;
+    return random.pick(earlier);
   }
 
-  function newRequest(kind?: PostKind) {
-    const key = `${runId}-${nextKey++}`;
+  function chooseMs(): number | null {
+    return random.next() < CANCELLED_SHARE ? random.between(0, CANCEL_WITHIN_MS) : null;
+  }
+
+  function newRequest(path: string, body: object, cancelAfterMs: number | null = null): Request {
     counts.sent++;
-    return { key, lane: random.pick(LANES), ...choosePost(kind) };
+    const key = `${runId}-${nextKey++}`;
+    return { key, path, body: { lane: random.pick(LANES), ...body }, cancelAfterMs };
   }
 
-  async function send({ key, postId, kind, lane }: ReturnType<typeof newRequest>): Promise<void> {
-    while (!stopped.signal.aborted) {
-      const answer = await post(key, { url: postId, lane });
-      if (answer.status === 200 || answer.status === 202) {
-        const earlier = promised.get(key);
-        if (earlier !== undefined && earlier.requestId !== answer.id) {
-          complaints.push(`I1: ${key} was answered with two requests`);
-        }
-        promised.set(key, { postId, kind, requestId: answer.id });
-        return;
-      }
-      if (answer.status >= 400 && answer.status < 500) {
-        complaints.push(`I1: ${key} was refused with ${answer.status}`);
-        return;
-      }
-      await sleep(AGAIN_AFTER_MS);
-    }
+  function toPost(postId: string, cancelAfterMs: number | null = null): Request {
+    return newRequest("/v1/jobs", { url: postId }, cancelAfterMs);
   }
 
-  /** Status 0: nobody answered. */
-  async function post(key: string, body: object): Promise<{ status: number; id: string }> {
-    const urls = fleet.members.flatMap((member) => member.url() ?? []);
-    if (urls.length === 0) return { status: 0, id: "" };
-    try {
-      const response = await fetch(`${random.pick(urls)}/v1/jobs`, {
-        method: "POST",
-        headers: { "content-type": "application/json", "idempotency-key": key },
-        body: JSON.stringify(body),
-        signal: AbortSignal.any([stopped.signal, AbortSignal.timeout(PATIENCE_MS)]),
-      });
-      const { id = "" } = (await response.json()) as { id?: string };
-      return { status: response.status, id };
-    } catch {
-      return { status: 0, id: "" };
-    }
+  function toExtra(kind: string, input: { id: string }, cancelAfterMs: number | null): Request {
+    return newRequest(`${EXTRA_PREFIX}/requests`, { kind, input }, cancelAfterMs);
+  }
+
+  /** In turn: cancelled with all that it submitted, cancelled alone, not cancelled. */
+  function newCrawl(): Request {
+    const turn = nextCrawl++ % 3;
+    const input: CrawlInput = { id: `${nextKey}`, level: 1, endsWithParent: turn === 0 };
+    const { least, most } = CANCEL_CRAWL_MS;
+    const request = toExtra(CRAWL_KIND, input, turn === 2 ? null : random.between(least, most));
+    return { ...request, body: { ...request.body, lane: "interactive" } };
+  }
+
+  function newQuestion(): string {
+    const fate: Fate = random.pick(FATES_BY_CHANCE);
+    const id = `${fate}-${nextKey}`;
+    questions.push(id);
+    return id;
+  }
+
+  function newAny(): Request {
+    if (nextKey % crawlEvery === 0) return newCrawl();
+    if (nextKey % askEvery === 0)
+      return toExtra(ASK_KIND, { id: share(questions, newQuestion) }, chooseMs());
+    if (random.next() < GONE_SHARE) return toPost(newPost("gone"));
+    return toPost(
+      share(posts, () => newPost("good")),
+      chooseMs(),
+    );
+  }
+
+  async function send({ key, path, body, cancelAfterMs }: Request): Promise<void> {
+    const requestId = await callers.submit(key, path, body);
+    if (requestId === null || cancelAfterMs === null) return;
+    await sleep(cancelAfterMs);
+    await callers.cancel(requestId);
   }
 
   return {
-    promised,
-    complaints,
     counts,
-    async submit(kind) {
-      const request = newRequest(kind);
+    async submit() {
+      const request = newAny();
       await send(request);
-      if (random.next() < REPEATED_SHARE) {
-        counts.repeated++;
-        await send(request);
-      }
+      if (random.next() >= REPEATED_SHARE) return;
+      counts.repeated++;
+      await send(request);
     },
+    submitPost: (kind) => send(toPost(newPost(kind))),
     async storm(copies) {
-      const request = newRequest("good");
+      const request = toPost(newPost("good"));
       counts.repeated += copies - 1;
       await Promise.all(Array.from({ length: copies }, () => send(request)));
     },
-    stop: () => stopped.abort(),
+    collect: () => send(toExtra(ROUND_KIND, { id: `${nextRound++}` }, null)),
+    async deliver() {
+      const deliveries = desk.takeForApi();
+      if (deliveries.length > 0) await callers.tell(`${EXTRA_PREFIX}/answers`, { deliveries });
+    },
   };
 }

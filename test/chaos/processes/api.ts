@@ -9,9 +9,10 @@ import {
   createRequestReader,
   createWorkStore,
 } from "@clipmill/db";
-import { armFailpoints, FAILPOINTS } from "@clipmill/domain";
-import { chaosPipelines } from "../pipeline.ts";
+import { armFailpoints, FAILPOINTS, type WorkStore } from "@clipmill/domain";
+import { chaosPipelines } from "../pipelines/index.ts";
 import { endWithHarness, LEASE_MS, parseArguments, QUEUED_FOR_MS, tell } from "./arguments.ts";
+import { createExtraRoutes } from "./extra-routes.ts";
 
 /** The product's HTTP interface before the chaos pipeline. */
 endWithHarness();
@@ -27,9 +28,13 @@ const store = createWorkStore(database, {
   leaseMs: LEASE_MS,
   queuedForMs: QUEUED_FOR_MS,
 });
+// Each request costs a credit here, so that the ledger is part of what may break.
+const work: WorkStore = {
+  ...store,
+  accept: (all) => store.accept(all.map((one) => ({ ...one, credits: 1 }))),
+};
 const app = await buildApp({
-  // Each post costs a credit here, so that the ledger is part of what may break.
-  work: { ...store, accept: (all) => store.accept(all.map((one) => ({ ...one, credits: 1 }))) },
+  work,
   requests: createRequestReader(database, listener),
   posts: createPostReader(database),
   answerMemoryBytes: 1_000_000,
@@ -37,6 +42,7 @@ const app = await buildApp({
   dead: createDeadLetter(database),
   recipes: () => ({ source: ["chaos"], asr: [], ocr: [], llm: [] }),
   health: () => Promise.resolve({ database: true, queue: true }),
+  dashboard: createExtraRoutes(work),
   log,
   version: "0.0.0-chaos",
 });

@@ -1,3 +1,4 @@
+import type { QueueName } from "@clipmill/domain";
 import type { QueueBackend } from "@clipmill/queue";
 
 /** What the harness tells a process that it starts. */
@@ -7,8 +8,8 @@ export interface ChaosArguments {
   queue: { backend: QueueBackend["kind"]; url: string };
   /** Of the keys on Redis. */
   prefix: string;
-  roles: ("dispatch" | "reconcile" | "work")[];
-  queues: ("io" | "gpu" | "llm")[];
+  roles: readonly ("dispatch" | "reconcile" | "work")[];
+  queues: readonly QueueName[];
   upstreamUrl: string;
   storageDirectory: string;
   control: Control | null;
@@ -21,6 +22,10 @@ export const CONTROLS = [
   "settle-after-commit",
   "fixed-job-id",
   "no-window",
+  "no-replan",
+  "submit-after-commit",
+  "resolve-after-commit",
+  "resolve-any-epoch",
 ] as const;
 export type Control = (typeof CONTROLS)[number];
 
@@ -44,7 +49,9 @@ export type FromProcess =
   | { type: "fenced"; count: number }
   /** Next steps that the worker which ended the one before them ran at once. */
   | { type: "eager"; count: number }
-  | { type: "reconciled"; count: number };
+  | { type: "reconciled"; count: number }
+  /** Open requests that had no open job, planned anew. */
+  | { type: "replanned"; ids: readonly string[] };
 
 export function parseArguments(): ChaosArguments {
   return JSON.parse(process.argv[2] ?? "{}") as ChaosArguments;

@@ -21,6 +21,12 @@ export function countFaults(work: WorkStore, tell: (message: FromProcess) => voi
       tellReconciled(counts.requeued + counts.expired + counts.poisoned);
       return counts;
     },
+    async replanStranded() {
+      const stranded = await work.replanStranded();
+      const ids = [...stranded.replanned, ...stranded.left];
+      if (ids.length > 0) tell({ type: "replanned", ids });
+      return stranded;
+    },
     async requeueAll() {
       const count = await work.requeueAll();
       tellReconciled(count);

@@ -3,6 +3,12 @@ import { type Database, createWorkStore, type WorkStoreOptions } from "@clipmill
 import type { Outcome, WorkStore } from "@clipmill/domain";
 import type { Hints } from "@clipmill/queue";
 import { type Control, LEASE_MS } from "./arguments.ts";
+import {
+  withForcedAnswers,
+  withLateAnswers,
+  withLateChildren,
+  withoutReplan,
+} from "./without-one-transaction.ts";
 
 interface Parts {
   work: WorkStore;
@@ -23,6 +29,14 @@ export function withoutProtection(
       return { ...parts, work: withLateSettle(parts.work, database, options) };
     case "fixed-job-id":
       return { ...parts, hints: withFixedJobIds(parts.hints) };
+    case "no-replan":
+      return { ...parts, work: withoutReplan(parts.work) };
+    case "submit-after-commit":
+      return { ...parts, work: withLateChildren(parts.work) };
+    case "resolve-after-commit":
+      return { ...parts, work: withLateAnswers(parts.work) };
+    case "resolve-any-epoch":
+      return { ...parts, work: withForcedAnswers(parts.work, database) };
     // The harness starts none; the worker program takes another size.
     case "no-reconciler":
     case "no-window":
@@ -67,7 +81,7 @@ function withLateSettle(work: WorkStore, { pool }: Database, options: WorkStoreO
   return {
     ...work,
     async settle(outcomes, eagerStart) {
-      const { fenced } = await resultsOnly.settle(outcomes);
+      const { fenced } = await resultsOnly.settle(outcomes.map(withoutEffects));
       const lost = new Set(fenced.map(({ id }) => id));
       const ended = outcomes.filter(({ id, kind }) => isEnd(kind) && !lost.has(id));
       await sleep(LATE_MS);
@@ -81,6 +95,11 @@ function withLateSettle(work: WorkStore, { pool }: Database, options: WorkStoreO
       return { ...(await work.settle(ended, eagerStart)), fenced };
     },
   };
+}
+
+/** Nothing that its pipelines would have to plan. */
+function withoutEffects(outcome: Outcome): Outcome {
+  return "records" in outcome ? { ...outcome, submit: [], resolve: [] } : outcome;
 }
 
 function isEnd(kind: Outcome["kind"]): boolean {

@@ -11,7 +11,7 @@ import {
   createRunner,
   createSlots,
 } from "@clipmill/queue";
-import { createChaosStages, chaosPipelines } from "../pipeline.ts";
+import { createChaosStages, chaosPipelines } from "../pipelines/index.ts";
 import {
   endWithHarness,
   LEASE_MS,
@@ -26,7 +26,7 @@ import { countFaults } from "./count-faults.ts";
 import { withoutProtection } from "./without-protection.ts";
 
 /** Few: what a dying process holds runs alone afterwards, one job after the other. */
-const CONCURRENCY = 4;
+const SLOTS: Readonly<Record<QueueName, number>> = { io: 4, gpu: 3, cpu: 2, llm: 3 };
 /** More than is ever waiting. */
 const NO_WINDOW = 100_000;
 
@@ -67,7 +67,7 @@ if (args.roles.includes("work")) {
   const workerId = `chaos-${process.pid}`;
   const storage = await createFileStorage({ directory: args.storageDirectory });
   const stages = createChaosStages({ upstreamUrl: args.upstreamUrl, storage, workerId });
-  const slots = new Map(args.queues.map((queue) => [queue, createSlots(CONCURRENCY)]));
+  const slots = new Map(args.queues.map((queue) => [queue, createSlots(SLOTS[queue])]));
   const runner = createRunner({
     stages,
     route: { slots, next: chaosPipelines.next },

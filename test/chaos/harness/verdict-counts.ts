@@ -1,0 +1,35 @@
+import { query } from "./servers.ts";
+
+/** What requests submitted by stages, and waits, came to: a fault that reached nothing proves nothing. */
+export interface VerdictCounts {
+  poisoned: number;
+  /** Requests that stages submitted. */
+  children: number;
+  /** Of them those that ended with their parents. */
+  childrenEnded: number;
+  waits: number;
+  resolvedWaits: number;
+  timedOutWaits: number;
+  cancelledWaits: number;
+  /** Answers of rounds that ended no wait: they came twice, late or too early. Unknown tokens are not among them. */
+  staleAnswers: number;
+}
+
+/** Rounds are the workers' own; what the API resolves is known by the name of its connection. */
+const COUNTS = `select
+  (select count(*) from stage_job where error_code = 'poison')::int as poisoned,
+  (select count(*) from request where submitted_by is not null)::int as children,
+  (select count(*) from request r where state = 'cancelled' and ends_with_parent
+    and not exists (select from chaos_cancel c where c.request_id = r.id))::int as "childrenEnded",
+  (select count(*) from chaos_wait)::int as waits,
+  (select count(*) from chaos_wait where ended_as in ('done', 'failed'))::int as "resolvedWaits",
+  (select count(*) from chaos_wait where ended_as = 'ready')::int as "timedOutWaits",
+  (select count(*) from chaos_wait where ended_as = 'cancelled')::int as "cancelledWaits",
+  (select coalesce(sum(jsonb_array_length(output -> 'tokens')), 0) from stage_job where stage = 'collect' and state = 'done')::int
+    - (select count(*) from chaos_wait where ended_as in ('done', 'failed') and ended_by = 'chaos-work')::int as "staleAnswers"`;
+
+export async function countForVerdict(databaseUrl: string): Promise<VerdictCounts> {
+  const [counts] = await query<VerdictCounts>(databaseUrl, COUNTS);
+  if (counts === undefined) throw new Error("nothing was counted");
+  return counts;
+}
