@@ -1,10 +1,10 @@
-/** The first retry comes within this, the n-th within 2^n times it. */
+/** The n-th retry comes within 2^(n−1) times this. */
 const BACKOFF_BASE_MS = 2_000;
 const BACKOFF_MAX_MS = 5 * 60_000;
 
 /**
- * How long to wait before another try. The upstream's own wait goes first, with up to a tenth more, so that all who
- * were told the same do not come back at once; else full jitter, which spreads a burst best.
+ * How long to wait before another try. If the upstream named a wait, that wait and up to a tenth more, so that jobs
+ * that got the same answer do not come back at the same moment. Otherwise full jitter, which spreads a burst best.
  */
 export function toRetryDelayMs(options: {
   /** Attempts used before the one that just failed. */

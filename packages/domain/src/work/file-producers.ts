@@ -1,16 +1,18 @@
 import type { StoredKind } from "../ports/storage.ts";
 import type { PostMedia, PreparedAudio } from "../post/media.ts";
 
-/** The stage whose jobs make the stored files of a kind, and how a job's key follows from the row that names its file. */
+/**
+ * The stage whose jobs make the stored files of a kind, and how to get a job's key from the row that names its file.
+ */
 export interface FileProducer<Field extends string = string> {
   stage: string;
-  /** The fields of that row that the stage's key is made of, joined by `KEY_SEPARATOR`. */
+  /** Fields of that row. Joined by `KEY_SEPARATOR`, they are the job's key. */
   key: readonly Field[];
 }
 
 export const KEY_SEPARATOR = "-";
 
-/** Who is asked to make a file again that is lost, and whose open requests keep a file from being deleted. */
+/** Whose jobs run again when a file is lost. A file stays as long as an open request needs the job that made it. */
 export type FileProducers = Readonly<
   Record<StoredKind, FileProducer> & {
     media: FileProducer<keyof PostMedia>;

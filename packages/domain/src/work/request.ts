@@ -5,7 +5,7 @@ import type { Recipe } from "../engine-id.ts";
 import type { PostId } from "../ids.ts";
 import type { QueueName } from "./stage.ts";
 
-/** Who goes first. `quarantine` is internal: a job that was running when its worker died runs alone next time. */
+/** Who goes first. `quarantine` is internal: a job that was running when its worker died runs alone from then on. */
 export const LANES = ["interactive", "standard", "backfill"] as const;
 export const Lane = z.enum(LANES);
 export type Lane = z.infer<typeof Lane>;
@@ -14,7 +14,7 @@ export type JobLane = Lane | "quarantine";
 export const Output = z.enum(["transcript", "summary"]);
 export type Output = z.infer<typeof Output>;
 
-/** Ordered engines for each kind of work, settled when the request is accepted. */
+/** The engines of each kind of work, in order of preference. Fixed when the request is accepted. */
 export interface Recipes {
   source: Recipe;
   asr: Recipe;
@@ -22,43 +22,43 @@ export interface Recipes {
   llm: Recipe;
 }
 
-/** The kind of a request that says nothing else: turn one post into data. */
+/** The kind of a request that names no other kind: turn one post into data. */
 export const POST_KIND = "post";
 
 /** What a caller asked for; in HTTP it is called a job. */
 export interface Submission {
-  /** Which pipeline plans it. Default `post`. Accepting fails with `invalid_request` where no pipeline is of that kind. */
+  /** Which pipeline plans it. Default `post`. Accepting fails with `invalid_request` if no pipeline has this kind. */
   kind?: string;
   tenant: string;
   /**
-   * What it is about, as a link that was parsed already. Of a post, without `postId`, a short link that the resolve
-   * stage follows; of another kind whatever its pipeline calls so.
+   * What the request is about. For a post: its link, already parsed, or without `postId` a short link that the resolve
+   * stage follows. For other kinds their pipeline says what it means.
    */
   link: string;
   postId: PostId | null;
   outputs: readonly Output[];
   recipes: Recipes;
   lane: Lane;
-  /** ISO time: a request that is open then fails, and what only it needs is started no more; null for none. */
+  /** ISO time. A request still open then fails, and jobs that only it needs do not start any more. Null for none. */
   deadline: string | null;
-  /** Unique per tenant; the same key with another body is `idempotency_conflict`. */
+  /** Unique per tenant. The same key with another body is an `idempotency_conflict`. */
   idempotencyKey: string | null;
   /** BCP-47 hint for recognition; null lets the engine decide. */
   language: string | null;
-  /** The post is listened to, also where its source offers captions. Default false. */
+  /** Recognise the speech even if the source offers captions. Default false. */
   fresh?: boolean;
-  /** What the answer costs the tenant, once, if this request is the one that pays. Default 0: nothing is held. */
+  /** What the answer costs the tenant if this request is the one that pays for it. Default 0: nothing is held. */
   credits?: number;
-  /** What its pipeline needs beyond the above: ids and small facts, under 4 kB as JSON. Default null. */
+  /** What else its pipeline needs: ids and small facts, under 4 kB as JSON. Default null. */
   input?: unknown;
-  /** The job that submits it; see `ChildSubmission`. Default: a caller does. */
+  /** The job that submits it; see `ChildSubmission`. Missing when a caller submits it. */
   parent?: { jobId: number; endsWithParent: boolean };
 }
 
 /**
- * A request that a stage submits with its result. It inherits what is left out: the tenant, lane and latest start of the
- * stage's job. It is accepted once in the tenant, however often the stage runs: its idempotency key is made of the job
- * and of `key`.
+ * A request that a stage submits with its result. What is left out comes from the stage's job: its tenant, its lane,
+ * and its latest start as the deadline. It is accepted once in its tenant, however often the stage runs: its
+ * idempotency key is made of the job's id and `key`.
  */
 export type ChildSubmission = Omit<
   Submission,
@@ -68,11 +68,11 @@ export type ChildSubmission = Omit<
   lane?: Lane;
   deadline?: string | null;
   /**
-   * Tells it apart from the job's other submissions, those of its earlier runs included: what a run that was over has
-   * submitted under a key stays. Default: its place in the list, for a stage that submits once.
+   * Unique among all submissions of the job, over all its runs. If an earlier run has submitted a request under this
+   * key, that request stays and no second one is stored. Default: its place in the list, for a stage that submits once.
    */
   key?: string;
-  /** Whether it is cancelled when every request behind the stage's job was ended early. Default false: it goes on. */
+  /** Whether to cancel it when all requests that need the stage's job were ended early. Default false: it goes on. */
   endsWithParent?: boolean;
 };
 
@@ -85,24 +85,24 @@ export interface RequestFacts {
   outputs: readonly Output[];
   recipes: Recipes;
   language: string | null;
-  /** Captions must not stand for recognition. */
+  /** Captions must not replace recognition. */
   fresh: boolean;
   /** See `Submission.input`. */
   input: unknown;
 }
 
-/** How one stage stands for one request. `done` carries the stage's output. */
+/** The state of one step, as the planner sees it. */
 export type StageState =
   | { state: "open" }
   | { state: "done"; output: unknown }
   | { state: "skipped"; code: ErrorCode; message: string }
   | { state: "failed"; code: ErrorCode; message: string };
 
-/** By the name of the step; see `PlannedStep.step`. */
+/** Keyed by the name of the step; see `PlannedStep.step`. */
 export type StageStates = Readonly<Record<string, StageState | undefined>>;
 
 export interface PlannedStep {
-  /** Its name in the plan: the stage's, or with a variant where a stage stands several times, as in `custom.de`. */
+  /** Its name in the plan: the stage's name, with a variant if the stage stands several times, as in `custom.de`. */
   step: string;
   stage: string;
   queue: QueueName;
@@ -117,12 +117,12 @@ export interface Warning {
 }
 
 /**
- * What follows from the states of a request's stages: more steps (possibly none while some are open), or the end.
- * `postId` is the post's id as soon as it is known, also where the link did not hold it.
+ * What a request does next: more steps (perhaps none while some are open), or its end. `postId` is set as soon as the
+ * post is known, even if the link did not name it.
  */
 export type Plan =
   | { kind: "steps"; steps: PlannedStep[]; postId: PostId | null }
-  /** `postId` is null where the request is about no post. */
+  /** `postId` is null for a request that is not about a post. */
   | { kind: "done"; postId: PostId | null; warnings: Warning[]; artifacts: ArtifactKeys }
   | {
       kind: "skipped" | "failed";
@@ -133,8 +133,8 @@ export type Plan =
     };
 
 /**
- * Pure: the same facts and states always give the same plan. It runs inside the transaction that finishes a stage. Null
- * where no pipeline of this program is of the request's kind: a program of another version plans it.
+ * Pure: the same facts and states always give the same plan. Runs inside the settling transaction. Null if this program
+ * has no pipeline for the request's kind: a program of another version has to plan it.
  */
 export type Planner = (request: RequestFacts, states: StageStates) => Plan | null;
 

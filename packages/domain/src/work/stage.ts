@@ -11,35 +11,35 @@ export const QUEUE_NAMES = ["io", "gpu", "cpu", "llm"] as const;
 export type QueueName = (typeof QUEUE_NAMES)[number];
 
 /**
- * One typed step of the pipeline, apart from its work: what the planner needs to name it, place it and key it.
+ * What the planner needs to know about a stage: its name, queue and key, but not the code that does the work.
  */
 export interface StageSpec<In, Out> {
-  /** Equals the file name and the job name. */
+  /** Equal to the file name and the job name. */
   readonly name: string;
   readonly queue: QueueName;
   readonly input: z.ZodType<In>;
-  /** Ids and hashes only, under 4 kB: it is what the planner sees. */
+  /** Ids and hashes only, under 4 kB: the planner reads it inside the settling transaction. */
   readonly output: z.ZodType<Out>;
-  /** How often a retryable error may happen before the job is dead. Shutdown, lost locks and throttling cost none. */
+  /** Retryable errors until the job is dead. Shutdown, a lost lock and throttling do not count. */
   readonly attempts: number;
   /** Aborts `ctx.signal`. Too low kills slow but healthy work; too high holds a slot for a hung upstream. */
   readonly timeoutMs: number;
-  /** Everything that makes the result what it is. Two inputs with one key share one run and one result. */
+  /** Made of everything that the result depends on. Two inputs with the same key share one run and one result. */
   key(input: In): string;
   /** The kinds of record that its runs may store. Default: none. */
   readonly produces?: readonly RecordKind[];
   /**
-   * Whether the stage runs again for a new request although its job on this key has ended so. Failures and cancelled
-   * jobs always do. Default: never.
+   * Whether the stage runs again for a new request although its job with this key has ended like this. Failed and
+   * cancelled jobs always run again. Default: never.
    */
   rerun?(end: StageEnd<In, Out>): boolean;
 }
 
-/** A job that has ended, as a new request finds it. */
+/** How a job ended, as `rerun` sees it when a new request needs it. */
 export interface StageEnd<In, Out> {
-  /** Of the run that ended. */
+  /** The input of the run that ended. */
   input: In;
-  /** How it ended: with an output, or without one for a reason. */
+  /** With an output, or skipped for this reason. */
   end: { state: "done"; output: Out } | { state: "skipped"; code: ErrorCode };
   endedMsAgo: number;
   /** Whether a live worker has this engine. */
@@ -47,33 +47,33 @@ export interface StageEnd<In, Out> {
 }
 
 /**
- * A stage knows no queue mechanics and enqueues nothing: it takes an input, does one thing, and returns what is to
- * be stored. It may run twice, so it writes nothing but files named after their hash; rows go out as `records` and
- * are stored in the transaction that finishes the job.
+ * A stage knows nothing of the queue and enqueues nothing: it takes an input, does one thing and returns what to store.
+ * It may run twice, so it writes only files, named after their hash. Rows it returns as `records`; they are stored in
+ * the settling transaction.
  */
 export interface Stage<In, Out> extends StageSpec<In, Out> {
   run(input: In, ctx: StageContext): Promise<StageResult<Out> | StageWait>;
 }
 
-/** A job of a stage that has ended, as the record holds it: see `StageEnd`. */
+/** A stage's job that has ended, as it is stored: input and output are not parsed yet. See `StageEnd`. */
 export interface EndedJob extends Pick<StageEnd<unknown, unknown>, "endedMsAgo" | "isAvailable"> {
   state: "done" | "skipped";
   input: unknown;
   output: unknown;
-  /** Why it was skipped; null where it is done. */
+  /** Why it was skipped; null if it is done. */
   code: ErrorCode | null;
 }
 
-/** Whether a stage runs again for a new request although its job has ended so: see `StageSpec.rerun`. */
+/** See `StageSpec.rerun`; finds the stage by its name. */
 export type RerunPolicy = (stage: string, job: EndedJob) => boolean;
 
-/** What is stored with a stage's end, in one transaction. */
+/** What is stored together with the outcome of a run, in one transaction. */
 export interface StageEffects {
-  /** Rows, of the kinds that the stage `produces`. Default: none. */
+  /** Rows of the kinds that the stage `produces`. Default: none. */
   records?: StageRecord[];
-  /** Requests, accepted once whatever is retried. At most `SUBMITTED_MAX`; more go in pages. Default: none. */
+  /** Requests to accept, each once however often the stage is retried. At most `SUBMITTED_MAX`. Default: none. */
   submit?: ChildSubmission[];
-  /** Ends of jobs that wait for these tokens. At most `RESOLVED_MAX`. Default: none. */
+  /** Tokens to resolve: ends the jobs that wait for them. At most `RESOLVED_MAX`. Default: none. */
   resolve?: Resolution[];
 }
 
@@ -82,23 +82,25 @@ export interface StageResult<Out> extends StageEffects {
 }
 
 /**
- * The job waits for something outside, without a slot, a lease or a hint, and without spending an attempt. It ends when
- * somebody resolves the token; when the time is over it runs again, and `ctx.expiredToken` says so.
+ * The job waits for something outside. Meanwhile it has no slot, no lease and no hint, and it uses up no attempt. It
+ * ends when somebody resolves the token. If nobody does in time, it runs again with the token in `ctx.expiredToken`.
  */
 export interface StageWait extends StageEffects {
   waitFor: {
-    /** Names what is waited for; unique among all jobs that wait. At most 500 characters. */
+    /** Names what the job waits for. Unique among all waiting jobs. At most 500 characters. */
     token: string;
-    /** Most it may take, over 0 and up to a year. Too short runs the stage again for nothing; too long hides that nobody will answer. */
+    /**
+     * Over 0, up to a year. Too short runs the stage again for nothing; too long hides that nobody will answer.
+     */
     timeoutMs: number;
   };
 }
 
-/** A settlement stays bounded: a stage that submits more submits a request for its next page. */
+/** Bounds the settling transaction. A stage with more to submit submits a request for its next page as well. */
 export const SUBMITTED_MAX = 500;
 export const RESOLVED_MAX = 1_000;
 
-/** An index holds no row of more than a page's third. */
+/** Postgres cannot index a value longer than a third of a page. */
 const TOKEN_MAX = 500;
 const WAIT_MAX_MS = 365 * 86_400_000;
 
@@ -108,14 +110,14 @@ export interface StageContext {
   readonly log: Log;
   /** 1 on the first try. */
   readonly attempt: number;
-  /** The token that this job waited for when nobody resolved it in time; null where it did not wait. */
+  /** The token that this job waited for and that nobody resolved in time; null if there was none. */
   readonly expiredToken: string | null;
   now(): Date;
   /**
-   * Makes a call to a provider: waits for its turn (see `Upstreams.call`, which says what it throws) and books what it
-   * costs. The intent is committed before `call` runs, so a crash in between leaves an `unknown` entry at the estimate,
-   * and a budget never undercounts. The price of a success is booked with the stage's result, that of a failure
-   * (`costUsd` of the error, else 0) at once. Nothing is booked where the estimate is 0.
+   * Makes a paid call to a provider: waits for a reservation (see `Upstreams.call` for what it throws) and records the
+   * price. An entry with the estimate is committed before `call` runs. After a crash in between it stays `unknown`, so
+   * a budget never undercounts. The price of a success is stored with the stage's result, that of a failure (`costUsd`
+   * of the error, else 0) at once. If the estimate is 0, nothing is recorded.
    */
   pay<T extends { usd: number }>(intent: PaidCall, call: () => Promise<T>): Promise<T>;
 }
@@ -126,12 +128,12 @@ export interface PaidCall {
   estimateUsd: number;
 }
 
-/** Keeps a stage's type parameters while it is written as one literal. */
+/** Infers the type parameters of a stage that is written as one literal. */
 export function defineStage<In, Out>(spec: StageSpec<In, Out>): StageSpec<In, Out> {
   return spec;
 }
 
-/** A stage with its types closed over: what a worker runs on rows from the database. */
+/** A stage without type parameters: it parses input and output itself, so a worker can run it on stored rows. */
 export interface RunnableStage {
   readonly name: string;
   readonly queue: QueueName;
@@ -169,7 +171,7 @@ function parseOf<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   throw malformed(`the ${what} is malformed: ${toPaths(parsed.error)}`);
 }
 
-/** What a stage may not store is refused here: the transaction that stores it is that of other jobs, too. */
+/** Refused before settling: the settling transaction holds other jobs as well, and all of them would fail. */
 function checkEffects(
   { name, produces }: { name: string; produces: readonly RecordKind[] },
   { records = [], submit = [], resolve = [] }: StageEffects,
@@ -186,7 +188,7 @@ function checkEffects(
     throw malformed(`${name} resolves ${resolve.length} tokens at once, ${RESOLVED_MAX} may be`);
 }
 
-/** Without an end it would wait for ever, and with one in the past run again and again. */
+/** A wait without an end never ends; one that ends in the past would make the job run again and again. */
 function checkWait(name: string, { waitFor: { token, timeoutMs } }: StageWait): void {
   if (token === "" || token.length > TOKEN_MAX)
     throw malformed(`${name} waits for a token that is empty or over ${TOKEN_MAX} characters`);
@@ -198,7 +200,7 @@ function malformed(message: string): UnrecoverableError {
   return new UnrecoverableError("invalid_input", message);
 }
 
-/** Which fields are wrong; their values may be anything and stay out. */
+/** Names the wrong fields. Not their values, which may be transcripts or keys. */
 function toPaths(error: z.ZodError): string {
   return error.issues.map((issue) => issue.path.join(".") || "(whole)").join(", ");
 }

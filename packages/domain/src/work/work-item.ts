@@ -2,8 +2,8 @@ import { z } from "zod";
 import { LANES } from "./request.ts";
 
 /**
- * One step of the work on a post as public JSON calls it: the same from the API and the CLI. In code it is a stage job;
- * a *job* in public JSON is what a caller asked for.
+ * A dead stage job in public JSON, the same from the API and the CLI. Public JSON calls it a work item because there a
+ * *job* is what a caller asked for, in code a request.
  */
 export const WorkItem = z.object({
   id: z.number().int(),

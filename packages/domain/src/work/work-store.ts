@@ -5,7 +5,7 @@ import type { RequestView } from "../post/result.ts";
 import type { QueueName } from "./stage.ts";
 import type { Resolution } from "./wait.ts";
 
-/** A dispatched job. `epoch` is the fence: every dispatch bumps it, and only its holder may write. */
+/** A dispatched job. Every dispatch raises `epoch`, and a write that names an older epoch changes nothing. */
 export interface JobRef {
   id: number;
   epoch: number;
@@ -16,19 +16,19 @@ export interface DispatchedJob extends JobRef {
   stage: string;
   key: string;
   lane: JobLane;
-  /** Its tenant has less than half of its fair share in flight: the job need not wait behind other tenants' jobs. */
+  /** Its tenant has at most half of its fair share in flight, so the job goes before other tenants' jobs. */
   underShare: boolean;
   /** Its lane's guaranteed share put it before a better lane; it gets that lane's priority. */
   shareDue: boolean;
-  /** Dispatched beyond a full window. */
+  /** Dispatched although the window was full. */
   overflow: boolean;
 }
 
-/** Interactive jobs, and those of tenants under their share, may pass a full window: they wait for a slot, not for room. */
+/** Limits how many jobs may be dispatched although the window is full: interactive ones and those under share. */
 export interface Overflow {
-  /** Most of them now. */
+  /** At most this many now. */
   allowed: number;
-  /** How many overflowed since a job was last dispatched in its turn: the lanes' shares count them, too. */
+  /** How many overflowed since a job was last dispatched within the window. They count towards the lanes' shares. */
   made: number;
 }
 
@@ -36,7 +36,7 @@ export interface ClaimedJob extends JobRef {
   stage: string;
   key: string;
   input: unknown;
-  /** Attempts used before this one. */
+  /** Attempts used up before this one. */
   attempts: number;
   lane: JobLane;
   /** Since the job was stored. */
@@ -45,7 +45,7 @@ export interface ClaimedJob extends JobRef {
   expiredToken: string | null;
 }
 
-/** What a stage wants stored with its end; see `StageEffects`. */
+/** What is stored together with an outcome; see `StageEffects`. */
 export interface OutcomeEffects {
   records: StageRecord[];
   calls: CallSettlement[];
@@ -55,11 +55,11 @@ export interface OutcomeEffects {
   resolve?: readonly Resolution[];
 }
 
-/** What became of one claimed job. Everything but `released` closes the attempt. */
+/** How one run of a claimed job ended. All but `released` end the attempt. */
 export type Outcome = JobRef &
   (
     | ({ kind: "done"; output: unknown } & OutcomeEffects)
-    /** Until somebody resolves the token, or the time is over. Costs no attempt. */
+    /** Waits until somebody resolves the token or the time is over. Uses up no attempt. */
     | ({ kind: "waiting"; token: string; timeoutMs: number } & OutcomeEffects)
     | { kind: "skipped" | "failed"; code: ErrorCode; message: string; upstream: string | null }
     | {
@@ -68,27 +68,27 @@ export type Outcome = JobRef &
         message: string;
         upstream: string | null;
         delayMs: number;
-        /** False where the attempt must not count: throttling and pauses are nobody's failure. */
+        /** Whether it uses up an attempt. False for throttling and pauses: the job is not at fault. */
         counts: boolean;
       }
-    /** Given back without a try: shutdown, a lock that was lost, or after `delayMs` a stage of another version. */
+    /** Given back untried: shutdown, a lost lock, or (with `delayMs`) a stage that only another version knows. */
     | { kind: "released"; delayMs?: number }
   );
 
 export interface Settled {
-  /** Their epoch had passed: nothing of theirs was written. */
+  /** Outcomes of an older epoch: nothing of them was written. */
   fenced: JobRef[];
-  /** Next steps that are queued already, because their queue had room and no backlog: push their hints. */
+  /** Next steps that were queued at once, as their queue had room and no backlog. The caller must push their hints. */
   enqueued: DispatchedJob[];
-  /** Next steps that are the caller's to run now: claimed in the transaction that stored the results before them. */
+  /** Next steps that the caller must run now: the same transaction claimed them for it. */
   started: ClaimedJob[];
 }
 
-/** Which next steps the caller would start itself, at once, without a hint. */
+/** Which next steps the caller can start itself, at once and without a hint. */
 export interface EagerStart {
   workerId: string;
   stages: readonly string[];
-  /** Most of them by queue. Missing: none. */
+  /** How many it can start, by queue. Missing: none. */
   slots: Readonly<Partial<Record<QueueName, number>>>;
 }
 
@@ -99,84 +99,87 @@ export interface CallSettlement {
 
 export interface Accepted {
   requestId: string;
-  /** `false` when the idempotency key had been used: this is the earlier request. */
+  /** False if the idempotency key was used before: this is the earlier request. */
   created: boolean;
-  /** Terminal where the request was complete on arrival; `conflict` where its idempotency key came with another body. */
+  /** Terminal if all results were stored already; `conflict` if the key was used before with another body. */
   state: "open" | TerminalState | "conflict";
 }
 
 export interface ReconcileCounts {
-  /** Queued past their deadline: the hint was lost. */
+  /** Queued for longer than a hint's time: the hint counts as lost. */
   requeued: number;
-  /** Running past their lease: the worker died, hung or was cut off. */
+  /** Running for longer than their lease: the worker died, hung or was cut off. */
   expired: number;
-  /** Found dead after three crashes alone. */
+  /** Failed as poison: three crashes while they ran alone. */
   poisoned: number;
-  /** Waited for a token that nobody resolved in time: ready again, and told so. */
+  /** Waited for a token that nobody resolved in time. Ready again, with the token as `expiredToken`. */
   timedOut: number;
 }
 
-/** Open requests that were found without an open job: nothing would ever have ended them. */
+/** Open requests that had no open job, so that nothing would ever have ended them. */
 export interface Stranded {
-  /** They were planned anew and have a job now, or their end. */
+  /** Planned anew: they have an open job now, or have ended. */
   replanned: string[];
-  /** Their pipeline is of another version of the program. */
+  /** Left alone: only another version of the program knows their kind. */
   left: string[];
 }
 
 /**
- * The record of all work, in Postgres. Every method is one transaction over many items, because a commit costs an
- * fsync however few rows it carries. Times are the database's.
+ * The record of all work, in Postgres. Every method takes many items in one transaction, because a commit costs an
+ * fsync however few rows it writes. All times are taken from the database's clock.
  */
 export interface WorkStore {
-  /** Stores requests and plans their first steps. Nothing is acknowledged before this returns. */
+  /** Stores requests and plans their first steps. A caller may be answered only after this has returned. */
   accept(submissions: readonly Submission[]): Promise<Accepted[]>;
   /**
-   * ready → queued until at most `window` jobs of the queue are queued, best placed first. Up to `overflow.allowed` that
-   * are interactive or under share come on top, none by default, while no more than 4/3 of the window are queued.
+   * ready → queued, until `window` jobs of the queue are queued; the best lane first. Then up to `overflow.allowed`
+   * jobs (default 0) that are interactive or under share, until 4/3 of the window are queued.
    */
   dispatch(queue: QueueName, window: number, overflow?: Overflow): Promise<DispatchedJob[]>;
-  /** queued → ready for hints that could not be delivered. */
+  /** queued → ready, for jobs whose hints could not be delivered. */
   return(refs: readonly JobRef[]): Promise<void>;
-  /** queued → running. A ref that is missing from the answer is a stale hint: drop it. */
+  /** queued → running. A ref that is missing from the answer was a stale hint and must be dropped. */
   claim(refs: readonly JobRef[], workerId: string): Promise<ClaimedJob[]>;
   /**
-   * A claimed job of the lane `quarantine` has the process to itself from now on. False where it is no longer the caller's.
-   * Until then it has not started, and a crash does not count against it.
+   * To be called when a claimed job of the lane `quarantine` has the process to itself. From then on a crash counts
+   * against it; before, it has not started. False if the caller no longer holds the job.
    */
   startAlone(ref: JobRef): Promise<boolean>;
-  /** Extends the leases; returns the refs that are still held. */
+  /** Extends leases. Returns the refs that the caller still holds. */
   extend(refs: readonly JobRef[]): Promise<JobRef[]>;
-  /** Extends the leases of jobs whose outcome is being stored; skips rows that the storing transaction has locked. */
+  /** Extends leases of jobs being settled; skips rows that the settling transaction has locked. */
   extendSettling(refs: readonly JobRef[]): Promise<void>;
-  /** Finishes jobs and plans what follows. By default nothing starts eagerly. */
+  /** Stores outcomes and plans the next steps. By default nothing starts eagerly. */
   settle(outcomes: readonly Outcome[], eagerStart?: EagerStart): Promise<Settled>;
   /**
-   * Ends jobs that wait for these tokens, and plans what follows. A token that nobody waits for any more, or not yet,
-   * changes nothing. Returns the jobs that ended.
+   * Ends the jobs that wait for these tokens, and plans the next steps. A token that no job waits for now changes
+   * nothing. Returns the jobs that ended.
    */
   resolve(resolutions: readonly Resolution[]): Promise<JobRef[]>;
   /**
-   * Ends open requests; work that nobody else needs stops, and so do the requests that it submitted to end with it:
-   * some hundreds at once, the rest by and by. Returns the ids of `requestIds` that were open.
+   * Cancels open requests, the jobs that no other request needs, and the requests that those jobs submitted to end with
+   * them: up to 4,000 of these now, the rest in `endChildren`. Returns those of `requestIds` that were open.
    */
   cancel(requestIds: readonly string[]): Promise<string[]>;
   /**
-   * Repairs what died: see `ReconcileCounts`. Any number of copies may run. `spareLeases`: nobody could extend a lease
-   * lately, so none is expired.
+   * Takes back what is held for too long: see `ReconcileCounts`. Any number of processes may call it. `spareLeases`:
+   * leave leases alone, because lately no worker was able to extend one.
    */
   reconcile(options?: { spareLeases?: boolean }): Promise<ReconcileCounts>;
-  /** Ends open requests whose deadline has passed, and work that nobody needs any more; returns how many requests. */
+  /** Ends open requests past their deadline, and jobs past their latest start. Returns how many requests ended. */
   expireDeadlines(): Promise<number>;
-  /** All jobs of a queue whose hints are known to be lost go back to ready. */
+  /** queued → ready for all jobs: to be called when the queue has lost its hints. Returns how many. */
   requeueAll(): Promise<number>;
-  /** Looks at the next few thousand requests, the oldest first and around again, for open ones without an open job. */
+  /**
+   * Looks for open requests without an open job among the next 5,000 requests, oldest first, and plans them anew. After
+   * the newest request it begins again with the oldest.
+   */
   replanStranded(): Promise<Stranded>;
-  /** Goes on ending requests whose parents were ended early; returns how many ended. */
+  /** Ends more of the requests whose parents were ended early. Returns how many ended. */
   endChildren(): Promise<number>;
 }
 
-/** Another worker may hold the job by now. */
+/** The lease was lost: another worker may hold the job by now. */
 export class LeaseLostError extends Error {
   override readonly name = "LeaseLostError";
 }
@@ -188,17 +191,17 @@ export interface CallIntent {
   estimateUsd: number;
 }
 
-/** Paid calls are booked around the call, outside the stage's transaction. */
+/** Entries of paid calls, committed before and after the call, outside the settling transaction. */
 export interface CallLedger {
-  /** Their ids, in order. Null where the job is no longer the caller's: that call must not be made. */
+  /** Stores entries and returns their ids, in order. Null if the caller no longer holds the job: it must not call. */
   open(intents: readonly CallIntent[]): Promise<(number | null)[]>;
-  /** The price of a failed call, at once. */
+  /** Stores the price of a failed call. */
   fail(settlement: CallSettlement): Promise<void>;
 }
 
 export interface RequestReader {
   findRequest(id: string): Promise<RequestView | null>;
-  /** Resolves when the request is terminal, or with its state when `timeoutMs` is over. Null if there is none. */
+  /** Resolves when the request has ended, or as it is after `timeoutMs`. Null if there is none. */
   waitForRequest(
     id: string,
     options: { timeoutMs: number; signal?: AbortSignal },
