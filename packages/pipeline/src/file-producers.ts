@@ -2,7 +2,7 @@ import type { FileProducers } from "@clipmill/domain";
 import { prepareAudio } from "./cpu/prepare-audio.ts";
 import { download } from "./io/download/download.ts";
 
-/** Who makes which stored files. */
+/** Which stage makes which kind of stored file. */
 export const fileProducers: FileProducers = {
   media: { stage: download.name, key: ["postId"] },
   audio: { stage: prepareAudio.name, key: ["mediaSha256", "recipe"] },

@@ -175,7 +175,7 @@ describe("a stage that stands several times", () => {
     ]);
   });
 
-  test("is passed over where none is asked for, and the next step goes on", () => {
+  test("is left out where no variant is asked for, and the next step is planned", () => {
     const none = request({ outputs: [] });
     expect(stepsOf({ fetch: done() }, none)).toMatchObject([{ step: "hear", input: { id: "" } }]);
   });

@@ -12,39 +12,39 @@ import type {
   Warning,
 } from "@clipmill/domain";
 
-/** What a step needs to know of a stage to read its output. */
+/** The part of a stage that is needed to read its output. */
 interface Readable<Out> {
   name: string;
   output: { parse(value: unknown): Out };
 }
 
-/** What a step may look at: the request, and the outputs of the stages that are done. */
+/** What the input of a step is made from: the request, and the outputs of the stages that are done. */
 export interface Progress {
   readonly request: RequestFacts;
-  /** Undefined where the stage did not run, was skipped or failed. Of a stage that stands several times, by variant. */
+  /** Undefined if the stage did not run, was skipped or failed. `variant` is for a stage that stands several times. */
   output<Out>(stage: Readable<Out>, variant?: string): Out | undefined;
-  /** Of a stage that stands several times: the outputs of those that are done, by variant; `""` is the one without. */
+  /** The outputs of a stage that stands several times, by variant; `""` is the one without a variant. */
   outputs<Out>(stage: Readable<Out>): Readonly<Record<string, Out>>;
 }
 
 export interface StepRule<In, Out = unknown> {
-  /** The stages that must be settled before this one is looked at; each stands before it in the list. */
+  /** The stages that must have ended before this step is planned. Each must stand before it in the list. */
   after: readonly { readonly name: string }[];
-  /** Makes the stage stand once for each of these, such as each answer asked for. Default: once. */
+  /** The variants of the stage for this request, such as one for each answer asked for. Default: one step without. */
   each?(request: RequestFacts): readonly string[];
-  /** The stage's input, or null where this request does not need it. `variant` is one of `each`, else "". */
+  /** The stage's input, or null if this request does not need the step. `variant` is one of `each`, else "". */
   input(progress: Progress, variant: string): In | null;
-  /** What a skip means: the request goes on without this part (default), or ends `skipped`. */
+  /** What a skip does: the request goes on without this part (default), or ends as `skipped`. */
   onSkip?: "end";
-  /** What a failure means: the request fails (default), or goes on with a warning. */
+  /** What a failure does: the request fails (default), or goes on with a warning. */
   onFailure?: "warn";
-  /** What a result that is poorer than it could be says of itself. Default: nothing. */
+  /** The warning for an output that lacks something; null if it lacks nothing. Default: none. */
   warning?(output: Out): StepWarning | null;
 }
 
 export type StepWarning = Pick<Warning, "code" | "message">;
 
-/** A step with its types closed over, so that steps of different stages fit one list. */
+/** A step without type parameters, so that steps of different stages fit into one list. */
 export interface Step {
   /** The stage's name. */
   readonly name: string;
@@ -81,7 +81,7 @@ function toStepName(stage: string, variant: string): string {
   return variant === "" ? stage : `${stage}.${variant}`;
 }
 
-/** What was stored by another version and cannot be read costs a run, never a request that could not end. */
+/** A job whose input or output this version cannot parse runs again: otherwise the new request would fail. */
 function mustRerun<In, Out>(stage: StageSpec<In, Out>, job: EndedJob): boolean {
   const input = stage.input.safeParse(job.input);
   if (!input.success) return true;
@@ -96,20 +96,20 @@ function mustRerun<In, Out>(stage: StageSpec<In, Out>, job: EndedJob): boolean {
   return stage.rerun?.({ ...facts, end: { state: "done", output: output.data } }) ?? false;
 }
 
-/** Keys of what the outputs have come to: the request's result, and current for its post from now on. */
+/** Keys of the artifacts that make up the request's result. They become the current ones of its post. */
 export type FindArtifacts = (progress: Progress) => ArtifactKeys;
 
 export interface PipelineOptions {
   /** Default: nothing. */
   artifacts?: FindArtifacts;
   /**
-   * Whether its requests are about a post: then one of them ends well only if its link or a stage names the post, in an
-   * output's `postId`. Default true.
+   * Whether its requests are about a post. Such a request fails unless its link names the post, or a stage does in the
+   * `postId` of its output. Default true.
    */
   isAboutPost?: boolean;
 }
 
-/** What becomes of requests of one kind. */
+/** Plans the requests of one kind. */
 export interface Pipeline {
   readonly kind: string;
   readonly steps: readonly Step[];
@@ -117,8 +117,9 @@ export interface Pipeline {
 }
 
 /**
- * Turns the list of steps into the pure function that runs inside the transaction which finishes a stage. Throws for a
- * list that names a stage twice, or a stage that does not stand before the step that waits for it, or has a dot in a name.
+ * Makes of a list of steps the pure function that plans requests inside the settling transaction. Throws for a list
+ * that is empty or names a stage twice, for a step that waits for a stage not listed before it, and for a name with
+ * a dot.
  */
 export function createPipeline(
   kind: string,
@@ -145,7 +146,7 @@ export function createPipeline(
   };
 }
 
-/** Nothing is left to wait for, and the request could never end. */
+/** The end of a request about a post when all steps have ended and none has named the post. */
 const NO_POST = {
   kind: "failed",
   stage: "plan",
@@ -153,18 +154,18 @@ const NO_POST = {
   message: "no stage has said which post the request is about",
 } as const;
 
-/** What one pass over the steps has come to so far. */
+/** What one run over the list of steps has found so far. */
 interface Round {
   settled: Set<string>;
   planned: PlannedStep[];
   warnings: Warning[];
-  /** A step is under way. */
+  /** Whether a step has a job that has not ended. */
   isOpen: boolean;
 }
 
 type EarlyEnd = Omit<Extract<Plan, { stage: string }>, "postId">;
 
-/** Looks at one step in all its variants; returns how the request ends, should this step end it. */
+/** Plans one step in all its variants. Returns the end of the request if this step ends it, else null. */
 function takeStep(
   step: Step,
   round: Round,
@@ -250,7 +251,7 @@ function toProgress(request: RequestFacts, states: StageStates): Progress {
   };
 }
 
-/** Where the link held no id, the stage that found it names it in its output. */
+/** The id that the request's link named, else the one that a stage found and put into its output. */
 function findPostId(request: RequestFacts, states: StageStates): PostId | null {
   if (request.postId !== null) return request.postId;
   for (const state of Object.values(states)) {
@@ -262,18 +263,18 @@ function findPostId(request: RequestFacts, states: StageStates): PostId | null {
   return null;
 }
 
-/** All pipelines of a program, as the record and the workers see them. */
+/** All pipelines of a program, as the work store and the workers use them. */
 export interface Pipelines {
   plan: Planner;
-  /** Whether a job of this stage that has ended so runs again for a new request. */
+  /** Whether this stage runs again for a new request although its job has ended like this. */
   rerun(stage: string, job: EndedJob): boolean;
-  /** Names of all their stages: each of them needs a processor somewhere. */
+  /** Names of all stages. Each of them needs a worker that runs it. */
   readonly stages: readonly string[];
   /** Names of the stages that may follow this one. */
   next(stage: string): readonly string[];
 }
 
-/** Throws where two are of one kind. */
+/** Throws if two pipelines have the same kind. */
 export function createPipelines(pipelines: readonly Pipeline[]): Pipelines {
   const byKind = new Map(pipelines.map((pipeline) => [pipeline.kind, pipeline]));
   if (byKind.size < pipelines.length) throw new Error("two pipelines are of one kind");
@@ -287,7 +288,7 @@ export function createPipelines(pipelines: readonly Pipeline[]): Pipelines {
   );
   return {
     plan: (request, states) => byKind.get(request.kind)?.plan(request, states) ?? null,
-    // A stage of another version of the program is that version's to judge.
+    // Results of a stage that only another version of the program knows are kept: this one cannot judge them.
     rerun: (stage, job) => byStage.get(stage)?.mustRerun(job) ?? false,
     stages: [...byStage.keys()],
     next: (stage) => nextByStage.get(stage) ?? [],

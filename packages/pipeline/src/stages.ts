@@ -7,7 +7,7 @@ import { createResolve } from "./io/resolve.ts";
 import type { AnswerDeps } from "./llm/answer/answer.ts";
 import { createSummarize } from "./llm/answer/kinds/summary.ts";
 
-/** Everything the stages need of the outside world. */
+/** Everything that the stages need from outside. */
 export type StageDeps = DownloadDeps &
   ReadScreenDeps &
   AnswerDeps &

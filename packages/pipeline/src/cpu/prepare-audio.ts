@@ -13,10 +13,10 @@ import { z } from "zod";
 const Input = z.object({ mediaSha256: Sha256, durationMs: z.number().int() });
 const Output = z.object({ audioSha256: Sha256, durationMs: z.number().int() });
 
-/** What the audio is made into; part of the key, so that another format is made anew. */
+/** The format of the audio. Part of the key: with another format the audio is made again. */
 export const AUDIO_RECIPE = "wav-16k-mono";
 
-/** 16 kHz mono 16-bit: 32 kB a second, and some room for the header. */
+/** Bounds the WAV file: 16 kHz mono 16-bit is 32 bytes a millisecond, and the other two leave room above that. */
 const WAV_BYTES_PER_MS = 32;
 const WAV_SLACK = 1.5;
 const WAV_HEADER_BYTES = 1_000_000;

@@ -19,7 +19,7 @@ import { hasBetterEngine } from "../engines/rerun.ts";
 const Input = z.object({
   /** Slides in order, or the cover. */
   images: z.array(Sha256),
-  /** Frames are read too, where there is a video. */
+  /** If there is a video, its frames are read as well. */
   video: Sha256.nullable(),
   durationMs: z.number().int(),
   engines: z.array(z.string()),
@@ -27,11 +27,11 @@ const Input = z.object({
 
 const Output = z.object({ screenTextKey: z.string(), screenHash: Sha256, engine: z.string() });
 
-/** Captions stay on screen for seconds: more frames of a short clip repeat what the others show. */
+/** Text stays on screen for seconds, so more frames of a short clip would only repeat it. */
 const FRAMES_MAX = 6;
 const FRAME_EVERY_MS = 2_000;
 
-/** Reads the text that is burnt into the pictures. Only silent posts come here. */
+/** Reads the text in the pictures. Runs only for posts without speech. */
 export const readScreen = defineStage({
   name: "read-screen",
   queue: "cpu",
@@ -41,7 +41,7 @@ export const readScreen = defineStage({
   timeoutMs: 300_000,
   key: (input) => hashJson(input),
   produces: [screenTextKind],
-  // An engine may have been installed since.
+  // An OCR engine may have been installed since then.
   rerun: (end) =>
     (end.end.state === "skipped" && end.end.code === "no_ocr_engine") || hasBetterEngine(end),
 });

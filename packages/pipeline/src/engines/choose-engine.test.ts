@@ -6,7 +6,7 @@ const log = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn(), chil
 const { signal } = new AbortController();
 const engine = (id: string) => ({ id });
 
-/** Each engine throws its error in turn; `null` answers with the engine's id. */
+/** One engine for each error, which it throws; for `null` it answers with its id. */
 async function tryAll(...ends: (Error | null)[]) {
   const asked: string[] = [];
   const engines = ends.map((end, at) => ({ id: `engine-${at}`, end }));
@@ -51,9 +51,9 @@ describe("the engines of a recipe", () => {
     });
   });
 
-  test("are passed over in silence where the gate holds calls back", async () => {
+  test("are skipped without a log line where the limiter refuses the call", async () => {
     log.error.mockClear();
-    const held = new RetryableError("provider_key", "no turn", { details: { sent: false } });
+    const held = new RetryableError("provider_key", "no reservation", { details: { sent: false } });
     expect((await tryAll(held, null)).end).toBe("engine-1");
     expect(log.error).not.toHaveBeenCalled();
   });
@@ -66,7 +66,7 @@ describe("the engines of a recipe", () => {
   });
 
   test.each([
-    ["what passes by itself over what a person must mend", [badKey, throttled()], "throttled"],
+    ["what ends by itself over what a person must fix", [badKey, throttled()], "throttled"],
     ["a refusal of this machine over what an engine never can", [unsupported, blocked], "blocked"],
     ["the same in the other order", [blocked, unsupported], "blocked"],
     [
@@ -110,7 +110,7 @@ describe("the engines of a recipe", () => {
   });
 });
 
-test("every code that falls over has its rank: what has none would count as most telling", async () => {
+test("every code with failover has a rank: a code without one would come first", async () => {
   const refused = new RetryableError("stale_link", "403");
   for (const [code, { failover }] of Object.entries(ERROR_CODES)) {
     if (!failover || code === "stale_link") continue;

@@ -1,6 +1,8 @@
 import { ClipmillError, type ErrorCode, RetryableError, type StageContext } from "@clipmill/domain";
 
-/** The engines of a recipe that this worker has, in the recipe's order. Throws RetryableError `engine_unavailable` for none. */
+/**
+ * The engines of a recipe that this worker has, in order. Throws RetryableError `engine_unavailable` if it has none.
+ */
 export function findEngines<E extends { readonly id: string }>(
   recipe: readonly string[],
   available: readonly E[],
@@ -24,34 +26,34 @@ export function chooseEngine<E extends { readonly id: string }>(
 }
 
 /**
- * Asks engine after engine for as long as the registry lets an error fall over to the next. Where all of them fail,
- * the error that says most is thrown: see `ERROR_PRECEDENCE`.
+ * Asks one engine after the other. Goes on to the next only after an error whose code has `failover` in the registry.
+ * If all engines fail, throws the error that comes first in `ERROR_PRECEDENCE`.
  */
 export async function tryEngines<E extends { readonly id: string }, T>(
   engines: readonly [E, ...E[]],
   attempt: (engine: E) => Promise<T>,
   { signal, log }: Pick<StageContext, "signal" | "log">,
 ): Promise<T> {
-  let telling: ClipmillError | undefined;
+  let foremost: ClipmillError | undefined;
   for (const engine of engines) {
     try {
       return await attempt(engine);
     } catch (error) {
       if (signal.aborted || !(error instanceof ClipmillError) || !error.entry.failover) throw error;
-      telling = toTelling(telling, error);
-      // The gate has told once why it holds everybody back; a line for each call would bury that.
+      foremost = toForemost(foremost, error);
+      // The limiter refused the call and has logged why, once. A line for each refused call would bury that one.
       if (error.details["sent"] === false) continue;
-      // The others hide the trouble from callers, so it must be seen here.
+      // If another engine answers, nobody else sees this error, so it has to be logged here.
       const needsHuman = error.code === "provider_key" || error.code === "provider_balance";
       log[needsHuman ? "error" : "warn"]({ engine: engine.id, code: error.code }, "engine failed");
     }
   }
-  throw telling ?? new Error("there was no engine to ask");
+  throw foremost ?? new Error("there was no engine to ask");
 }
 
 /**
- * From what says most to what says least: first a fact about the post's media, then what passes by itself, the soonest
- * first, then what a person must mend, then what this engine never can.
+ * Which error is thrown when all engines fail: first a fact about the post's media, then errors that end by themselves,
+ * the soonest first, then those that a person must fix, then those of an engine that can never do it.
  */
 const ERROR_PRECEDENCE: readonly ErrorCode[] = [
   "stale_link",
@@ -67,7 +69,7 @@ const ERROR_PRECEDENCE: readonly ErrorCode[] = [
   "unsupported",
 ];
 
-function toTelling(earlier: ClipmillError | undefined, later: ClipmillError): ClipmillError {
+function toForemost(earlier: ClipmillError | undefined, later: ClipmillError): ClipmillError {
   if (earlier === undefined) return later;
   const difference = ERROR_PRECEDENCE.indexOf(earlier.code) - ERROR_PRECEDENCE.indexOf(later.code);
   if (difference !== 0) return difference < 0 ? earlier : later;

@@ -1,19 +1,19 @@
 import type { ErrorCode, StageEnd } from "@clipmill/domain";
 
 /**
- * "Gone" and "private" are remembered for this long, so that a dead post that is asked for again costs nothing;
- * after it the post is looked up anew, because creators do change their minds.
+ * For this long "gone", "private" and "region locked" are remembered, so that asking again for such a post costs
+ * nothing. After it the post is looked up again, because creators change their minds.
  */
 const ABSENCE_REMEMBERED_MS = 10 * 60_000;
 
 const ABSENCES: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["gone", "private", "region_locked"]);
 
-/** Whether what was missing then is looked up anew: creators and regions change their minds. */
+/** Whether a post that was missing is looked up again. */
 export function isAbsenceOver(code: ErrorCode | null, endedMsAgo: number): boolean {
   return code !== null && ABSENCES.has(code) && endedMsAgo > ABSENCE_REMEMBERED_MS;
 }
 
-/** Whether a fallback's result stands where a better engine of its recipe is available now. */
+/** Whether an engine that stands earlier in the recipe than the one that ran is available now. */
 export function hasBetterEngine({
   input,
   end,

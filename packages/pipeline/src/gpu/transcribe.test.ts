@@ -68,13 +68,13 @@ test("an engine that crashes is tried again, since the next may hear worse", asy
   await expect(transcribeWith(engine("big", crash), engine("small", null))).rejects.toBe(crash);
 });
 
-test("an engine that does not know the language is passed over without a call", async () => {
+test("an engine that does not know the language is skipped without a call", async () => {
   const transcript = await transcribeWith(engine("big", null, false), engine("small", null));
   expect(transcript?.engine).toBe("small");
   expect(paid).toEqual(["small"]);
 });
 
-test("what too large a file is to all engines stays too_large", async () => {
+test("a file that is too large for every engine fails as too_large", async () => {
   const tooLarge = new UnrecoverableError("too_large", "413");
   await expect(
     transcribeWith(engine("big", tooLarge), engine("small", tooLarge)),

@@ -32,7 +32,7 @@ const Output = z.object({
   engine: z.string(),
 });
 
-/** Turns speech into words, and judges whether there was any. */
+/** Recognises speech, and decides whether there was any. */
 export const transcribe = defineStage({
   name: "transcribe",
   queue: "gpu",

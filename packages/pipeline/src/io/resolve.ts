@@ -5,7 +5,7 @@ import { isAbsenceOver } from "../engines/rerun.ts";
 const Input = z.object({ url: z.url() });
 const Output = z.object({ postId: AwemeId });
 
-/** Follows a short link to its post. What a code stands for does not change, so it is followed once. */
+/** Follows a short link to its post. A short link always leads to the same post, so it is followed once. */
 export const resolve = defineStage({
   name: "resolve",
   queue: "io",

@@ -1,5 +1,5 @@
 import { createPipelines } from "../planner.ts";
 import { postPipeline } from "./post.ts";
 
-/** What clipmill does, kind by kind of request. */
+/** All pipelines: one for each kind of request. */
 export const pipelines = createPipelines([postPipeline]);

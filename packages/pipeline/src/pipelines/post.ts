@@ -15,8 +15,8 @@ import { summarize } from "../llm/answer/kinds/summary.ts";
 import { createPipeline, type Progress, step } from "../planner.ts";
 
 /**
- * What happens to a post, in order. A step starts when those named in `after` are settled; `input` builds its input
- * from what they stored, or says with null that this post does not need it.
+ * What happens to a post, in order. A step starts when those named in `after` have ended. `input` makes its input from
+ * their outputs, or returns null if this post does not need the step.
  *
  *   resolve → download → prepare-audio → transcribe ─ speech ──────────────→ summarize
  *   (short links only) ├ captions of the speech ──────────────────────────────┤
@@ -100,13 +100,15 @@ const STEPS = [
   }),
 ];
 
-/** Captions that stand for recognition: the GPU is not used. Not for those who asked for fresh recognition. */
+/**
+ * Captions to use instead of recognition. Undefined if there are none, or if the caller asked for fresh recognition.
+ */
 function findCaptions({ request, output }: Progress) {
   if (request.fresh) return undefined;
   return chooseCaptions(output(download)?.captions ?? [], request.language);
 }
 
-/** The transcript that is prompted as speech. */
+/** The transcript that goes into prompts: captions, or a transcript with speech. */
 function findSpeech(
   progress: Progress,
 ): { transcriptKey: string; transcriptHash: string } | undefined {
@@ -117,7 +119,7 @@ function findSpeech(
 export const postPipeline = createPipeline(POST_KIND, STEPS, {
   artifacts: (progress) => {
     const { output } = progress;
-    // A silent transcript is kept as well: it says that somebody listened.
+    // A silent transcript is kept as well: it shows that recognition has run.
     const words = findCaptions(progress) ?? output(transcribe);
     return toArtifactKeys([
       { kind: transcriptKind, key: words?.transcriptKey },

@@ -33,14 +33,14 @@ const Output = z.object({
   /** Slides in order, or the cover. */
   images: z.array(Sha256),
   durationMs: z.number().int(),
-  /** Why there is no media, where the request goes on all the same. */
+  /** Why there is no media although the request goes on; null if there is media. */
   missing: z.enum(["region_locked"]).nullable().default(null),
   /** Transcripts made from the platform's captions. */
   captions: CaptionsOutputs.default([]),
 });
 export type Downloaded = z.infer<typeof Output>;
 
-/** Fetches the post anew and stores its media: links of the enqueue time would be stale by now. */
+/** Fetches the post again and stores its media: links from when the request was accepted would have expired by now. */
 export const download = defineStage({
   name: "download",
   queue: "io",
@@ -100,7 +100,7 @@ export function createDownload(deps: DownloadDeps): Stage<z.infer<typeof Input>,
   };
 }
 
-/** A post without sound has nobody who could be captioned. */
+/** Without sound there is no speech, so captions are not read. */
 async function readCaptions(
   deps: DownloadDeps,
   { fetched, files }: FetchedFiles,

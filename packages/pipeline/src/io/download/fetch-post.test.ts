@@ -166,7 +166,7 @@ describe("a video that is refused for good", () => {
   const refuse = () => stale;
   const fetchAgain = (from: Parameters<typeof fetchPost>[0]) => fetchFrom(from, 2);
 
-  test("is tried once more, since a CDN that is cross for a moment says the same", async () => {
+  test("is tried once more, since a CDN that blocks us for a moment answers the same", async () => {
     await expect(fetchFrom(deps([source("a")], refuse))).rejects.toBe(stale);
   });
 

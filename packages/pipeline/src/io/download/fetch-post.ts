@@ -12,30 +12,31 @@ import { isRefusal, type PostFile, type PostMediaDeps, storeMedia } from "./post
 
 export interface FetchPostDeps extends PostMediaDeps {
   sources: readonly PostSource[];
-  /** What to do with a video that is not served here. */
+  /** What to do with a video that the CDN does not serve in our region. */
   regionLock: RegionLock;
 }
 
 /**
- * `metadata`: go on with what is known without the video. `proxy`: fetch it through the proxy of the post's region,
- * else end the request as `region_locked`. `fail`: end it so at once.
+ * `metadata`: go on without the video. `proxy`: fetch it through a proxy in the post's region; if that fails, end the
+ * request as `region_locked`. `fail`: end the request as `region_locked` at once.
  */
 export type RegionLock = "metadata" | "proxy" | "fail";
 
+/** See `fetchPost`. */
 const LOCKED_FROM_ATTEMPT = 2;
 
-/** A post and what of its media lies in our storage now. */
+/** A post, and those of its media files that are in storage now. */
 export interface FetchedFiles {
   fetched: FetchedPost;
   files: PostFile[];
-  /** Why there is no media; null where there is. */
+  /** Why there is no media; null if there is. */
   missing: "region_locked" | null;
 }
 
 /**
- * Fetches the post anew and stores its media, from the first source of the recipe that can. A video whose fresh links
- * are refused twice, from every source, is locked in this region: the CDN has no other word for it. But a CDN that is
- * cross with us for a moment says the same, so only a later attempt may conclude it.
+ * Fetches the post and stores its media, from the first source of the recipe that can. If the CDN refuses fresh links
+ * twice, from every source, the video counts as locked in this region: the CDN has no other answer for it. But it
+ * answers the same when it blocks us for a moment, so only the second attempt or a later one may conclude that.
  */
 export async function fetchPost(
   deps: FetchPostDeps,
@@ -51,7 +52,7 @@ export async function fetchPost(
         const first = await source.fetchPost(ref, { signal: ctx.signal });
         const files = await orNullIfRefused(storeMedia(deps, first, ctx));
         if (files !== null) return { fetched: first, files, missing: null };
-        // The link may have aged on its way to us; that of a second answer has not.
+        // The source may have answered with a link that had expired already; a second answer has a fresh one.
         const fetched = await source.fetchPost(ref, { signal: ctx.signal });
         refused = fetched;
         return { fetched, files: await storeMedia(deps, fetched, ctx), missing: null };
@@ -65,7 +66,7 @@ export async function fetchPost(
   }
 }
 
-/** Of a slideshow that is locked no picture is served either. */
+/** A slideshow counts as locked only if none of its pictures was served. */
 function isWhollyRefused(error: unknown): error is ClipmillError {
   return isRefusal(error) && (error.details["served"] ?? 0) === 0;
 }

@@ -13,7 +13,7 @@ const creator = {
 };
 const page = { items: [], cursor: null };
 
-/** A source that remembers which of its methods were called, and on what. */
+/** A source that remembers which of its methods were called, and with what. */
 function newSource() {
   const called: string[] = [];
   const source: Required<PostSource> = {
@@ -51,7 +51,7 @@ const calls: [what: string, call: (source: PostSource) => Promise<unknown> | und
 ];
 
 describe("a source as stages use it", () => {
-  test.each(calls)("asks for %s when it has paid for its turn", async (what, call) => {
+  test.each(calls)("asks for %s as a paid call", async (what, call) => {
     const { source, called } = newSource();
     const paid: PaidCall[] = [];
     const pay = async <T>(intent: PaidCall, go: () => Promise<T>) => {
@@ -64,7 +64,7 @@ describe("a source as stages use it", () => {
     expect(called).toEqual([what]);
   });
 
-  test.each(calls)("never asks for %s where there is no turn", async (_what, call) => {
+  test.each(calls)("never asks for %s without a reservation", async (_what, call) => {
     const { source, called } = newSource();
     const pay = () => Promise.reject(new RetryableError("throttled", "not yet"));
     await expect(call(toPaidSource(source, { pay }))).rejects.toMatchObject({ code: "throttled" });

@@ -1,8 +1,8 @@
 import type { PostSource, StageContext } from "@clipmill/domain";
 
 /**
- * A source as stages use it: each of its calls, lists and comments too, waits for its turn at the upstream's gate and
- * is booked, as `StageContext.pay` says. Methods that the source lacks stay absent.
+ * A source as stages use it: each of its calls, those for lists and comments too, is a paid call. It waits for a
+ * reservation and its price is recorded: see `StageContext.pay`. Methods that the source lacks stay absent.
  */
 export function toPaidSource(source: PostSource, { pay }: Pick<StageContext, "pay">): PostSource {
   const { id: engine, callUsd: usd } = source;

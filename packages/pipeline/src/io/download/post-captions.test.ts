@@ -15,14 +15,14 @@ const toSegments = (lines: readonly string[], everyMs = 2_000, fromMs = 0): Segm
     text,
   }));
 
-describe("the quality gate", () => {
-  test("passes captions that cover the clip, cut to its length", () => {
+describe("the quality check", () => {
+  test("accepts captions that cover the clip, cut to its length", () => {
     const passed = findGoodSegments(toSegments(LINES), 7_500);
     expect(passed?.map(({ text }) => text)).toEqual(LINES);
     expect(passed?.at(-1)?.endMs).toBe(7_500);
   });
 
-  test("passes a chorus that makes up half of the lines", () => {
+  test("accepts a chorus that makes up half of the lines", () => {
     const lines = ["oh la la la la", LINES[0] ?? "", "oh la la la la", LINES[1] ?? ""];
     expect(findGoodSegments(toSegments(lines), 8_000)).toHaveLength(4);
   });

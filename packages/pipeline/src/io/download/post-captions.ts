@@ -17,16 +17,16 @@ import {
 /** A transcript made from the platform's captions. */
 export interface CaptionTranscript {
   transcript: Transcript;
-  /** The language of the captions is the one that is spoken, as far as the source tells. */
+  /** Whether the captions are in the spoken language, as far as the source says. */
   spoken: boolean;
 }
 
-/** Languages that are read of one post. TikTok translates into dozens; the spoken one is among the first. */
+/** Languages read per post. TikTok translates into dozens; the spoken one is among the first. */
 const LANGUAGES_MAX = 4;
 
 /**
- * Reads the captions of a post that are worth having: what is said, not a translation of it. Captions that cannot be
- * read or do not pass the gate leave the work to recognition; they fail nothing.
+ * Reads the captions of a post, translations left out. Captions that cannot be read, or that `findGoodSegments`
+ * rejects, are left out as well and fail nothing: the speech is recognised instead.
  */
 export async function readPostCaptions(
   reader: CaptionReader,
@@ -46,7 +46,7 @@ export async function readPostCaptions(
     ctx.log.info({ language: each.language, used: clipped !== null }, "captions read");
     if (clipped === null) continue;
     const media = { mediaSha256, durationMs, source, language: each.language };
-    // Of several languages of unknown origin any may be the spoken one.
+    // With several languages of unknown origin, any of them may be the spoken one.
     found.push({ transcript: toTranscript(clipped, media), spoken: originals.length === 1 });
   }
   return found;
@@ -66,17 +66,19 @@ async function readOne(
   }
 }
 
-/** Cues of another cut of the video end after it. */
+/** Captions that end over 2 s after the clip belong to another edit. */
 const END_SLACK_MS = 2_000;
-/** Captions that stop half-way are of a teaser, or of a title card alone. */
+/** Captions that cover less than half of the clip belong to a teaser, or to a title card alone. */
 const SPAN_MIN = 0.5;
-/** A line such as "[Music]" over and over is no transcript. Choruses repeat, but not as more than half of all lines. */
+/**
+ * One line again and again, such as "[Music]", is no transcript. A chorus repeats, but not in over half of all lines.
+ */
 const SAME_LINE_MAX = 0.5;
 const SAME_LINE_FROM_CUES = 4;
 
 /**
- * The quality gate. What passes reaches over at least half of the clip from its first cue to its last, does not go on
- * after its end, is not one line repeated, and is dense enough for speech (`judgeSpeech`). Null for what does not pass.
+ * Checks the quality of captions. Good ones cover at least half of the clip from the first cue to the last, do not end
+ * after the clip, are not one line repeated, and have enough words for speech (`judgeSpeech`). Null for others.
  */
 export function findGoodSegments(
   segments: readonly Segment[],
@@ -118,7 +120,7 @@ function toTranscript(
   const text = toText(segments);
   const engine = toCaptionsEngine(source);
   return {
-    // The platform may mend its captions, so the words are part of the key.
+    // The platform may correct its captions later, so the text is part of the key.
     key: hashJson({ mediaSha256, engine, language, segments }),
     hash: hashTranscript(text, language),
     mediaSha256,
@@ -133,7 +135,7 @@ function toTranscript(
   };
 }
 
-/** `captions:ytdlp`; captions of the sandbox say so. */
+/** Such as `captions:ytdlp`, with a mark if they come from the sandbox. */
 function toCaptionsEngine(source: string): string {
   const model = source.replace(/@.*/, "");
   return toEngineId("captions", { model, sandbox: isSimulated(source) });

@@ -33,8 +33,8 @@ export interface PostFile {
 type Way = Pick<Parameters<MediaFetcher["fetch"]>[1], "proxyCountry" | "cookie">;
 
 /**
- * Fetches a post's media into storage. Throws RetryableError `stale_link` where no rendition is served, or not all of
- * a slideshow; `details.served` is how much of it was.
+ * Fetches a post's media into storage. Throws RetryableError `stale_link` if the CDN serves no rendition, or only a
+ * part of a slideshow; `details.served` is then the number of files that it served.
  */
 export async function storeMedia(
   deps: PostMediaDeps,
@@ -66,7 +66,7 @@ async function fetchSlideshow(
     ...imageUrls.map((url, position) => ({ url, role: "slide" as const, position })),
     ...(audioUrl === null ? [] : [{ url: audioUrl, role: "audio" as const, position: 0 }]),
   ];
-  // All are waited for, so that nothing is still being written when the attempt is over.
+  // Waits for all of them, so that nothing is still being written when the attempt ends.
   const results = await Promise.allSettled(
     parts.map(async ({ url, role, position }) =>
       describe(deps, await fetchOne(deps, url, ctx, way), role, position, ctx),
@@ -91,7 +91,7 @@ export function isRefusal(error: unknown): error is ClipmillError {
   return error instanceof ClipmillError && error.code === "stale_link";
 }
 
-/** What is wrong with one rendition need not be wrong with the next. */
+/** Errors of one rendition, after which another one may still be good. */
 const OF_ONE_RENDITION: readonly ErrorCode[] = [
   "stale_link",
   "bad_response",
@@ -100,9 +100,9 @@ const OF_ONE_RENDITION: readonly ErrorCode[] = [
 ];
 
 /**
- * The first rendition that can be heard. The next one is tried where one is refused, is no media, or has no sound, as
- * H.265 renditions at times have none; a mute one is taken where no other is better. Throws what was wrong with the
- * last, a refusal only where all were refused.
+ * The first rendition that has sound. The next one is tried if one is refused, is no media, or is mute, as H.265
+ * renditions sometimes are. If none has sound, the first mute one is taken. Otherwise throws the last error that was
+ * not a refusal, and a refusal only if all were refused.
  */
 async function fetchFirst(
   deps: PostMediaDeps,
@@ -127,7 +127,7 @@ async function fetchFirst(
   throw failure ?? new RetryableError("bad_response", "the source names no playable link");
 }
 
-/** A cover only helps to read a silent post: without it the post is poorer, not failed. */
+/** A post does not fail for want of a cover: it only helps to read silent posts. */
 async function fetchCover(
   deps: PostMediaDeps,
   url: string | null,

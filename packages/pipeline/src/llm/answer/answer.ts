@@ -19,7 +19,7 @@ import { chooseEngine } from "../../engines/choose-engine.ts";
 import { hasBetterEngine } from "../../engines/rerun.ts";
 import { gatherEvidence } from "./gather-evidence.ts";
 
-/** The row that an answer is stored as; `body` is what was answered. */
+/** The row that an answer is stored as. `body` is the answer itself. */
 export interface AnswerRow<Name extends string, Body> extends ArtifactRow {
   postId: string;
   kind: Name;
@@ -32,16 +32,16 @@ export interface AnswerRow<Name extends string, Body> extends ArtifactRow {
 }
 
 /**
- * One kind of answer about a post, such as a summary: a file of its own in `kinds/`. Shape and limits of its body are
- * those of its artifact.
+ * One kind of answer about a post, such as a summary. Each kind is a file in `kinds/`. Its artifact kind has the shape
+ * and the limits of the body.
  */
 export interface AnswerKind<Name extends string, Body> {
   /** Part of every key, and the row's `kind`. */
   readonly name: Name;
-  /** The name of its stage, and so of its part of `cost` and `timings_ms`. */
+  /** The name of its stage, and so its key in `cost.by_stage` and `timings_ms`. */
   readonly stage: string;
   readonly artifact: ArtifactKind<AnswerRow<Name, Body>>;
-  /** Part of every key: a changed prompt answers anew. */
+  /** Part of every key: after a change of prompt, answers are made again. */
   readonly promptVersion: string;
   toPrompt(evidence: Evidence): Pick<SummaryQuestion, "system" | "user">;
   ask(
@@ -60,7 +60,7 @@ interface Answered<Body> {
 
 const Input = z.object({
   postId: PostId,
-  /** Null where the post is silent: what was heard there is never prompted as speech. */
+  /** Null if the post has no speech: the transcript of a silent post never goes into a prompt. */
   transcriptKey: z.string().nullable(),
   transcriptHash: Sha256.nullable(),
   screenTextKey: z.string().nullable(),
@@ -73,7 +73,7 @@ type Input = z.infer<typeof Input>;
 const Output = z.object({ answerKey: z.string(), engine: z.string() });
 type Output = z.infer<typeof Output>;
 
-/** The stage that answers with this kind. */
+/** The spec of the stage that makes this kind of answer. */
 export function defineAnswerStage<Name extends string, Body>(
   kind: AnswerKind<Name, Body>,
 ): StageSpec<Input, Output> {
@@ -90,7 +90,7 @@ export function defineAnswerStage<Name extends string, Body>(
   });
 }
 
-/** Every content input, prompt and model; never the counters, which change daily. */
+/** Made of all content, the prompt and the models. Not of the counters, which change daily. */
 function toKey(
   { name, promptVersion }: { name: string; promptVersion: string },
   { postId, transcriptHash, screenHash, metadataHash, engines }: Input,

@@ -8,14 +8,14 @@ import {
   transcriptKind,
 } from "@clipmill/domain";
 
-/** Where the evidence of an answer is stored. */
+/** Names the stored evidence of an answer. */
 export interface EvidenceKeys {
   postId: PostId;
   transcriptKey: string | null;
   screenTextKey: string | null;
 }
 
-/** All that an answer may rest on. Counters go along as they were last seen, but are no part of any key. */
+/** All that an answer may use. It includes the latest counters, although they are part of no key. */
 export async function gatherEvidence(
   artifacts: ArtifactReader,
   input: EvidenceKeys,

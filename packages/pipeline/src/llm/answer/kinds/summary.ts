@@ -6,7 +6,7 @@ import {
   type AnswerDeps,
 } from "../answer.ts";
 
-/** Part of every answer's key: a changed prompt answers anew. */
+/** Part of every summary's key. Change it with the prompt, or stored summaries of the old prompt are served on. */
 const PROMPT_VERSION = "summary-1";
 
 const SYSTEM = `You describe one TikTok post for people who work with its data.
@@ -35,14 +35,14 @@ const summary: AnswerKind<"summary", Summary> = {
   },
 };
 
-/** Answers what the post is about, in a fixed shape. */
+/** The stage that summarises a post. */
 export const summarize = defineAnswerStage(summary);
 
 export function createSummarize(deps: AnswerDeps) {
   return createAnswerStage(summary, summarize, deps);
 }
 
-/** The question about one post. The evidence is JSON, so that no text in it can close its own frame. */
+/** The evidence is JSON with `<` escaped, so that no text in it can contain the closing `</evidence>`. */
 function toPrompt(evidence: Evidence): { system: string; user: string } {
   const {
     creator,
