@@ -1,7 +1,7 @@
 import type { answer } from "../schema/index.ts";
 import type { StoredIn } from "./record-table.ts";
 
-/** The table of all kinds of answers: a row says which kind it is of. */
+/** The table of all kinds of answers; the column `kind` says which. */
 export const ANSWERS = {
   table: "answer",
   columns: {

@@ -7,13 +7,13 @@ import {
   toColumn,
 } from "./record-table.ts";
 
-/** Where the rows of a kind of artifact are stored, and how they are read. */
+/** Where artifacts of one kind are stored, and how they are read. */
 export interface ArtifactTable<Row extends ArtifactRow = ArtifactRow> extends RecordTable<Row> {
   readonly kind: ArtifactKind<Row>;
   readonly stored: TableColumns<Row>;
   /**
-   * The column of posts and requests that holds its key in rows that programs of 0.1 wrote: read where `artifacts` names
-   * none. Null for kinds that 0.1 did not know.
+   * The column of `post` and `request` where programs of 0.1 stored its key. It is read if `artifacts` has no key of
+   * this kind. Null for kinds that 0.1 did not have.
    */
   readonly legacyColumn: LegacyColumn | null;
   find(tx: Queryable, key: string): Promise<Row | null>;

@@ -13,7 +13,7 @@ const AUDIO = {
   },
 } as const satisfies StoredIn<typeof preparedAudio>;
 
-/** A file that retention had deleted is back, perhaps with other bytes. */
+/** On conflict: if retention had deleted the file, it is stored again now, perhaps with other bytes. */
 export const audioFiles = createRecordTable(audioKind, AUDIO, {
   onConflict: `on conflict (media_sha256, recipe) do update set removed_at = null, stored_at = now(),
         audio_sha256 = excluded.audio_sha256, bytes = excluded.bytes

@@ -14,7 +14,7 @@ const MEDIA = {
   },
 } as const satisfies StoredIn<typeof media>;
 
-/** A file that retention had deleted is back, and as young as it looks. */
+/** On conflict: if retention had deleted the file, it is stored again now, and its age counts from now. */
 export const mediaFiles = createRecordTable(mediaKind, MEDIA, {
   onConflict: `on conflict (sha256) do update set removed_at = null, stored_at = now()
       where media.removed_at is not null`,
@@ -30,7 +30,7 @@ const POST_MEDIA = {
   },
 } as const satisfies StoredIn<typeof postMedia>;
 
-/** A post's media may be encoded anew: the latest is what it has. */
+/** On conflict: the platform may have encoded the post's media again, and the latest file counts. */
 export const postMediaLinks = createRecordTable(postMediaKind, POST_MEDIA, {
   onConflict: `on conflict (post_id, role, position) do update set media_sha256 = excluded.media_sha256`,
 });

@@ -2,7 +2,7 @@ import { type Engagement, type Post, postKind, type SeenPost } from "@clipmill/d
 import type { engagement as engagementTable, post as postTable } from "../schema/index.ts";
 import type { RecordTable } from "./record-table.ts";
 
-/** Both rows of an observation: `post` keeps the latest, `engagement` each. */
+/** One observation of a post, for two tables: `post` keeps the latest, `engagement` keeps every one. */
 export type PostRow = Omit<typeof postTable.$inferSelect, "artifacts" | "seenAt" | LegacyKey> &
   Omit<typeof engagementTable.$inferSelect, "postId" | "observedAt">;
 type LegacyKey = "transcriptKey" | "screenTextKey" | "answerKey";
@@ -14,12 +14,14 @@ export const posts: RecordTable<SeenPost> = {
   },
 };
 
-const SAVE = `with seen as (
+const SAVE = `with
+  -- The observed posts, a row each.
+  seen as (
     select * from jsonb_to_recordset($1::jsonb) as p ("postId" text, url text, title text, "authorUniqueId" text,
       "authorNickname" text, "authorFollowerCount" bigint, "musicId" text, "musicTitle" text, "musicAuthor" text,
       "musicOriginal" boolean, region text, "durationMs" integer, "postedAt" timestamptz, source text,
       plays bigint, likes bigint, comments bigint, shares bigint)),
-  -- What the counters were at this moment, beside what they were before.
+  -- Adds the counters as they are now; earlier ones stay.
   observed as (
     insert into engagement (post_id, plays, likes, comments, shares)
     select "postId", plays, likes, comments, shares from seen
@@ -51,7 +53,7 @@ function toRow({ post, engagement }: SeenPost): PostRow {
   };
 }
 
-/** With its latest counters, of a post whose id is `$1`. */
+/** Selects the post with id `$1` and its latest counters. */
 export const FIND_POST = `select p.post_id as "postId", p.url, p.title, p.author_unique_id as "authorUniqueId",
     p.author_nickname as "authorNickname", p.author_follower_count as "authorFollowerCount", p.music_id as "musicId",
     p.music_title as "musicTitle", p.music_author as "musicAuthor", p.music_original as "musicOriginal", p.region,

@@ -1,24 +1,24 @@
 import type { RecordKind } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 
-/** Where the rows of a kind of record are stored. */
+/** Where records of one kind are stored. */
 export interface RecordTable<Row = unknown> {
   readonly kind: RecordKind<Row>;
-  /** Missing where the rows are in no table of one column a field. */
+  /** Missing if the rows are not stored in one table with a column for each field. */
   readonly stored?: TableColumns<Row>;
   /**
-   * Stores a batch in one statement. No two rows have one key, and they come in the order of their keys, so that two
-   * batches cannot lock each other.
+   * Stores a batch in one statement. The rows must have different keys and be sorted by key, so that two batches cannot
+   * deadlock.
    */
   save(tx: Queryable, rows: readonly Row[]): Promise<void>;
 }
 
-/** Types of columns, as SQL names them. */
+/** Names of column types in SQL. */
 export type SqlType = "text" | "text[]" | "jsonb" | "boolean" | "smallint" | "integer" | "bigint";
 
 /**
- * A table that has a column for each field of a kind's rows: `media_sha256` for `mediaSha256`. A test compares those of
- * the built-in kinds with the schema. The schema itself is for types and migrations only: a program that loads it takes
+ * A table with a column for each field of a row: `media_sha256` for `mediaSha256`. A test compares the tables of the
+ * built-in kinds with the schema. Only types and migrations may import the schema itself: a program that loads it takes
  * 350 MB instead of 105, measured after the import alone.
  */
 export interface TableColumns<Row> {
@@ -26,23 +26,23 @@ export interface TableColumns<Row> {
   columns: Readonly<Record<keyof Row & string, SqlType>>;
 }
 
-/** For `satisfies`: what the table of the schema does not have, or has under another name, does not compile. */
+/** For `satisfies`: a table or column that the schema does not have does not compile. */
 export interface StoredIn<Table extends { $inferInsert: object; _: { name: string } }> {
   table: Table["_"]["name"];
   columns: Partial<Record<keyof Table["$inferInsert"], SqlType>>;
 }
 
-/** The name of a field's column. */
+/** The name of a field's column: `media_sha256` for `mediaSha256`. */
 export function toColumn(field: string): string {
   return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 export interface RecordTableOptions {
-  /** What becomes of a row whose key is stored already. Default: nothing, the first writer wins. */
+  /** The `on conflict` clause, for a row whose key is stored already. Default: the stored row stays. */
   onConflict?: string;
 }
 
-/** Stores rows as they are, a column for each field. */
+/** Stores each field of a row in its column, unchanged. */
 export function createRecordTable<Row>(
   kind: RecordKind<Row>,
   stored: TableColumns<Row>,

@@ -7,10 +7,10 @@ import { screenTexts } from "./screen-text.ts";
 import { summaries } from "./summary.ts";
 import { transcripts } from "./transcript.ts";
 
-/** Where the artifacts of each kind are stored, in the order in which their engines are listed. */
+/** The tables of all kinds of artifact, in the order in which results list their engines. */
 export const ARTIFACT_TABLES: readonly ArtifactTable[] = [transcripts, screenTexts, summaries];
 
-/** Where everything that stages store is, in the order in which a batch is stored. */
+/** The tables of all kinds of record, in the order in which a batch stores them. */
 export const RECORD_TABLES: readonly RecordTable[] = [
   posts,
   mediaFiles,

@@ -2,7 +2,7 @@ import type { CallLedger } from "@clipmill/domain";
 import type { Database } from "../database.ts";
 import { openCalls } from "./open-calls.ts";
 
-/** Dollars of paid calls: see `CallLedger`. Successes are settled with the stage's result. */
+/** Prices of paid calls: see `CallLedger`. That of a success is stored with the stage's result, by `settle`. */
 export function createCallLedger(pool: Database["pool"]): CallLedger {
   return {
     open: (intents) => openCalls(pool, intents),

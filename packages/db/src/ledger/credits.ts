@@ -2,9 +2,9 @@ import { UnrecoverableError } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 
 /**
- * The second ledger: what tenants owe for answers, whatever a provider billed. A request holds its credits when it is
- * accepted and is not complete by then; at its end they are captured or released, in the transaction that ends it.
- * Of all that wait for one answer the oldest pays; who comes after the answer gets it free.
+ * The second ledger: credits that tenants pay for answers, whatever a provider billed for them. A request that is not
+ * complete on arrival holds its credits. The transaction that ends it captures or releases them. Of all requests that
+ * wait for one answer the oldest pays; a request that comes after the answer gets it for free.
  */
 export interface CreditedRequest {
   id: string;
@@ -14,14 +14,16 @@ export interface CreditedRequest {
 
 type Movement = "hold" | "capture" | "release";
 
-/** From and to: what leaves the first account enters the second, so every transaction sums to zero. */
+/** The accounts that each movement takes credits from and adds them to, so that every transaction sums to zero. */
 const ACCOUNTS = {
   hold: ["available", "held"],
   capture: ["held", "revenue"],
   release: ["held", "available"],
 } as const satisfies Record<Movement, readonly [string, string]>;
 
-/** Holds the credits of new requests. Throws UnrecoverableError `insufficient_credits`: nothing of the batch is accepted. */
+/**
+ * Holds the credits of new requests. Throws UnrecoverableError `insufficient_credits`, so that the batch is refused.
+ */
 export async function holdCredits(
   tx: Queryable,
   requests: readonly CreditedRequest[],
@@ -29,7 +31,7 @@ export async function holdCredits(
   const charged = requests.filter(({ credits }) => credits > 0);
   if (charged.length === 0) return;
   const needs = sumByTenant(charged);
-  // One row per tenant, and one update of it per batch: its lock is held until the commit.
+  // One update of each tenant's row per batch, because the row stays locked until the commit.
   const { rows } = await tx.query<{ id: string }>({
     name: "hold_balances",
     text: `with need as (
@@ -56,7 +58,7 @@ export async function holdCredits(
   await bookMovements(tx, "hold", charged);
 }
 
-/** Captures what `payerIds` hold and releases the rest; requests that hold nothing are left alone. */
+/** Captures what `payerIds` hold and releases what the others hold. Requests that hold nothing are skipped. */
 export async function endHolds(
   tx: Queryable,
   requestIds: readonly string[],
@@ -94,7 +96,7 @@ export async function endHolds(
   await bookMovements(tx, "release", released);
 }
 
-/** Gives a tenant credits, and creates it if need be. */
+/** Gives a tenant credits. Creates the tenant if it does not exist. */
 export async function grantCredits(tx: Queryable, tenant: string, credits: number): Promise<void> {
   await tx.query(
     `insert into tenant (id, available) values ($1, $2)
@@ -118,8 +120,11 @@ async function bookMovements(
   const [from, to] = ACCOUNTS[kind];
   await tx.query({
     name: "book_movements",
-    text: `with movement as (
+    text: `with
+      -- The movements, one for each request.
+      movement as (
         select * from unnest($1::text[], $2::text[], $3::bigint[]) as m (request_id, tenant, amount)),
+      -- Their transactions. Each gets two entries below, one for each account.
       txn as (
         insert into credit_txn (tenant, request_id, kind) select tenant, request_id, $4 from movement
         returning id, request_id)

@@ -2,8 +2,8 @@ import type { CallIntent } from "@clipmill/domain";
 import type { Queryable } from "../database.ts";
 
 /**
- * Books the intents of paid calls, each by the job's holder only. Returns their ids in order, null for jobs that are
- * no longer the caller's.
+ * Stores an entry for each paid call that is about to be made, if the caller still holds the job. Returns the ids of
+ * the entries in order, null for jobs that the caller no longer holds.
  */
 export async function openCalls(
   tx: Queryable,
@@ -11,16 +11,19 @@ export async function openCalls(
 ): Promise<(number | null)[]> {
   const { rows } = await tx.query<{ id: number; place: number }>({
     name: "open_calls",
-    text: `with intent as (
+    text: `with
+      -- The calls whose jobs the caller still holds, each with an id for its entry.
+      intent as (
         select i.*, nextval(pg_get_serial_sequence('cost_entry', 'id')) as call_id
         from unnest($1::bigint[], $2::integer[], $3::text[], $4::numeric[]) with ordinality
           as i (job_id, epoch, engine, usd, place)
         join stage_job j on j.id = any (array[i.job_id]) and j.epoch = i.epoch and j.state = 'running'),
-      booked as (
+      -- Stores their entries, as \`unknown\` at the estimate.
+      stored as (
         insert into cost_entry (id, stage_job_id, epoch, engine, usd) overriding system value
         select call_id, job_id, epoch, engine, usd from intent
         returning id)
-      select booked.id, intent.place from booked join intent on intent.call_id = booked.id`,
+      select stored.id, intent.place from stored join intent on intent.call_id = stored.id`,
     values: [
       intents.map(({ job }) => job.id),
       intents.map(({ job }) => job.epoch),

@@ -4,7 +4,7 @@ import { FIND_POST, type PostRow, toSeenPost } from "../artifacts/post.ts";
 import { ARTIFACT_TABLES } from "../artifacts/tables.ts";
 import type { Database } from "../database.ts";
 
-/** What stages read of what earlier stages stored. `tables`: of the kinds that can be found; default: the built-in ones'. */
+/** Reads what earlier stages stored. `tables`: those of the kinds that can be found; default: the built-in ones. */
 export function createArtifactReader(
   { pool }: Pick<Database, "pool">,
   { tables = ARTIFACT_TABLES }: { tables?: readonly ArtifactTable[] } = {},
@@ -19,7 +19,7 @@ export function createArtifactReader(
     async find<Row extends ArtifactRow>({ name }: ArtifactKind<Row>, key: string) {
       const table = byKind.get(name);
       if (table === undefined) throw new Error(`artifacts of the kind ${name} have no table`);
-      // Nothing is stored but rows of the kind's shape.
+      // The cast is safe: rows of another shape are never stored.
       return (await table.find(pool, key)) as Row | null;
     },
   };

@@ -16,7 +16,7 @@ function createBatches(inFlightMax: number) {
   return { find, batches };
 }
 
-test("what is asked for in one turn is read at once, each key one time", async () => {
+test("keys asked for in one turn of the event loop are read together, each once", async () => {
   const { find, batches } = createBatches(2);
   const answers = Promise.all([find("a"), find("b"), find("a"), find("none")]);
   await endOfTurn();

@@ -1,24 +1,26 @@
-/** Most keys of one statement: bounds its answer, and how long one key waits for the others. */
+/** At most this many keys in one statement: bounds its answer, and how long one key waits for the others. */
 const BATCH_MAX = 50;
 
 /**
- * Keys that were asked for, as a table. In a select of their own, or Postgres would take a list of two to be a cheaper
- * plan than the list of any length that a prepared statement is planned for, and plan it anew at each execution.
+ * SQL: the keys that were asked for, as a table. The select around `$1` hides the length of the list. Otherwise
+ * Postgres would estimate a list of two keys as cheaper than a list of unknown length, and plan the prepared statement
+ * again at each execution.
  */
 export const ASKED = "unnest((select $1::text[])) as asked (id)";
 
 export interface BatchOptions {
   /**
-   * Batches at once, and so connections. Too few: a slow one holds up the rest. Too many: each has one key. Two keep
-   * Postgres busy while the answers of the other are written, and leave the pool to the writers.
+   * How many batches, and so connections, run at once. Too few: a slow batch holds up the others. Too many: each batch
+   * has one key. With two, Postgres reads one while the answers of the other are written, and the pool is left to the
+   * writers.
    */
   inFlightMax: number;
 }
 
 /**
- * Reads many keys in one statement. A key waits for the end of the event loop's turn, or for one of `inFlightMax`
- * batches to end, and goes with whatever was asked for since. Nothing is kept: every answer was read after it was
- * asked for. Undefined where `load` returns no row; rejects with the error of the batch.
+ * Reads many keys in one statement. A key waits until the event loop's current turn ends and fewer than `inFlightMax`
+ * batches run; then it is read together with all keys asked for since. Nothing is cached: every answer is read after it
+ * was asked for. Undefined if `load` returns no row for the key. Rejects with the error of its batch.
  */
 export function createBatchedFind<Row>(
   load: (keys: string[]) => Promise<ReadonlyMap<string, Row>>,

@@ -6,16 +6,16 @@ import type { Database } from "../database.ts";
 import { createResultQuery, READ_SHARE, type ResultRow } from "./results.ts";
 
 export interface StoredPost {
-  /** Another text after any change of what the result is made of; says nothing else. */
+  /** Changes with any change of what the result is made of. Means nothing else. */
   version: string;
-  /** As a read that costs nothing. */
+  /** The result of a read that ran no stage: it is cached and has no cost. */
   result: PostResult;
 }
 
 export interface PostReader {
-  /** What is stored about a post now; null where nothing is. */
+  /** What is stored about a post now; null if nothing is. */
   find(postId: string): Promise<StoredPost | null>;
-  /** The version alone: a small part of what reading the post costs. */
+  /** Only the version, which is far cheaper to read than the post. */
   findVersion(postId: string): Promise<string | null>;
 }
 
@@ -24,7 +24,7 @@ interface VersionRow {
   version: string;
 }
 
-/** `tables`: of the artifacts that results are made of; default: the built-in ones'. */
+/** `tables`: those of the artifacts that results are made of; default: the built-in ones. */
 export function createPostReader(
   { pool }: Pick<Database, "pool">,
   { tables = ARTIFACT_TABLES }: { tables?: readonly ArtifactTable[] } = {},

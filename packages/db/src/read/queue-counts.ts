@@ -1,24 +1,24 @@
 import type { QueueName } from "@clipmill/domain";
 import type { Database } from "../database.ts";
 
-/** How the jobs of one queue stand in Postgres, which is the record; BullMQ holds only a small window of them. */
+/** How many jobs of one queue are in which state in Postgres. BullMQ holds only a small window of them. */
 export interface QueueCounts {
   queue: QueueName;
-  /** May run now: waits to be given to BullMQ. */
+  /** May run now and wait for a dispatcher. */
   ready: number;
-  /** Waits until its next attempt may start. Not part of `ready`. */
+  /** Wait until their next attempt may start. Not part of `ready`. */
   retrying: number;
-  /** Given to BullMQ, not started. */
+  /** Dispatched, not claimed. */
   queued: number;
   running: number;
   /** Failed for good, in the dead letter. */
   dead: number;
 }
 
-/** Counting stops here: a dashboard that counts ten million rows every few seconds is a load of its own. */
+/** Counting stops here: a dashboard that counted ten million rows every few seconds would load the database. */
 const COUNTED_MAX = 100_000;
 
-/** How many jobs stand where, per queue, counted to 100,000. */
+/** Counts the jobs of each queue, up to 100,000 of each state. */
 export async function countJobs(
   { pool }: Pick<Database, "pool">,
   queues: readonly QueueName[],

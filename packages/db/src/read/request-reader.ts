@@ -21,7 +21,7 @@ import {
   toUsd,
 } from "./results.ts";
 
-/** Whoever waits for a request looks this often, should the notification be lost. */
+/** A caller that waits for a request also polls this often, in case the notification is lost. */
 const POLL_MS = 500;
 
 type RequestRow = Pick<
@@ -39,11 +39,11 @@ type RequestRow = Pick<
   | "finishedAt"
 > & { stages: StageRow[] };
 
-/** The columns of a request that has no result are null. */
+/** Without a result, all columns of the result are null, `source` among them. */
 type FoundRequest = RequestRow & { source: string | null };
 
 interface StageRow {
-  /** Its step in the request's plan, as a stage may stand several times. */
+  /** The name of its step in the request's plan, because a stage may stand several times. */
   stage: string;
   state: string;
   attempts: number;
@@ -70,7 +70,7 @@ const toFindRequests = ({
     where l.request_id = r.id) work on true
   left join post p on p.post_id = any (array[r.post_id]) and r.state = 'done' ${joins}`;
 
-/** `tables`: of the artifacts that results are made of; default: the built-in ones'. */
+/** `tables`: those of the artifacts that results are made of; default: the built-in ones. */
 export function createRequestReader(
   { pool }: Pick<Database, "pool">,
   listener: Listener,
@@ -126,16 +126,16 @@ export function createRequestReader(
   };
 }
 
-/** A done request whose post is there: `post.source` is never null. */
+/** Whether the request is done and its post was found: `post.source` is never null. */
 function hasResult(row: FoundRequest): row is RequestRow & ResultRow {
   return row.source !== null;
 }
 
 const OPEN_STATES: ReadonlySet<string> = new Set(["ready", "queued", "running", "waiting"]);
-/** Under way, as far as a caller is told. */
+/** States that a caller sees as running. */
 const STARTED_STATES: ReadonlySet<string> = new Set(["running", "waiting"]);
 
-/** `open` is queued until something ran, retrying while the open work waits for another attempt. */
+/** An open request is queued until a job has started, and retrying while a job waits for another attempt. */
 function toRequestState(state: string, stages: readonly StageRow[]): RequestState {
   if (state !== "open") return state as RequestState;
   const open = stages.filter((stage) => OPEN_STATES.has(stage.state));
@@ -156,7 +156,7 @@ function toFailure(row: RequestRow): RequestView["failure"] {
   };
 }
 
-/** Dollars belong to the request that caused the run; time also to those that waited for it. */
+/** Only the request that caused a run shows its cost. Its time is shown by all requests that waited for it. */
 function toShare({ stages, ...request }: RequestRow): RequestShare {
   const started = stages.filter((stage) => stage.relation === "started" && stage.usd > 0);
   const waited = stages.filter((stage) => stage.relation !== "reused" && stage.ranMs !== null);

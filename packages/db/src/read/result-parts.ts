@@ -2,7 +2,7 @@ import type { ArtifactKind, FoundParts } from "@clipmill/domain";
 import type { ArtifactTable } from "../artifacts/artifact-table.ts";
 import { toColumn } from "../artifacts/record-table.ts";
 
-/** The part of an artifact that results are made of; its kind says which. */
+/** The fields of an artifact that results are made of, as its kind names them. */
 interface View {
   engine: string;
 }
@@ -10,16 +10,16 @@ interface View {
 /** The artifacts of one post or request, by kind. */
 export type Parts = ReadonlyMap<string, Pick<FoundParts<View>, "own" | "variants">>;
 
-/** How artifacts are selected with their post or request, a group of columns for each kind, and read back. */
+/** Selects the artifacts of a post or request, with some columns for each kind, and reads them from the row. */
 export interface PartsQuery {
   columns: readonly string[];
-  /** A text of each kind that is another one after any change of what its columns hold. */
+  /** SQL for each kind: a text that changes whenever its columns change. */
   versions: readonly string[];
   joins: readonly string[];
   read(row: Readonly<Record<string, unknown>>): Parts;
 }
 
-/** What one kind adds to the query. */
+/** The part of the query for one kind. */
 interface PartQuery {
   columns: string[];
   version: string;
@@ -27,7 +27,7 @@ interface PartQuery {
   read(row: Readonly<Record<string, unknown>>): Pick<FoundParts<View>, "own" | "variants">;
 }
 
-/** `owner`: the alias of the post or request whose map of artifacts says which they are. */
+/** `owner`: the alias of the post or request whose `artifacts` names them. */
 export function createPartsQuery(owner: "p" | "r", tables: readonly ArtifactTable[]): PartsQuery {
   const parts = tables.map((table) => {
     const toQuery = table.kind.result.hasVariants ? toVariantsQuery : toOwnQuery;
@@ -41,12 +41,12 @@ export function createPartsQuery(owner: "p" | "r", tables: readonly ArtifactTabl
   };
 }
 
-/** The fields of a row that are read. */
+/** The fields to select. */
 function toShown({ result }: ArtifactKind): string[] {
   return [...new Set(["engine", ...result.columns])];
 }
 
-/** A kind of which a post has one artifact at most: a plain join. */
+/** For a kind without variants, of which a post has at most one artifact: a plain join. */
 function toOwnQuery(owner: string, { kind, stored, legacyColumn }: ArtifactTable): PartQuery {
   const alias = `"${kind.name}"`;
   const named = `${owner}.artifacts ->> '${kind.name}'`;
@@ -58,7 +58,7 @@ function toOwnQuery(owner: string, { kind, stored, legacyColumn }: ArtifactTable
     version: `${alias}.xmin`,
     join: `left join ${stored.table} ${alias} on ${alias}.key = any (array[${key}])`,
     read(row) {
-      // No artifact is without an engine, so there is none.
+      // Every artifact has an engine, so without one there is no artifact.
       if (typeof row[engine] !== "string") return { own: null, variants: {} };
       const view: Record<string, unknown> = {};
       for (const { field, name } of fields) view[field] = row[name];
@@ -67,11 +67,11 @@ function toOwnQuery(owner: string, { kind, stored, legacyColumn }: ArtifactTable
   };
 }
 
-/** A kind of which a post may have several: one column holds them all as JSON, by variant. */
+/** For a kind with variants: one column holds all artifacts of a post as JSON, by variant. */
 function toVariantsQuery(owner: string, { kind, stored }: ArtifactTable): PartQuery {
   const alias = `"${kind.name}"`;
   const fields = toShown(kind).map((field) => `'${field}', a.${toColumn(field)}`);
-  // `mood` itself is the variant without a name, `mood.de` the variant `de`.
+  // The part after the dot: `mood.de` has the variant `de`, and `mood` the variant "".
   const variant = `substr(named.name, ${kind.name.length + 2})`;
   return {
     columns: [`${alias}.by_variant as "${kind.name}"`],

@@ -24,26 +24,26 @@ type PostColumns = Pick<
   "postId" | "url" | "authorUniqueId" | "source" | "durationMs"
 > &
   Pick<typeof engagement.$inferSelect, "plays" | "likes" | "comments" | "shares"> & {
-    /** As its media say; null where there are none. */
+    /** The duration of its media; null if it has none. */
     mediaDurationMs: number | null;
   };
 
 /** A post with its artifacts, as one row of SQL: the columns of a `ResultQuery`. */
 export interface ResultRow extends PostColumns {
-  /** Those of the artifacts. */
+  /** Columns of the artifacts. */
   [column: string]: unknown;
 }
 
-/** Selects a `ResultRow` but for its `postId` from `post p`, and makes the public result of it. */
+/** Selects a `ResultRow`, apart from its `postId`, from `post p`, and makes the public result of it. */
 export interface ResultQuery {
   columns: string;
-  /** One text that is another one after any change of what the columns hold: which version of each row it is. */
+  /** SQL: a text that changes whenever the columns change, made of the versions (`xmin`) of the rows. */
   version: string;
   joins: string;
   toResult(row: ResultRow, share: RequestShare): PostResult;
 }
 
-/** What belongs to the request that asks, not to the post. */
+/** The part of a result that belongs to the request, not to the post. */
 export interface RequestShare {
   cached: boolean;
   usdByStage: Record<string, number>;
@@ -51,7 +51,7 @@ export interface RequestShare {
   warnings: Warning[];
 }
 
-/** The answer to a read that caused no work. */
+/** For a read that ran no stage. */
 export const READ_SHARE: RequestShare = {
   cached: true,
   usdByStage: {},
@@ -59,7 +59,7 @@ export const READ_SHARE: RequestShare = {
   warnings: [],
 };
 
-/** `owner`: the alias of the row that names the artifacts, the post itself or a request `r` about it. */
+/** `owner`: the alias of the row whose `artifacts` names them: the post, or a request about it. */
 export function createResultQuery(owner: "p" | "r", tables: readonly ArtifactTable[]): ResultQuery {
   const parts = createPartsQuery(owner, tables);
   const versions = ["p.xmin", "m.duration_ms", ...parts.versions, "e.version"];
@@ -78,7 +78,7 @@ export function createResultQuery(owner: "p" | "r", tables: readonly ArtifactTab
   };
 }
 
-/** Composes the public result; the one place where rows become its JSON. */
+/** Makes the public JSON of a result. No other place does. */
 function toPostResult(
   tables: readonly ArtifactTable[],
   row: ResultRow,
@@ -106,7 +106,7 @@ function toPostResult(
   };
 }
 
-/** Of all kinds together: the built-in ones, and what else is read here. */
+/** The fields of all kinds of artifact in `tables`. */
 function toFields(tables: readonly ArtifactTable[], parts: Parts): ArtifactFields {
   const find: FoundParts<unknown>["find"] = <Other>({
     name,
@@ -122,7 +122,7 @@ function toFields(tables: readonly ArtifactTable[], parts: Parts): ArtifactField
   return fields as ArtifactFields;
 }
 
-/** What is told of the engines, and what they cost. */
+/** Which engines made the result, what they cost, and which were simulated. */
 function toEngines(
   tables: readonly ArtifactTable[],
   source: string,
@@ -151,7 +151,7 @@ export function toCost({ usdByStage }: Pick<RequestShare, "usdByStage">): Cost {
   return { usd: toUsd(sum), by_stage: usdByStage };
 }
 
-/** Nine decimals, as the ledger keeps them: sums of binary fractions carry noise behind that. */
+/** Rounded to nine decimals, as the ledger stores them: sums of binary fractions have errors after that. */
 export function toUsd(usd: number): number {
   return Number(usd.toFixed(9));
 }

@@ -7,13 +7,13 @@ import {
 } from "@clipmill/domain";
 import { toColumn } from "../artifacts/record-table.ts";
 
-/** The rows that name the files of a kind, and of which the keys of the jobs that made them follow. */
+/** The table from whose rows the keys of the jobs that made a kind of file are built. */
 const MADE: Record<StoredKind, FileTable> = {
   media: { table: "post_media", hash: "media_sha256" },
   audio: { table: "prepared_audio", hash: "audio_sha256" },
 };
 
-/** The table that knows the files of a kind. */
+/** The table with a row for each stored file of a kind. */
 export const FILE_TABLES: Record<StoredKind, FileTable> = {
   media: { table: "media", hash: "sha256" },
   audio: { table: "prepared_audio", hash: "audio_sha256" },
@@ -25,13 +25,13 @@ interface FileTable {
   hash: string;
 }
 
-/** SQL that finds the jobs which made a stored file. It names the stage by the given parameter. */
+/** SQL that finds the jobs which made a stored file. */
 export interface ProducerQuery {
-  /** Of the stage's parameter. */
+  /** The stage's name: the value of the parameter below. */
   stage: string;
-  /** Whether an open request rests on a job that made the file `f.sha256`. */
+  /** Condition: an open request needs a job that made the file `f.sha256`. `stageParameter` is such as `$4`. */
   isNeeded(stageParameter: string): string;
-  /** Selects the done jobs that made the file whose hash is `$1`, for update, in id order; the stage is `$2`. */
+  /** Locks the done jobs of stage `$2` that made the file with hash `$1`, in id order. */
   lock: string;
 }
 
@@ -52,7 +52,7 @@ export function createProducerQuery(kind: StoredKind, producers: FileProducers):
   };
 }
 
-/** A `from` clause with the job as `j`, given the file's hash as `f.sha256`. */
+/** A `from` clause in which `j` is the job that made the file `f.sha256`. */
 function toFrom({ table, hash }: FileTable, { key }: FileProducer, stageParameter: string): string {
   const parts = key.map((field) => `made.${toColumn(field)}`);
   return `${table} made

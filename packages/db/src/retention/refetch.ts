@@ -5,9 +5,9 @@ import { RENEWED, toSet } from "../work/states.ts";
 import { createProducerQuery, FILE_TABLES, splitKey } from "./producers.ts";
 
 /**
- * Has a lost file made again: the jobs that made it become ready, as far as an open request rests on them, and those
- * requests let go of what they were waiting for, so that the planner asks for it anew when the file is back, under
- * whatever hash it comes back. Returns how many jobs run again; 0 where nobody needs the file or they run already.
+ * Makes a lost file again: those jobs that made it and that an open request needs become ready. These requests are
+ * unlinked from their later jobs, so that the planner plans these again when the file is back, perhaps with another
+ * hash. Returns how many jobs run again; 0 if no open request needs the file, or if they run already.
  */
 export function createRefetch(
   { pool }: Pick<Database, "pool">,
@@ -41,7 +41,7 @@ export function createRefetch(
 
 async function runAgain(tx: Queryable, ids: readonly number[]): Promise<number> {
   if (ids.length === 0) return 0;
-  // Locked in id order and before anything is written, as settling does.
+  // Locked in id order, before anything is written, as the settling transaction does.
   const { rows: requests } = await tx.query<{ id: string }>({
     name: "lock_refetching_requests",
     text: `select r.id from request r

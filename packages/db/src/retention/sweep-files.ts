@@ -3,17 +3,17 @@ import { type Database, type Queryable, withTransaction } from "../database.ts";
 import { createProducerQuery, FILE_TABLES, type ProducerQuery } from "./producers.ts";
 
 export interface RetentionOptions {
-  /** Downloaded files older than this go; 0 keeps them for ever. */
+  /** Downloaded files older than this are deleted; 0 keeps them for ever. */
   mediaDays: number;
   /** The same for the audio made from them. */
   audioDays: number;
-  /** Most bytes of both together; 0 sets no limit. */
+  /** At most this many bytes of both together; 0 sets no limit. */
   maxBytes: number;
-  /** Whose jobs make the files: what an open request rests on stays. */
+  /** Which stages make the files. A file stays while an open request needs the job that made it. */
   producers: FileProducers;
-  /** Deletes a stored file, and says nothing where there is none. */
+  /** Deletes a stored file. Must not fail if there is none. */
   deleteFile(key: StorageKey): Promise<void>;
-  /** Stops between two batches. */
+  /** Stops the sweep between two batches. */
   signal: AbortSignal;
 }
 
@@ -23,13 +23,13 @@ export interface RetentionCounts {
   bytes: number;
 }
 
-/** Bounds a transaction, and the time for which the rows of its files are locked. */
+/** Files in one transaction: bounds how long their rows are locked. */
 const BATCH = 50;
 
 /**
  * Deletes stored files by age, then by total size, the oldest first, media before audio. Texts stay, and so do files
- * that an open request rests on. What is needed again later is fetched again: see `createRefetch`. Any number of
- * copies may run.
+ * that an open request needs. A file that is needed later is made again: see `createRefetch`. Any number of processes
+ * may sweep at once.
  */
 export async function sweepFiles(
   { pool }: Pick<Database, "pool">,
@@ -54,7 +54,7 @@ export async function sweepFiles(
   return counts;
 }
 
-/** Of the files that are there; read from the two indexes alone. */
+/** The bytes of all files that are stored now. Reads only the two indexes. */
 async function countBytes(tx: Queryable): Promise<number> {
   const { rows } = await tx.query<{ bytes: number }>({
     name: "count_stored_bytes",
@@ -67,12 +67,12 @@ async function countBytes(tx: Queryable): Promise<number> {
 interface Sweep extends Pick<RetentionOptions, "deleteFile" | "signal"> {
   /** Only files older than this. */
   days: number;
-  /** Ends once so many bytes are free. */
+  /** Ends when this many bytes are freed. */
   bytes: number;
   madeBy: ProducerQuery;
 }
 
-/** The last file that was looked at: the next batch begins behind it, so that what is kept is looked at once. */
+/** The last file of a batch. The next batch begins after it, so that files that are kept are looked at only once. */
 interface Cursor {
   storedAt: string;
   sha256: string;
@@ -88,7 +88,7 @@ async function sweepKind(
   while (cursor !== null && freed.bytes < sweep.bytes && !sweep.signal.aborted) {
     const from: Cursor = cursor;
     const rest = { ...sweep, bytes: sweep.bytes - freed.bytes };
-    // A conflict may run this twice; deleting a file twice does no harm.
+    // After a deadlock this runs again; deleting a file twice does no harm.
     const batch = await withTransaction(pool, (tx) => sweepBatch(tx, kind, from, rest));
     freed.files += batch.files;
     freed.bytes += batch.bytes;
@@ -98,8 +98,8 @@ async function sweepKind(
 }
 
 /**
- * The file goes before its row says so: a crash in between leaves a row without a file, which the next round marks,
- * and never a file that nobody knows of.
+ * Deletes files before it marks their rows. So a crash in between leaves a row without a file, which the next sweep
+ * marks, and never a file without a row.
  */
 async function sweepBatch(
   tx: Queryable,

@@ -5,7 +5,7 @@ import { FILE_TABLES, splitKey } from "./producers.ts";
 export interface OrphanOptions {
   files: AsyncIterable<ListedFile>;
   kind: StoredKind;
-  /** Only files that nobody has written since. */
+  /** Only files that were last written before this. */
   writtenBefore: Date;
   deleteFile(key: StorageKey): Promise<void>;
   signal: AbortSignal;
@@ -14,8 +14,8 @@ export interface OrphanOptions {
 const BATCH = 500;
 
 /**
- * Deletes stored files that no row knows: media that turned out to be broken once it was stored, and what a worker
- * left that died before its result was committed. Returns how many.
+ * Deletes stored files without a row: media that proved broken after it was stored, and files of a worker that died
+ * before its result was committed. Returns how many.
  */
 export async function sweepOrphans(
   { pool }: Pick<Database, "pool">,

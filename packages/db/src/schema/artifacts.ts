@@ -17,7 +17,7 @@ import {
 
 const moment = (name: string) => timestamp(name, { withTimezone: true, mode: "string" });
 
-/** A post as it was last seen, and which of its artifacts are current. */
+/** A post as it was last seen, and its current artifacts. */
 export const post = pgTable("post", {
   postId: text("post_id").primaryKey(),
   url: text(),
@@ -33,9 +33,9 @@ export const post = pgTable("post", {
   durationMs: integer("duration_ms").notNull(),
   postedAt: moment("posted_at"),
   source: text().notNull(),
-  /** What is current, key by kind. */
+  /** Keys of its current artifacts, by kind. */
   artifacts: jsonb().$type<ArtifactKeys>(),
-  // The same, set by workers of 0.1: read where `artifacts` names no key of that kind.
+  // The same, written by workers of 0.1. Read if `artifacts` has no key of that kind.
   transcriptKey: text("transcript_key"),
   screenTextKey: text("screen_text_key"),
   answerKey: text("answer_key"),
@@ -67,18 +67,18 @@ export const media = pgTable(
     hasAudio: boolean("has_audio").notNull(),
     hasVideo: boolean("has_video").notNull(),
     storedAt: moment("stored_at").notNull().defaultNow(),
-    /** When retention deleted the file; null while it is there. The row stays: texts rest on it. */
+    /** When retention deleted the file; null while it is stored. The row stays, because transcripts refer to it. */
     removedAt: moment("removed_at"),
   },
   (t) => [
-    // With the bytes, so that the sum of all is read from the index alone.
+    // Includes the bytes, so that their sum is read from the index alone.
     index("media_present")
       .on(t.storedAt, t.sha256, t.bytes)
       .where(sql`removed_at is null`),
   ],
 );
 
-/** Remembers the media of a post, so that a fully stored post needs no upstream call. */
+/** The media files of each post. */
 export const postMedia = pgTable(
   "post_media",
   {
@@ -161,8 +161,8 @@ export const answer = pgTable(
 );
 
 /**
- * Dollars paid, per call. A row is written as `unknown` at its estimate before the call and settled after it: a
- * call whose answer was lost stays `unknown`, so that a budget never undercounts.
+ * The price in dollars of each paid call. Before the call a row is written as `unknown` with the estimate, and after it
+ * the row is settled. If the answer is lost it stays `unknown`, so that a budget never undercounts.
  */
 export const costEntry = pgTable(
   "cost_entry",

@@ -14,24 +14,27 @@ const moment = (name: string) => timestamp(name, { withTimezone: true, mode: "st
 export const backfillNumber = pgSequence("backfill_number");
 
 /**
- * A list of links that was streamed to us. The counts are committed with the requests that they count, so a list
- * that broke off goes on at `line_count` without a gap and without a double.
+ * A list of links that a caller streamed to us. The counts are committed together with the requests that they count, so
+ * an upload that broke off continues at `line_count`, and no item is lost or accepted twice.
  */
 export const backfill = pgTable(
   "backfill",
   {
     id: text().primaryKey(),
-    /** Short, for the keys of its items; null where they hold the id, in lists that were begun before it was there. */
+    /**
+     * A short id for the keys of its items. Null in lists older than this column, whose items have the id in their
+     * keys.
+     */
     number: integer().default(sql`nextval('backfill_number')`),
     tenant: text().notNull(),
     idempotencyKey: text("idempotency_key"),
-    /** Hash of what was asked beside the links; the same key with another one is a conflict. */
+    /** Hash of the options. The same key with another hash is a conflict. */
     optionsHash: text("options_hash").notNull(),
     state: text().notNull().default("accepting"),
-    /** Items read so far, empty lines and a header left out. */
+    /** Items read so far, without empty lines and a header. */
     lineCount: integer("line_count").notNull().default(0),
     acceptedCount: integer("accepted_count").notNull().default(0),
-    /** Posts that stood in the list before. */
+    /** Posts that were in the list already. */
     duplicateCount: integer("duplicate_count").notNull().default(0),
     invalidCount: integer("invalid_count").notNull().default(0),
     createdAt: moment("created_at").notNull().defaultNow(),

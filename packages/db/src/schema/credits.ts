@@ -11,16 +11,16 @@ import {
   uniqueIndex,
 } from "drizzle-orm/pg-core";
 
-/** Who asks. A tenant without a row has weight 1, no cap and no credits. */
+/** Customers. A tenant without a row has weight 1, no cap and no credits. */
 export const tenant = pgTable(
   "tenant",
   {
     id: text().primaryKey(),
-    /** Share of a lane, beside the other tenants' weights. */
+    /** Share of a lane, relative to the weights of the other tenants. */
     weight: smallint().notNull().default(1),
-    /** Most jobs in `queued` or `running` per queue; null for no cap. */
+    /** At most this many jobs `queued` or `running` per queue; null for no cap. */
     maxInFlight: integer("max_in_flight"),
-    /** Sums of the ledger, kept here so that a hold is one guarded update. */
+    /** Balances, equal to the sums of the ledger. Stored here so that a hold is one update with a condition. */
     available: bigint({ mode: "number" }).notNull().default(0),
     held: bigint({ mode: "number" }).notNull().default(0),
   },

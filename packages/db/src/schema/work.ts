@@ -19,7 +19,7 @@ const moment = (name: string) => timestamp(name, { withTimezone: true, mode: "st
 
 const DEAD = sql`dead`;
 
-/** Options that many requests share word for word; a million rows of a backfill point at one. */
+/** Options that many requests share: all requests of a backfill refer to one row. */
 export const requestOptions = pgTable("request_options", {
   id: integer().primaryKey().generatedAlwaysAsIdentity(),
   hash: text().notNull().unique(),
@@ -30,8 +30,8 @@ export const requestOptions = pgTable("request_options", {
 });
 
 /**
- * What callers asked for. `open` stands for queued, running and retrying: which of them it is follows from the
- * request's stage jobs and is worked out on read, so that a claim costs no write here.
+ * What callers asked for. `open` means queued, running or retrying. Which one is derived from the stage jobs when the
+ * request is read, so that a claim writes nothing here.
  */
 export const request = pgTable(
   "request",
@@ -42,16 +42,16 @@ export const request = pgTable(
     tenant: text().notNull(),
     link: text().notNull(),
     postId: text("post_id"),
-    /** No foreign key: options are never deleted, and checking it was a fifth of what a stored request costs. */
+    /** No foreign key: options are never deleted, and checking it was a fifth of the cost of storing a request. */
     optionsId: integer("options_id").notNull(),
     lane: smallint().notNull(),
     deadline: moment("deadline"),
-    /** What the request costs its tenant when it is the one that pays; fixed when it is accepted. */
+    /** What the request costs its tenant if it is the one that pays. Fixed when it is accepted. */
     credits: integer().notNull().default(0),
-    /** Held for it now: 0 before the hold and after its capture or release. */
+    /** Credits held for it now: 0 before the hold, and after capture or release. */
     creditsHeld: integer("credits_held").notNull().default(0),
     idempotencyKey: text("idempotency_key"),
-    /** Hash of what was asked; the same key with another one is a conflict. */
+    /** Hash of what the caller sent. The same key with another hash is a conflict. */
     bodyHash: text("body_hash"),
     state: text().notNull().default("open"),
     cached: boolean().notNull().default(false),
@@ -59,39 +59,39 @@ export const request = pgTable(
     errorCode: text("error_code"),
     errorMessage: text("error_message"),
     warnings: jsonb().$type<Warning[]>(),
-    /** What its pipeline needs beyond link and options; null where that is all. */
+    /** What its pipeline needs beyond link and options; null for nothing. */
     input: jsonb(),
-    /** The stage job that submitted it; null for a caller's own. */
+    /** The stage job that submitted it; null if a caller did. */
     submittedBy: bigint("submitted_by", { mode: "number" }),
-    /** Cancelled once no request behind that job is open or done. */
+    /** Whether to cancel it when no request that needs that job is open or done. */
     endsWithParent: boolean("ends_with_parent").notNull().default(false),
-    /** What its result is made of, key by kind: artifacts never change, so neither does the result. */
+    /** Keys of the artifacts in its result, by kind. Artifacts never change, so neither does the result. */
     artifacts: jsonb().$type<ArtifactKeys>(),
-    // The same in rows that workers of 0.1 ended: read where `artifacts` names no key of that kind.
+    // The same, written by workers of 0.1. Read if `artifacts` has no key of that kind.
     transcriptKey: text("transcript_key"),
     screenTextKey: text("screen_text_key"),
     answerKey: text("answer_key"),
     createdAt: moment("created_at").notNull().defaultNow(),
     finishedAt: moment("finished_at"),
-    /** When the dead letter last took it back from `failed`: the only way back from an end, and always marked. */
+    /** When a retry from the dead letter last reopened it. Nothing else reopens a request that has ended. */
     retriedAt: moment("retried_at"),
     /** The same, written by programs of 0.1. */
     revivedAt: moment("revived_at"),
-    /** Of its own, so that the end of a request without a deadline changes no column of any index. */
+    /** Generated, so that the end of a request without a deadline changes no indexed column. */
     openDeadline: moment("open_deadline").generatedAlwaysAs(
       sql`case when state = 'open' then deadline end`,
     ),
   },
   (t) => [
-    // What tells rows apart stands first in both unique keys: with the tenant, or the stage, that nearly all share,
-    // each step of a search would compare twice.
+    // The idempotency key stands first, as in `stage_job_key` the key: nearly all rows share one tenant or stage. With
+    // that first, each step of an index search would compare two columns.
     uniqueIndex("request_idempotency")
       .on(t.idempotencyKey, t.tenant)
       .where(sql`idempotency_key is not null`),
     index("request_open_deadline")
       .on(t.openDeadline)
       .where(sql`open_deadline is not null`),
-    // What a job submitted, in order: found when the job's own requests are ended early.
+    // The requests that a job submitted, in order. Read when the requests that need the job are ended early.
     index("request_children")
       .on(t.submittedBy, t.id)
       .where(sql`submitted_by is not null`),
@@ -101,9 +101,9 @@ export const request = pgTable(
 );
 
 /**
- * One stage on one key: outbox, checkpoint and memo in one row. Every row that is not terminal has `run_at` (when it may
- * be dispatched) or `held_until` (when its hint, lease or wait is over): nothing can wait for ever. `work/states.ts` has
- * the states and all that changes them.
+ * One stage on one key. The row is the outbox entry of the job, the checkpoint of its requests, and the stored result
+ * for later ones. An open row has `run_at` (when it may be dispatched) or `held_until` (when its hint, lease or wait is
+ * over), so no job can wait for ever. `work/states.ts` has the states and transitions.
  */
 export const stageJob = pgTable(
   "stage_job",
@@ -113,25 +113,25 @@ export const stageJob = pgTable(
     key: text().notNull(),
     queue: text().notNull(),
     state: text().notNull().default("ready"),
-    /** Bumped by each dispatch; whoever holds an older one can finish nothing. */
+    /** Raised by each dispatch. A write that names an older epoch changes nothing. */
     epoch: integer().notNull().default(0),
     attempts: smallint().notNull().default(0),
     crashes: smallint().notNull().default(0),
-    /** Of them those while it ran alone: only these make it poison. */
+    /** Crashes while it ran alone. Only these make it poison. */
     quarantineCrashes: smallint("quarantine_crashes").notNull().default(0),
-    /** The same, counted by workers of 0.1. */
+    /** The same, counted by workers of 0.1: both columns are added up. */
     soloCrashes: smallint("solo_crashes").notNull().default(0),
-    /** 0 quarantine, 1 interactive, 2 standard, 3 backfill; that of its best-placed open request. */
+    /** 0 quarantine, 1 interactive, 2 standard, 3 backfill. Outside quarantine, the best lane of its open requests. */
     lane: smallint().notNull(),
     tenant: text().notNull(),
     runAt: moment("run_at"),
-    /** End of its hint's time, of its lease, or of its wait; the state says which. */
+    /** End of its hint's time if `queued`, of its lease if `running`, of its wait if `waiting`. */
     heldUntil: moment("held_until"),
-    /** The same, written by workers of 0.1: the later one counts, and whoever takes the job clears this. */
+    /** The same, written by workers of 0.1. The later of the two counts; setting `held_until` clears this one. */
     deadline: moment("deadline"),
-    /** A token that it waited for in vain; its next run is told. */
+    /** The token that it waited for and that nobody resolved in time. Its next run gets it. */
     expiredToken: text("expired_token"),
-    /** Not started after this: no open request would take the result. Null where one of them would. */
+    /** Latest start: after this no open request wants the result. Null if one wants it at any time. */
     startBy: moment("start_by"),
     input: jsonb().notNull(),
     output: jsonb(),
@@ -142,10 +142,10 @@ export const stageJob = pgTable(
     createdAt: moment("created_at").notNull().defaultNow(),
     startedAt: moment("started_at"),
     finishedAt: moment("finished_at"),
-    /** An operator acknowledged the failure: it stays failed, but out of the dead letter. */
+    /** When an operator dropped it: it stays failed, but out of the dead letter. */
     droppedAt: moment("dropped_at"),
-    // The indexes rest on these, not on `state` and `deadline`: a claim or a heartbeat then changes no column of
-    // any index, and Postgres can keep the new row version beside the old one.
+    // Indexes use these two instead of `state`, so that a claim or a heartbeat changes no indexed column, and Postgres
+    // can keep the new row version on the same page without a new index entry.
     inFlight: boolean("in_flight").generatedAlwaysAs(sql`state in ('queued', 'running')`),
     dead: boolean().generatedAlwaysAs(sql`state = 'failed' and dropped_at is null`),
   },
@@ -157,11 +157,11 @@ export const stageJob = pgTable(
     index("stage_job_in_flight")
       .on(t.queue)
       .where(sql`in_flight`),
-    // Few jobs have one; those that missed it are found here.
+    // Finds ready jobs past their latest start. Few jobs have one.
     index("stage_job_start_by")
       .on(t.startBy)
       .where(sql`run_at is not null and start_by is not null`),
-    // The dead letter, newest first: whole, and by each of its filters. Few rows are in them.
+    // The dead letter, newest first: as a whole, and by each of its filters. They hold few rows.
     index("stage_job_dead_by_queue").on(t.queue).where(DEAD),
     index("stage_job_dead").on(t.finishedAt, t.id).where(DEAD),
     index("stage_job_dead_by_code").on(t.errorCode, t.finishedAt, t.id).where(DEAD),
@@ -179,15 +179,15 @@ export const stageJob = pgTable(
   ],
 );
 
-/** Which stage jobs a request rests on. Fifty callers of one post share one row of work. */
+/** Which stage jobs a request needs. Fifty callers of one post share one stage job. */
 export const requestStageJob = pgTable(
   "request_stage_job",
   {
     requestId: text("request_id").notNull(),
     stageJobId: bigint("stage_job_id", { mode: "number" }).notNull(),
-    /** Its step in the request's plan; null where that is named as the stage. */
+    /** The name of the step in the request's plan; null if it is the stage's name. */
     step: text(),
-    /** started: this request caused the run. joined: it was on its way. reused: it was done before. */
+    /** started: this request caused the run. joined: the job was open already. reused: it had ended already. */
     relation: text().notNull(),
   },
   (t) => [
@@ -197,34 +197,34 @@ export const requestStageJob = pgTable(
   ],
 );
 
-/** Jobs that wait for something outside, by the token that will end them. A row of a job that has moved on is void. */
+/** The tokens that jobs wait for. A row is void if its job no longer waits in this epoch. */
 export const stageWait = pgTable(
   "stage_wait",
   {
     token: text().primaryKey(),
     stageJobId: bigint("stage_job_id", { mode: "number" }).notNull(),
-    /** That of the job while it waits. */
+    /** The epoch of the job while it waits. */
     epoch: integer().notNull(),
-    /** Equals the job's `held_until`; that column changes with each heartbeat and so stands in no index. */
+    /** Equals the job's `held_until`, which is in no index because each heartbeat changes it. */
     expiresAt: moment("expires_at").notNull(),
   },
   (t) => [index("stage_wait_expiry").on(t.expiresAt)],
 );
 
-/** Jobs whose requests were ended early, and whose submitted requests are looked at for those that end with them. */
+/** Jobs that submitted requests and whose own requests were ended early: some of the submitted ones may have to end. */
 export const childrenToEnd = pgTable("children_to_end", {
   stageJobId: bigint("stage_job_id", { mode: "number" }).primaryKey(),
-  /** Request ids up to this one have been looked at. */
+  /** Submitted requests up to this id have been looked at. */
   afterId: text("after_id").notNull().default(""),
 });
 
-/** Worker processes that are alive, and what they can do. A row is dead when `seen_at` is old. */
+/** Worker processes and what they can do. A process counts as dead when `seen_at` is older than 15 s. */
 export const workerProcess = pgTable("worker_process", {
   id: text().primaryKey(),
   queues: text().array().notNull(),
-  /** Engine ids available there: a fallback's result is redone once a better engine is. */
+  /** Engine ids available there. When a better engine is available, a stage with a fallback's result runs again. */
   engines: text().array().notNull(),
-  /** Jobs that it runs at once, by queue. */
+  /** How many jobs it runs at once, by queue. */
   slots: jsonb().notNull().default({}),
   startedAt: moment("started_at").notNull().defaultNow(),
   seenAt: moment("seen_at").notNull().defaultNow(),

@@ -4,7 +4,7 @@ import { toJobLane } from "./lane.ts";
 import { REFS, toRefColumns } from "./refs.ts";
 import { claimed, extended, inMs, STARTED_ALONE, toSet } from "./states.ts";
 
-/** queued → running, for those whose epoch is still current. What runs alone has not started yet: see `startAlone`. */
+/** queued → running, for jobs whose epoch is current. A job in quarantine has not started yet: see `startAlone`. */
 export async function claimJobs(
   tx: Queryable,
   refs: readonly JobRef[],
@@ -23,7 +23,7 @@ export async function claimJobs(
   return rows.map((row) => ({ ...row, lane: toJobLane(row.lane) }));
 }
 
-/** Marks a running job as started. False where it is no longer the caller's. */
+/** Marks a running job of the quarantine lane as started. False if the caller no longer holds it. */
 export async function startAlone(tx: Queryable, { id, epoch }: JobRef): Promise<boolean> {
   const { rowCount } = await tx.query({
     name: "start_alone",
@@ -33,7 +33,7 @@ export async function startAlone(tx: Queryable, { id, epoch }: JobRef): Promise<
   return rowCount === 1;
 }
 
-/** Extends the leases of running jobs; what is missing from the answer is no longer the caller's. */
+/** Extends leases of running jobs. The caller no longer holds a job that is missing from the answer. */
 export async function extendLeases(
   tx: Queryable,
   refs: readonly JobRef[],

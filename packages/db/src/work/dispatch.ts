@@ -18,19 +18,22 @@ const OVERFLOW_ALLOWED = "$4::int";
 const OVERFLOW_MADE = "$5::int";
 const ROOM = { inFlight: "room.in_flight", tenants: "room.tenants" };
 
-/** Places of a lane that its guaranteed share brings to the front; chance rounds, so that the share holds on average. */
+/**
+ * How many jobs of a lane its guaranteed share brings forward. Rounded at random, so that the share holds on average.
+ */
 const due = (share: number) => `floor((room.jobs + ${OVERFLOW_MADE}) * ${share} + room.chance)`;
 
 /**
- * ready → queued. Within a lane the tenant with the least in flight for its weight is next, then age decides. With room
- * for one job a floor would starve the lanes below and a ceiling those above, so the lanes' shares are kept by chance.
- * What runs in quarantine is dispatched one at a time. Jobs of a tenant under its share, and interactive ones, may
- * overflow a full window, as often as the caller allows: once for each job that was dispatched in its turn. Whoever is
- * overtaken too often thus fills the window, and nothing overflows until they are served.
+ * ready → queued. Within a lane, the tenant with the fewest jobs in flight for its weight goes first, then the oldest
+ * job. Shares of lanes are rounded at random: with room for one job, rounding down would starve the lower lanes, and
+ * rounding up the higher ones. Jobs in quarantine are dispatched one at a time. Interactive jobs and jobs under share
+ * may overflow a full window, as often as the caller allows: once for each job that was dispatched within the window.
+ * So jobs that others overtake again and again fill the window in the end, and then nothing overflows until they are
+ * claimed.
  */
 const DISPATCH = `
 with recursive
--- Each lane and tenant with waiting work: one step of the index each, however many rows wait.
+-- Each lane and tenant that has ready jobs: one index lookup each, however many jobs are ready.
 lane_tenant as (
   (select j.lane, j.tenant from stage_job j where j.queue = ${QUEUE} and j.run_at is not null
    order by j.lane, j.tenant limit 1)
@@ -46,7 +49,8 @@ in_flight as materialized (
     bool_or(lane = ${QUARANTINE_RANK}) as quarantined
   from stage_job where queue = ${QUEUE} and in_flight group by tenant
 ),
--- How many more jobs the window takes, and how many may overflow it. \`chance\` is the same for the whole statement.
+-- How many more jobs the window takes, and how many may overflow it. One value of \`chance\` serves the whole
+-- statement.
 room as materialized (
   select greatest(0, ${WINDOW} - coalesce(sum(queued), 0))::int as jobs,
     greatest(0, least(${OVERFLOW_ALLOWED}, ceil(${WINDOW} * ${OVERFLOW_WINDOW}) - greatest(${WINDOW}, coalesce(sum(queued), 0))))::int as overflow,
@@ -54,13 +58,14 @@ room as materialized (
     coalesce(sum(jobs), 0) as in_flight, count(*) as tenants
   from in_flight
 ),
--- Each lane and tenant with its weight and cap, and whether it is under its share now.
+-- Each lane and tenant with its weight and cap, and whether the tenant is under its share now.
 share as (
   select g.lane, g.tenant, coalesce(t.weight, 1) as weight, t.max_in_flight, coalesce(f.jobs, 0) as in_flight,
     ${isUnderShare("coalesce(f.jobs, 0)", ROOM)} as under_share
   from room, lane_tenant g left join tenant t on t.id = g.tenant left join in_flight f on f.tenant = g.tenant
 ),
--- The oldest jobs of each, no more than could be taken; each counts as in flight for the one behind it.
+-- The oldest ready jobs of each lane and tenant, no more than could be dispatched. For under_share and place, each one
+-- counts as in flight for the next one of its tenant.
 candidate as (
   select j.id, s.lane, ${isUnderShare("(s.in_flight + j.nth - 1)", ROOM)} as under_share,
     row_number() over (partition by s.lane order by (s.in_flight + j.nth)::float8 / s.weight, j.run_at, j.id) as place,
@@ -76,7 +81,7 @@ candidate as (
         room.jobs + case when s.under_share or s.lane = ${INTERACTIVE_RANK} then room.overflow else 0 end,
         s.max_in_flight - s.in_flight))) w) j
 ),
--- The lane whose turn a job takes: its own, or the first where its lane's share is due.
+-- \`turn\` is the lane that a job is ordered by: its own, or 0, before all others, if its lane's share is due.
 placed as (
   select c.*, case
       when lane = ${STANDARD_RANK} and place <= ${due(STANDARD_SHARE)} then 0
@@ -84,14 +89,15 @@ placed as (
       else lane end as turn
   from candidate c, room
 ),
--- All of them in order, within their tenants' caps; \`behind\` counts from the end of the room.
+-- All candidates in order, within their tenants' caps. \`behind\` is the place after the end of the window: above 0,
+-- there is no room.
 ranked as (
   select c.id, c.lane, c.under_share, row_number() over (order by c.turn, c.place) - room.jobs as behind,
     c.turn < c.lane and c.lane > min(c.lane) filter (where c.lane > ${QUARANTINE_RANK}) over () as share_due
   from room, placed c
   where (c.lane > ${QUARANTINE_RANK} or (c.place = 1 and not room.quarantined)) and (c.cap is null or c.nth_of_tenant <= c.cap)
 ),
--- Those for whom there is room, and those that overflow it.
+-- The jobs for which there is room, and those that overflow the window.
 chosen as (
   select id, under_share, share_due, false as overflow from ranked where behind <= 0
   union all
@@ -99,7 +105,7 @@ chosen as (
    where behind > 0 and (under_share or lane = ${INTERACTIVE_RANK}) and lane > ${QUARANTINE_RANK}
    order by behind limit (select overflow from room))
 ),
--- Locked in id order; a row that somebody else holds is left for the next time.
+-- Locked in id order. Rows that another transaction has locked are left for the next dispatch.
 locked as (
   select j.id, c.under_share, c.share_due, c.overflow
   from (select * from chosen order by id) c join stage_job j on j.id = any (array[c.id])
@@ -113,10 +119,10 @@ returning j.id, j.epoch, j.queue, j.stage, j.key, j.lane,
 
 const NO_OVERFLOW: Overflow = { allowed: 0, made: 0 };
 
-/** A dispatcher that says nothing for so long in its turn was cut off, or stands still. */
+/** A dispatcher that is silent for this long while it holds the lock was cut off, or hangs. */
 const TURN_IDLE_MS = 2_000;
 
-/** Dispatchers of one queue take turns: two that count the room at once would both fill it. */
+/** Only one dispatcher of a queue at a time: two that count the room at once would both fill it. Others get nothing. */
 export async function dispatchJobs(
   tx: Queryable,
   queue: QueueName,
@@ -125,7 +131,7 @@ export async function dispatchJobs(
 ): Promise<DispatchedJob[]> {
   const lock = await tx.query<{ mine: boolean }>({
     name: "dispatch_turn",
-    // Whoever is cut off in the middle gives the turn up soon, not with the pool's long limit.
+    // A dispatcher that is cut off in mid-transaction loses the lock after this, not after the pool's longer limit.
     text: `select pg_try_advisory_xact_lock(hashtextextended('clipmill dispatch ' || $1, 0)) as mine,
         set_config('idle_in_transaction_session_timeout', '${TURN_IDLE_MS}', true)`,
     values: [queue],
@@ -139,7 +145,7 @@ export async function dispatchJobs(
   return rows.map((row) => ({ ...row, lane: toJobLane(row.lane) }));
 }
 
-/** queued → ready, in its old place: the hint could not be delivered, so nobody else will claim this epoch. */
+/** queued → ready, in its old place. The hint could not be delivered, so no worker will claim this epoch. */
 export async function returnJobs(tx: Queryable, refs: readonly JobRef[]): Promise<void> {
   await tx.query({
     name: "return_stage_jobs",

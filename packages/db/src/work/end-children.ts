@@ -1,14 +1,14 @@
 import type { Queryable } from "../database.ts";
 
-/** Children that one transaction looks at, of one job or shared between several. */
+/** How many children one transaction looks at, over all its parents. */
 const LOOKED_AT_MAX = 500;
 
-/** Jobs whose children one transaction looks at. */
+/** How many parents one transaction looks at. */
 const PARENTS_MAX = 20;
 
 /**
- * Notes the jobs behind these requests, if they submitted requests that end with them: `findChildrenToEnd` goes through
- * them in pages, since a crawl has more children than one transaction should end.
+ * Stores which jobs of these requests have submitted requests. `findChildrenToEnd` goes through their children in
+ * pages, because a crawl has more of them than one transaction should end.
  */
 export async function noteChildren(tx: Queryable, requestIds: readonly string[]): Promise<void> {
   if (requestIds.length === 0) return;
@@ -26,33 +26,38 @@ export async function noteChildren(tx: Queryable, requestIds: readonly string[])
 }
 
 /**
- * The next open requests that end with their parents, as no request behind the job that submitted them is open or done.
- * In the caller's transaction, which ends them; moves on behind what was looked at. Null: no parent is left to look at.
+ * The next open requests that must end with their parents: they were submitted with `endsWithParent`, and no request
+ * that needs the job which submitted them is open or done. The caller must end them in the same transaction, as this
+ * one marks them as looked at. Null if no parent is left.
  */
 export async function findChildrenToEnd(tx: Queryable): Promise<string[] | null> {
   const { rows } = await tx.query<{ ids: string[] | null; parents: number }>({
     name: "find_children_to_end",
     text: `with
+      -- The next jobs whose children are to be looked at.
       parent as materialized (
         select stage_job_id, after_id from children_to_end order by stage_job_id limit ${PARENTS_MAX} for update skip locked),
-      -- The next children of each, open or not.
+      -- The next children of each, open or not. Together at most a page.
       child as materialized (
         select p.stage_job_id, c.id, c.state, c.ends_with_parent from parent p cross join lateral (
           select id, state, ends_with_parent from request
           where submitted_by = any (array[p.stage_job_id]) and id > p.after_id
           order by id limit (select ${LOOKED_AT_MAX} / greatest(1, count(*)) from parent)) c),
-      -- Jobs that somebody still wants the children of.
+      -- The parents that an open or done request still needs: their children go on.
       wanted as materialized (
         select p.stage_job_id from parent p cross join lateral (
           select r.id from request_stage_job l join request r on r.id = any (array[l.request_id])
           where l.stage_job_id = any (array[p.stage_job_id]) and r.state in ('open', 'done') limit 1) r),
+      -- How far the children of each parent have been looked at now. Null: there are no more.
       seen as (
         select p.stage_job_id, max(c.id) as last_id from parent p left join child c on c.stage_job_id = p.stage_job_id
         group by p.stage_job_id),
+      -- The next page of these parents begins after the last child of this one.
       moved as (
         update children_to_end t set after_id = seen.last_id from seen
         where t.stage_job_id = any (array[seen.stage_job_id]) and seen.last_id is not null
           and seen.stage_job_id not in (select stage_job_id from wanted)),
+      -- Removes the parents that have no more children, and those that are needed.
       finished as (
         delete from children_to_end t using seen
         where t.stage_job_id = any (array[seen.stage_job_id])

@@ -35,8 +35,9 @@ const DEADLINE_MISSED: EarlyEnd = {
 const EXPIRED_MAX = 500;
 
 /**
- * Ends open requests before their work does. Jobs that no other open request needs are cancelled, and whoever runs
- * one is fenced off; what others need goes on, in their lane. Returns the ids that were open.
+ * Ends open requests before their jobs have ended. Jobs that no other open request needs are cancelled, and a worker
+ * that runs one can store nothing more. Jobs that others need go on, in the others' lane. Returns the ids that were
+ * open.
  */
 export async function endRequestsEarly(
   tx: Queryable,
@@ -57,15 +58,15 @@ export async function endRequestsEarly(
   const endedIds = ended.map((row) => row.id);
   await noteChildren(tx, endedIds);
   await endHolds(tx, endedIds, new Set());
-  // Once more: a settlement that was waited for has planned its next step. Nothing is planned for them any more now.
+  // Lock again: a settlement may have planned a next step while the update waited for it. From now on none can.
   await dropUnneeded(tx, await lockOpenJobs(tx, endedIds));
   await notify(tx, "clipmill_request", endedIds);
   return endedIds;
 }
 
 /**
- * Ends the next page of requests whose parents were ended early, in the caller's transaction; returns how many. Null
- * where no parent is left to look at.
+ * Ends the next page of requests whose parents were ended early, in the caller's transaction. Returns how many ended,
+ * or null if no parent is left.
  */
 export async function endNextChildren(tx: Queryable): Promise<number | null> {
   const ids = await findChildrenToEnd(tx);
@@ -84,7 +85,7 @@ async function lockOpenJobs(tx: Queryable, requestIds: readonly string[]): Promi
   return rows.map((row) => row.id);
 }
 
-/** Ends requests whose deadline has passed, in the caller's transaction; returns how many. */
+/** Ends requests past their deadline, in the caller's transaction. Returns how many ended. */
 export async function expireDeadlines(tx: Queryable): Promise<number> {
   const { rows } = await tx.query<{ id: string }>({
     name: "find_missed_deadlines",
@@ -114,7 +115,10 @@ async function dropLate(tx: Queryable): Promise<void> {
   );
 }
 
-/** Of these locked jobs: those without an open request are cancelled; the others take their best-placed open request's lane, tenant and latest start. */
+/**
+ * Of these locked jobs, cancels those that no open request needs. The others take lane and tenant of the open request
+ * in the best lane, and the latest of the deadlines as their latest start.
+ */
 async function dropUnneeded(tx: Queryable, jobIds: readonly number[]): Promise<void> {
   if (jobIds.length === 0) return;
   await tx.query({

@@ -2,14 +2,14 @@ import type { WorkStore } from "@clipmill/domain";
 import { type Database, withTransaction } from "../database.ts";
 import { CANCELLED, endNextChildren, endRequestsEarly, expireDeadlines } from "./end-early.ts";
 
-/** Some thousand children: more than most have, and a second at most. */
+/** 4,000 children: more than most requests have, and a second at most. */
 const CHILD_PAGES_AT_ONCE = 8;
 
-/** How requests end before their work does. */
+/** The methods that end requests before their jobs have ended. */
 export function createEnding(
   pool: Database["pool"],
 ): Pick<WorkStore, "cancel" | "expireDeadlines" | "endChildren"> {
-  /** In pages, a transaction each, until none is left or so many are done. */
+  /** One transaction a page, until no parent is left or `CHILD_PAGES_AT_ONCE` pages are done. */
   async function endChildren(): Promise<number> {
     let count = 0;
     for (let page = 0; page < CHILD_PAGES_AT_ONCE; page++) {
@@ -25,7 +25,7 @@ export function createEnding(
       const ended = await withTransaction(pool, (tx) =>
         endRequestsEarly(tx, requestIds, CANCELLED),
       );
-      // What of their children is left after this is the reconciler's.
+      // The reconciler ends the children that are left after this.
       if (ended.length > 0) await endChildren();
       return ended;
     },

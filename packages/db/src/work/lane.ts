@@ -1,6 +1,6 @@
 import type { JobLane } from "@clipmill/domain";
 
-/** Rank in SQL: lower goes first. */
+/** The lanes as SQL stores them. The lower rank goes first. */
 const RANKS = { quarantine: 0, interactive: 1, standard: 2, backfill: 3 } as const satisfies Record<
   JobLane,
   number
@@ -12,8 +12,8 @@ export const STANDARD_RANK = RANKS.standard;
 export const BACKFILL_RANK = RANKS.backfill;
 
 /**
- * Whether to notify of a change in this lane. Nobody waits for a single post of a backfill, and every process listens:
- * polling finds those, and a busy dispatcher polls anyway.
+ * Whether to notify of changes in this lane. Not in `backfill`: nobody waits for a single post of it, while each
+ * notification wakes every process. Polling finds the changes, and a busy dispatcher polls anyway.
  */
 export function shouldNotify({ lane }: { lane: number }): boolean {
   return lane !== RANKS.backfill;

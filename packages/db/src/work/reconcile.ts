@@ -16,15 +16,15 @@ import {
   toSet,
 } from "./states.ts";
 
-/** Bounds one transaction; what is left over is taken in the next round. */
+/** Bounds one transaction. What is left is done in the next round. */
 const RECONCILED_MAX = 1_000;
 
-/** A job that killed its worker this often while it ran alone is the culprit, not a bystander. */
+/** A job that crashed its worker this often while it ran alone is the cause of the crashes. */
 const POISON_QUARANTINE_CRASHES = 3;
 
 /**
- * Returns to `ready` what was queued, waited or, unless leases are spared, was leased for too long. Rows that somebody
- * holds are skipped: their holder is alive. Runs in the caller's transaction.
+ * Makes jobs ready whose hint, wait or lease is over; leases only unless they are spared. Skips rows that another
+ * transaction has locked: it is about to change them. Runs in the caller's transaction.
  */
 export async function reconcileJobs(
   tx: Queryable,
@@ -45,7 +45,7 @@ export async function reconcileJobs(
   };
 }
 
-/** queued → ready where the hint's time is over. Returns their queues. */
+/** queued → ready if the hint's time is over. Returns the queues. */
 async function requeueOverdue(tx: Queryable): Promise<string[]> {
   const { rows } = await tx.query<{ queue: string }>({
     name: "requeue_overdue",
@@ -58,21 +58,21 @@ async function requeueOverdue(tx: Queryable): Promise<string[]> {
   return rows.map(({ queue }) => queue);
 }
 
-/** waiting → ready where nobody resolved the token in time. Returns their queues. */
+/** waiting → ready if nobody resolved the token in time. Returns the queues. */
 async function expireWaits(tx: Queryable): Promise<string[]> {
   const { rows } = await tx.query<{ queue: string }>({
     name: "expire_waits",
     text: `with
-      -- Waits that are over. What somebody resolves now is passed over.
+      -- Waits that are over. A row that another transaction is resolving is skipped.
       over as materialized (
         select token, stage_job_id, epoch from stage_wait where expires_at < now()
         order by expires_at limit ${RECONCILED_MAX} for update skip locked),
-      -- Their jobs, as far as they wait still, locked in id order.
+      -- Those of their jobs that still wait, locked in id order.
       waiting as materialized (
         select j.id, o.token from (select * from over order by stage_job_id) o
         join stage_job j on j.id = any (array[o.stage_job_id]) and j.epoch = o.epoch and j.state = 'waiting'
         for update of j skip locked),
-      -- Their rows, and those of jobs that have moved on.
+      -- Deletes the waits of these jobs, and those whose job no longer waits. A job that is locked keeps its wait.
       dropped as (
         delete from stage_wait w using over
         where w.token = any (array[over.token]) and (over.token in (select token from waiting)
@@ -83,12 +83,12 @@ async function expireWaits(tx: Queryable): Promise<string[]> {
   return rows.map(({ queue }) => queue);
 }
 
-const POISON_MESSAGE = `'the job ended its worker ${POISON_QUARANTINE_CRASHES} times while it ran alone'`;
+const POISON_MESSAGE = `'the job crashed its worker ${POISON_QUARANTINE_CRASHES} times while it ran alone'`;
 
 /**
- * running → ready where the lease is over, or failed as poison. A dead worker's jobs run alone next time. Only crashes
- * there count towards poison, so that a bad neighbour condemns nobody; nor does one that had the process while this job
- * still waited for it.
+ * running → ready if the lease is over, or failed as poison. The jobs of a dead worker run alone from then on. Only
+ * crashes while a job had the process to itself count towards poison: otherwise a job would fail for the crashes of
+ * another one that ran beside it, or that it was waiting for.
  */
 async function expireLeases(
   tx: Queryable,
@@ -96,11 +96,12 @@ async function expireLeases(
   const { rows } = await tx.query<{ id: number; queue: string; state: string }>({
     name: "expire_leases",
     text: `with
-      -- Leases that are over, and whether the job had the process to itself.
+      -- Jobs whose lease is over, and whether they had the process to themselves.
       expired as (
         select j.id, j.lane = ${QUARANTINE_RANK} and j.started_at is not null as alone
         from stage_job j where j.in_flight and j.state = 'running' and ${HELD_UNTIL} < now()
         order by j.id limit ${RECONCILED_MAX} for update skip locked),
+      -- Whether this crash makes the job poison.
       judged as (
         select e.id, e.alone, e.alone and ${QUARANTINE_CRASHES} + 1 >= ${POISON_QUARANTINE_CRASHES} as poison
         from expired e join stage_job j on j.id = any (array[e.id]))
@@ -113,7 +114,7 @@ async function expireLeases(
   return rows;
 }
 
-/** The queue lost its hints: everything that was only queued is ready again. */
+/** queued → ready for all jobs, after the queue has lost its hints. Returns how many. */
 export async function requeueAll(tx: Queryable): Promise<number> {
   const { rows } = await tx.query<{ queue: string }>({
     name: "requeue_all",

@@ -4,7 +4,7 @@ import type { Planning } from "./plan/planning.ts";
 import { reconcileJobs, requeueAll } from "./reconcile.ts";
 import { replanStranded } from "./stranded.ts";
 
-/** What the reconciler calls. */
+/** The methods that the reconciler calls. */
 export function createRecovery(
   pool: Database["pool"],
   planning: Planning,

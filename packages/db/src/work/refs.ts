@@ -1,8 +1,8 @@
 import type { JobRef } from "@clipmill/domain";
 
 /**
- * Rows are found one by one from this list by their primary key, so they are locked in id order, as every writer locks
- * them. Its values are the first two of the statement: see `toRefColumns`.
+ * A sorted list of job refs. A statement that joins to it by primary key finds and locks its rows in id order, as every
+ * writer must. Its parameters are $1 and $2: see `toRefColumns`.
  */
 export const REFS =
   "(select * from unnest($1::bigint[], $2::integer[]) as r (id, epoch) order by r.id) ref";

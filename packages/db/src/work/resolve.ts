@@ -3,15 +3,16 @@ import type { Queryable } from "../database.ts";
 import { ended, toSet } from "./states.ts";
 
 /**
- * waiting → done or failed, in the caller's transaction, for those tokens that a job still waits for. What follows is the
- * caller's to plan. A token that nobody waits for changes nothing: it was resolved, has expired, or its job has moved on.
+ * waiting → done or failed, in the caller's transaction, for the tokens that a job waits for now. The caller must plan
+ * the next steps. A token that no job waits for changes nothing: it was resolved before, its time is over, or its job
+ * was cancelled.
  */
 export async function resolveWaits(
   tx: Queryable,
   resolutions: readonly Resolution[],
 ): Promise<JobRef[]> {
   if (resolutions.length === 0) return [];
-  // The first word about a token counts.
+  // If a token is resolved twice, the first resolution counts.
   const first = [...new Map(resolutions.toReversed().map((each) => [each.token, each])).values()];
   const { rows } = await tx.query<JobRef>({
     name: "resolve_waits",
@@ -26,7 +27,7 @@ export async function resolveWaits(
           order by stage_wait.stage_job_id) w
         join stage_job j on j.id = any (array[w.stage_job_id]) and j.epoch = w.epoch and j.state = 'waiting'
         for update of j),
-      -- A resolution is used once.
+      -- Deletes their waits, so that each is resolved once.
       used as (
         delete from stage_wait w using waited where w.token = any (array[waited.token]))
       update stage_job j set ${toSet(

@@ -7,12 +7,12 @@ import { resolveWaits } from "./resolve.ts";
 import { choose, ended, inMs, isWaiting, retried, toSet, waiting } from "./states.ts";
 import { type SettledJob, submitChildren } from "./submit.ts";
 
-/** Outcomes that come with rows, calls, submissions and resolutions. */
+/** Outcomes that may carry records, paid calls, submissions and resolutions. */
 type Effective = Extract<Outcome, { kind: "done" | "waiting" }>;
 
 /**
- * Finishes jobs in the caller's transaction: results, costs, the jobs' states, what they submit and resolve, and the next
- * steps of every request that rests on them. An outcome whose epoch has passed writes nothing and is returned as fenced.
+ * Stores outcomes in the caller's transaction: the jobs' states, records, prices, what they submit and resolve, and the
+ * next steps of every request that needs them. An outcome of an older epoch writes nothing and is returned as fenced.
  */
 export async function settleOutcomes(
   tx: Queryable,
@@ -43,7 +43,7 @@ export async function settleOutcomes(
   return { fenced, enqueued, started };
 }
 
-/** Of the outcomes of one epoch, which may be here twice, the first counts: an epoch ends once. */
+/** If a batch holds two outcomes of the same job and epoch, only the first counts. */
 function toFirstOfEach(outcomes: readonly Outcome[]): Outcome[] {
   const byRef = new Map(outcomes.toReversed().map((each) => [`${each.id}-${each.epoch}`, each]));
   return outcomes.filter((each) => byRef.get(`${each.id}-${each.epoch}`) === each);
@@ -80,8 +80,8 @@ const SETTLED = choose(
 );
 
 /**
- * The fence and the new state in one statement: of these jobs, those that are still this holder's end, wait, or are ready
- * again. Visited, so locked, in id order, as every writer does. Returns those that were held, by id.
+ * Checks the epoch and sets the new state in one statement: jobs that the caller still holds end, wait or become ready.
+ * Locks in id order, as every writer does. Returns these jobs, by id.
  */
 async function applyOutcomes(
   tx: Queryable,
@@ -136,7 +136,7 @@ async function storeWaits(tx: Queryable, outcomes: readonly (Effective & JobRef)
   const waits = outcomes.filter((outcome) => outcome.kind === "waiting");
   if (waits.length === 0) return;
   const tokens = waits.map(({ token }) => token);
-  // Of jobs that have moved on.
+  // Waits for the same tokens whose jobs no longer wait would make the insert below fail.
   await tx.query({
     name: "drop_void_waits",
     text: `delete from stage_wait w using unnest($1::text[]) as given (token)
@@ -157,7 +157,7 @@ async function storeWaits(tx: Queryable, outcomes: readonly (Effective & JobRef)
       waits.map(({ timeoutMs }) => timeoutMs),
     ],
   });
-  // One resolution would end both.
+  // Refused, because one resolution would end both jobs.
   if (rowCount !== waits.length)
     throw new UnrecoverableError("invalid_input", "another job waits for the same token already");
 }

@@ -9,11 +9,12 @@ import type { WorkStoreOptions } from "./work-store.ts";
 
 type SettlingOptions = Omit<WorkStoreOptions, "pipelines">;
 
+/** See `WorkStoreOptions.settleWithinMs`. */
 const SETTLE_WITHIN_MS = 10_000;
-/** The pool's limit of a statement ends what takes longer. */
+/** More would have no effect: the pool's limit ends a statement that takes longer. */
 const PATIENCE_MAX = 4;
 
-/** How jobs end: each call is one transaction. */
+/** The methods that end jobs. Each call is one transaction. */
 export function createSettling(
   pool: Database["pool"],
   planning: Planning,
@@ -38,7 +39,7 @@ export function createSettling(
         failpoint("after-settle");
         return settled;
       } catch (error) {
-        // From its own: two at once that fail together are one failure.
+        // Doubles its own value: two settlements that fail at the same time count as one failure.
         patience = Math.min(PATIENCE_MAX, ownPatience * 2);
         throw error;
       }

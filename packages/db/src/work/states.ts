@@ -1,7 +1,7 @@
 import { QUARANTINE_RANK } from "./lane.ts";
 
 /**
- * The states of a stage job, and all that changes them. No other file writes `stage_job.state`; a test holds this.
+ * The states of a stage job and all transitions. No other file writes `stage_job.state`; a test checks that.
  *
  *   planned ──▶ ready ──dispatch──▶ queued ──claim──▶ running ──settle──▶ done · skipped · failed
  *     │          ▲ ▲ ▲                │                │ │ │                 ▲        │
@@ -15,14 +15,15 @@ import { QUARANTINE_RANK } from "./lane.ts";
  *     │                                                                       ▼ file lost
  *                                                                           ready
  *
- * `ready` has `run_at`; `queued`, `running` and `waiting` have `held_until`: the end of the hint's time, of the lease, of
- * the wait. What is past it goes back to `ready`. Each dispatch bumps `epoch`, and every write by a worker names it.
+ * `ready` jobs have `run_at`. `queued`, `running` and `waiting` jobs have `held_until`: the end of the hint's time, of
+ * the lease, or of the wait. After it a job goes back to `ready`. Each dispatch raises `epoch`, and every write by a
+ * worker names its epoch.
  *
  * A transition is a set of columns of `stage_job j` with their SQL, for `update stage_job j set ${toSet(…)}`.
  */
 export type Transition = Readonly<Record<string, string>>;
 
-/** Also clears what a worker of 0.1 wrote: it would count as long as it lies in the future. */
+/** Also clears the column `deadline`, which workers of 0.1 write: `HELD_UNTIL` takes the later of the two. */
 const held = (until: string): Transition => ({ held_until: until, deadline: "null" });
 const NOT_HELD = held("null");
 
@@ -30,20 +31,20 @@ const NOT_HELD = held("null");
 export const inMs = (parameter: string) =>
   `now() + make_interval(secs => ${parameter}::float8 / 1000)`;
 
-/** What a worker of 0.1 wrote counts, too; `greatest` passes over nulls. */
+/** SQL: the end of a hint's time, lease or wait, whichever version wrote it. `greatest` ignores nulls. */
 export const HELD_UNTIL = "greatest(j.held_until, j.deadline)";
 
-/** Crashes while it ran alone, those that a worker of 0.1 counted included. */
+/** SQL: crashes while the job ran alone, including those that workers of 0.1 counted. */
 export const QUARANTINE_CRASHES = "j.quarantine_crashes + j.solo_crashes";
 
-/** SQL: whether the job of a row of `stage_wait` waits for it still. The limit keeps it from becoming a join. */
+/** SQL: whether the job of a row of `stage_wait` still waits for it. The limit keeps Postgres from planning a join. */
 export const isWaiting = (wait: string) => `coalesce((
   select j.state = 'waiting' and j.epoch = ${wait}.epoch from stage_job j where j.id = ${wait}.stage_job_id limit 1), false)`;
 
 const NO_ERROR: Transition = { error_code: "null", error_message: "null", error_upstream: "null" };
 const NOT_RUN: Transition = { worker_id: "null", started_at: "null", finished_at: "null" };
 
-/** ready → queued: the next epoch, and a hint that is to be pushed. */
+/** ready → queued, in the next epoch. The dispatcher pushes a hint afterwards. */
 export const dispatched = (until: string): Transition => ({
   state: "'queued'",
   epoch: "j.epoch + 1",
@@ -54,7 +55,7 @@ export const dispatched = (until: string): Transition => ({
 /** queued → ready, in its old place: the hint was not delivered, or was lost. */
 export const RETURNED: Transition = { state: "'ready'", run_at: "j.created_at", ...NOT_HELD };
 
-/** queued → running. What is alone in its process has not started yet: see `STARTED_ALONE`. */
+/** queued → running. A job in quarantine has not started yet: see `STARTED_ALONE`. */
 export const claimed = (workerId: string, until: string): Transition => ({
   state: "'running'",
   worker_id: workerId,
@@ -62,13 +63,13 @@ export const claimed = (workerId: string, until: string): Transition => ({
   ...held(until),
 });
 
-/** running, from now on with the process to itself: a crash counts against it. */
+/** Stays running, from now on with the process to itself: a crash counts against it. */
 export const STARTED_ALONE: Transition = { started_at: "now()" };
 
-/** running, for longer. */
+/** Stays running, with a longer lease. */
 export const extended = (until: string): Transition => held(until);
 
-/** What a settlement says of each job; the names are SQL of one row of it. */
+/** SQL expressions for the end of one job. */
 interface Settling {
   state: string;
   output: string;
@@ -90,7 +91,7 @@ export const ended = ({ state, output, code, message, upstream }: Settling): Tra
   ...NOT_HELD,
 });
 
-/** running → ready: another attempt later, or given back. */
+/** running → ready: another attempt later, or given back untried. */
 export const retried = (runAt: string, why: Omit<Settling, "state" | "output">): Transition => ({
   state: "'ready'",
   output: "null",
@@ -148,7 +149,7 @@ export const poisoned = (message: string): Transition => ({
   quarantine_crashes: "j.quarantine_crashes + 1",
 });
 
-/** Any open state → cancelled. Whoever runs it is fenced off. */
+/** Any open state → cancelled. The new epoch keeps a worker that runs it from storing anything. */
 export const CANCELLED: Transition = {
   state: "'cancelled'",
   epoch: "j.epoch + 1",
@@ -158,7 +159,7 @@ export const CANCELLED: Transition = {
   ...NOT_HELD,
 };
 
-/** An end → ready, as if it had never run: with fresh attempts and without what came of it. */
+/** Any end → ready, as if it had never run: with all attempts, and without result and errors. */
 export const RENEWED: Transition = {
   state: "'ready'",
   run_at: "now()",
@@ -174,7 +175,7 @@ export const RENEWED: Transition = {
   ...NOT_HELD,
 };
 
-/** failed: taken out of the dead letter. */
+/** Stays failed, but out of the dead letter. */
 export const DROPPED: Transition = { dropped_at: "now()" };
 
 /** The assignments of an update of `stage_job j`. */
@@ -184,7 +185,7 @@ export function toSet(...transitions: readonly Transition[]): string {
     .join(", ");
 }
 
-/** One transition or the other, row by row; null for none. Conditions are tried in order. */
+/** For each row, the transition of the first condition that holds; null changes nothing. */
 export function choose(
   ...cases: readonly (readonly [condition: string, Transition | null])[]
 ): Transition {
@@ -200,9 +201,11 @@ export function choose(
   );
 }
 
-/** How a new row begins. `ready` waits for a dispatcher; the others have been dispatched, and one is the caller's own. */
+/**
+ * The first state of a new row: `ready` for a dispatcher, `queued` with a hint to push, or `running` for the caller.
+ */
 export interface Beginnings {
-  /** SQL of one of the three states. */
+  /** SQL expression that gives one of the three states. */
   state: string;
   queuedUntil: string;
   runningUntil: string;

@@ -3,18 +3,18 @@ import type { Queryable } from "../database.ts";
 import { advanceById } from "./plan/advance-attached.ts";
 import type { Planning } from "./plan/planning.ts";
 
-/** Requests that one round looks at: some milliseconds of reading, a million requests in 17 minutes. */
+/** How many requests one round looks at: some milliseconds of reading, a million requests in 17 minutes. */
 const LOOKED_AT_MAX = 5_000;
 
 export interface StrandedRound extends Stranded {
-  /** Where the next round begins; requests sort by age. */
+  /** The next round begins after this id. Ids sort by age. */
   nextAfterId: string;
 }
 
 /**
- * Looks at the next requests for open ones without an open job, and plans them anew. In one snapshot there are none, by
- * the rules of accepting and settling; so what is found was left by a fault of ours, or by a program of another version,
- * which did not know its kind. In the caller's transaction. The first round begins at "".
+ * Looks for open requests without an open job among the next requests, and plans them anew. Accepting and settling
+ * never leave such a request, so it comes from a bug, or from a program of another version that did not know its kind.
+ * Runs in the caller's transaction. The first round begins after "".
  */
 export async function replanStranded(
   tx: Queryable,
@@ -28,7 +28,8 @@ export async function replanStranded(
   }>({
     name: "find_stranded",
     text: `with
-      -- The next requests by id, open or not: no index knows which are open, as it would slow every end down.
+      -- The next requests by id, open or not. There is no index of open requests: it would slow down the end of each
+      -- one.
       looked_at as materialized (
         select id, state from request where id > $1 order by id limit ${LOOKED_AT_MAX})
       select max(id) as "lastId", count(*) as count, array_agg(id order by id) filter (

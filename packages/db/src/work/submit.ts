@@ -12,7 +12,7 @@ import { NO_DIRECT_ENQUEUE } from "./plan/insert-jobs.ts";
 import type { Planning } from "./plan/planning.ts";
 import { toJobLane } from "./lane.ts";
 
-/** A job that was settled, with what its submissions inherit. */
+/** A job that was settled, with what the requests that it submits inherit. */
 export interface SettledJob extends JobRef {
   tenant: string;
   lane: number;
@@ -20,9 +20,9 @@ export interface SettledJob extends JobRef {
 }
 
 /**
- * Accepts what jobs submit, in the transaction that settles them: a settlement that happens accepts all of it, one that
- * does not accepts none. Their idempotency keys are made of the job and the place, so that a job which runs again, because
- * its file was lost, say, submits nothing twice.
+ * Accepts the requests that jobs submit, in the settling transaction: either everything is stored or nothing. Their
+ * idempotency keys are made of the job's id and their key or place, so that a job that runs again, for example because
+ * its file was lost, submits nothing twice.
  */
 export async function submitChildren(
   tx: Queryable,
@@ -36,7 +36,7 @@ export async function submitChildren(
   });
   if (submissions.length === 0) return;
   const prepared = prepareSubmissions(planning.plan, submissions, { isOwnKey: true });
-  // A dispatcher finds their first steps: this worker may not drain their queues.
+  // Left to a dispatcher, because this worker may not drain the queues of their first steps.
   await acceptPrepared(tx, { ...planning, directEnqueue: NO_DIRECT_ENQUEUE }, prepared);
 }
 
@@ -50,13 +50,13 @@ function toSubmission(
     tenant: child.tenant ?? job.tenant,
     lane: child.lane ?? toLane(job.lane),
     deadline: child.deadline === undefined ? job.startBy : child.deadline,
-    // No caller can choose such a key: theirs are ASCII. A place is never taken for a key that looks like one.
+    // The arrow keeps it apart from callers' keys, which are ASCII. `key ` keeps a key such as "0" apart from a place.
     idempotencyKey: `job ${job.id}→${key === undefined ? place : `key ${key}`}`,
     parent: { jobId: job.id, endsWithParent },
   };
 }
 
-/** A job in quarantine says nothing of how urgent its requests are. */
+/** A job in quarantine has lost its requests' lane, so its submissions get `standard`. */
 function toLane(rank: number): Lane {
   const lane = toJobLane(rank);
   return LANES.find((name) => name === lane) ?? "standard";

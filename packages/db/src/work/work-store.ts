@@ -13,26 +13,27 @@ import { createSettling } from "./settling.ts";
 
 export interface WorkStoreOptions {
   pipelines: PipelineRules;
-  /** Of what stages store, in the order in which a batch is stored. Default: those of the built-in kinds. */
+  /** Where records are stored, in the order in which a batch stores them. Default: the tables of the built-in kinds. */
   tables?: readonly RecordTable[];
   /** How long a worker keeps a job without a heartbeat. Too low runs work twice; too high delays recovery. */
   leaseMs: number;
   /** How long a hint may wait in the queue before it counts as lost. Too low dispatches work twice under load. */
   queuedForMs: number;
   /**
-   * Hints that may stand in each queue, for a process that pushes the hints of `enqueued` itself. Not set: what
-   * settling makes ready waits for a dispatcher.
+   * How many hints each queue may hold, for a process that pushes the hints of `Settled.enqueued` itself. Not set: next
+   * steps wait for a dispatcher.
    */
   window?: DirectEnqueue["window"];
   /**
-   * A settlement that is not answered for so long is given up, and its connection with it; its outcomes are for the
-   * caller to bring again. Each failure in a row doubles it, so that a server which is slow and not gone gets done.
-   * Default 10 s: what the server gives a transaction that stands still, so nothing is locked when it comes again.
+   * A settlement that gets no answer within this time fails and its connection is dropped; the caller must settle the
+   * outcomes again. Each failure in a row doubles it, up to four times, so that a server that is only slow can finish.
+   * Default 10 s: by then the server has ended a transaction that stood still, so it holds no locks when the caller
+   * tries again.
    */
   settleWithinMs?: number;
 }
 
-/** The record of all work, in Postgres: see `WorkStore`. Each method is a transaction of its own, or several in pages. */
+/** The record of all work, in Postgres: see `WorkStore`. Each method is one transaction, or several in pages. */
 export function createWorkStore(
   { pool }: Pick<Database, "pool">,
   options: WorkStoreOptions,

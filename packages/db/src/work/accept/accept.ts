@@ -31,16 +31,16 @@ export async function acceptSubmissions(
 }
 
 /**
- * The part of accepting that needs no transaction, so that it can be done while another one is stored. `isOwnKey`:
- * the keys are of our own making, so a key that stands there already is the same item. Throws UnrecoverableError
- * `invalid_request` for a kind that has no pipeline here.
+ * The part of accepting that needs no database, so that it can run while another batch is being stored. `isOwnKey`: we
+ * made the idempotency keys ourselves, so bodies need not be compared: a key that exists already is the same item.
+ * Throws UnrecoverableError `invalid_request` for a kind without a pipeline in this program.
  */
 export function prepareSubmissions(
   plan: Planner,
   submissions: readonly Submission[],
   { isOwnKey = false }: { isOwnKey?: boolean } = {},
 ): PreparedSubmissions {
-  // Ids of one millisecond are in no order; in order, they go to the last page of each index one behind the other.
+  // Ids made in the same millisecond are in random order. Sorted, they are all appended to the last page of each index.
   const ids = submissions.map(() => newRequestId()).sort();
   const candidates = submissions.map((submission, i): Candidate => {
     const id = ids[i] ?? newRequestId();
@@ -55,7 +55,7 @@ export function prepareSubmissions(
   return prepareColumns(candidates);
 }
 
-/** Stores what was prepared, in the caller's transaction; the same again where that is rolled back and tried anew. */
+/** Stores what was prepared, in the caller's transaction. May be called again with the same after a rollback. */
 export async function acceptPrepared(
   tx: Queryable,
   planning: Planning,
@@ -95,7 +95,7 @@ export async function acceptPrepared(
   };
   await notify(tx, "clipmill_ready", [...findQueues(candidates, planned)]);
   const { ends } = await advance(tx, { ...planning, plan }, advancing);
-  // What was complete on arrival is free.
+  // A request whose results were all stored already is free.
   const open = candidates.filter(({ id }) => inserted.has(id) && !ends.has(id));
   await holdCredits(
     tx,
@@ -123,12 +123,12 @@ function toFacts(id: string, submission: Submission): RequestFacts {
   return { id, kind, link, postId, outputs, recipes, language, fresh, input };
 }
 
-/** What the caller sent, without what our configuration adds: a replay after a change of engines is still a replay. */
+/** Hash of what the caller sent. Engines are left out: after a change of configuration a replay is still a replay. */
 function hashBody(submission: Submission): string {
   const { link, postId, outputs, lane, deadline, language, fresh = false } = submission;
-  // A list has an order of its own; sorting keys would triple what a million of these take.
+  // A list, because an object would need its keys sorted: that takes three times as long for a million of these.
   const body: unknown[] = [link, postId, outputs, lane, deadline, language];
-  // What was sent before these were known keeps its hash.
+  // Added only if set, so that the hashes of bodies that were stored before these fields existed stay the same.
   if (fresh) body.push("fresh");
   const { kind = POST_KIND, input = null } = submission;
   if (kind !== POST_KIND || input !== null) body.push([kind, input]);
@@ -142,7 +142,7 @@ function toIdempotencyKey({
   return JSON.stringify([tenant, idempotencyKey]);
 }
 
-/** The queues whose dispatchers are to be notified. */
+/** The queues whose dispatchers must be notified. */
 function findQueues(candidates: readonly Candidate[], planned: ReadonlySet<string>): Set<string> {
   const queues = new Set<string>();
   for (const { id, firstPlan } of candidates) {

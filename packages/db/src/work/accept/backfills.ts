@@ -5,17 +5,17 @@ import { acceptPrepared, prepareSubmissions } from "./accept.ts";
 import type { PreparedSubmissions } from "./store-new.ts";
 import { createPlanning, type PipelineRules } from "../plan/planning.ts";
 
-/** How far a list of links has been taken in. */
+/** A list of links, and how far it has been accepted. */
 export interface Backfill {
   id: string;
-  /** Short, for the keys of its items; null in lists that are older than it. */
+  /** A short id for the keys of its items; null in lists older than this column. */
   number: number | null;
-  /** `interrupted`: the connection or the server broke; the same upload under its key goes on behind `lineCount`. */
+  /** `interrupted`: the upload broke off. The same upload under the same key continues after `lineCount` items. */
   state: "accepting" | "interrupted" | "accepted";
-  /** Items that were read; the sum of the three counts below. */
+  /** Items read so far: the sum of the three counts below. */
   lineCount: number;
   acceptedCount: number;
-  /** Posts that stood in the list before. */
+  /** Posts that were in the list already. */
   duplicateCount: number;
   invalidCount: number;
   createdAt: string;
@@ -30,29 +30,29 @@ export interface PreparedChunk {
 
 /** Items of a list, in its order. */
 export interface BackfillChunk {
-  /** Without idempotency keys: the list's own take their place. */
+  /** Their idempotency keys are ignored: `prepare` sets the list's own. */
   submissions: readonly Submission[];
   invalidCount: number;
 }
 
 export interface BackfillStore {
   /**
-   * A new list, or the one that this key began, to be gone on with.
-   * Throws UnrecoverableError `idempotency_conflict` where the key began one with other options.
+   * Begins a list, or returns the one that was begun under this key, to be continued. Throws UnrecoverableError
+   * `idempotency_conflict` if that one has other options.
    */
   begin(list: {
     tenant: string;
     idempotencyKey: string | null;
     optionsHash: string;
   }): Promise<Backfill>;
-  /** Works out what needs no database, so that it can be done while the chunk before is stored. */
+  /** Prepares a chunk without the database, so that it can run while the previous chunk is being stored. */
   prepare(list: Pick<Backfill, "id" | "number">, chunk: BackfillChunk): PreparedChunk;
   /**
-   * Stores a chunk and its counts in one transaction. `after` is the list as it stood before; throws
-   * UnrecoverableError `idempotency_conflict` where another upload has moved it on.
+   * Stores a chunk and its counts in one transaction. `after` is the list as the previous call returned it. Throws
+   * UnrecoverableError `idempotency_conflict` if another upload has changed the list since then.
    */
   append(after: Backfill, chunk: PreparedChunk): Promise<Backfill>;
-  /** The list is complete, or its upload broke off. Throws as `append` does. */
+  /** Marks the list as complete, or its upload as broken off. Throws as `append` does. */
   end(backfill: Backfill, state: "accepted" | "interrupted"): Promise<Backfill>;
   find(id: string): Promise<Backfill | null>;
 }
@@ -70,7 +70,7 @@ export function createBackfillStore(
 
   return {
     async begin({ tenant, idempotencyKey, optionsHash }) {
-      // The update that changes nothing makes the statement return the row that stands there.
+      // `do update`, not `do nothing`: only then is a row that existed already returned.
       const { rows } = await pool.query<Backfill & { optionsHash: string }>(
         `insert into backfill as b (id, tenant, idempotency_key, options_hash) values ($1, $2, $3, $4)
          on conflict (tenant, idempotency_key) where idempotency_key is not null
@@ -84,7 +84,7 @@ export function createBackfillStore(
       if (begunWith === optionsHash) return backfill;
       throw new UnrecoverableError(
         "idempotency_conflict",
-        "the key began a list with other options",
+        "this idempotency key began a list with other options",
       );
     },
 
@@ -131,7 +131,9 @@ export function createBackfillStore(
   };
 }
 
-/** Counts a chunk. Of two uploads under one key, the later one finds the count moved and fails with its chunk. */
+/**
+ * Adds the counts of a chunk. If two uploads use one key, the slower finds another `line_count`, and its chunk fails.
+ */
 async function moveOn(
   tx: pg.ClientBase,
   after: Backfill,
@@ -155,10 +157,10 @@ async function moveOn(
 }
 
 function refuseSecondUpload(): never {
-  throw new UnrecoverableError("idempotency_conflict", "another upload goes on with this list");
+  throw new UnrecoverableError("idempotency_conflict", "another upload continues this list");
 }
 
-/** Deduplicates within one list. No caller can choose such a key: theirs are ASCII. */
+/** The same for the same post in one list. The arrow keeps it apart from callers' keys, which are ASCII. */
 function toItemKey(list: Pick<Backfill, "id" | "number">, { postId, link }: Submission): string {
   return `${list.number ?? list.id}→${postId ?? link}`;
 }

@@ -3,17 +3,17 @@ import type { Queryable } from "../../database.ts";
 
 export type Options = Pick<RequestFacts, "outputs" | "recipes" | "language" | "fresh">;
 
-/** What requests have in common, stored once and kept in memory: rows never change, and few exist. */
+/** Options that requests share, stored once and cached: the rows never change, and there are few. */
 export interface RequestOptions {
-  /** Returns the id of each set of options, storing the new ones. */
+  /** Stores the sets of options that are new. Returns the id of each, in order. */
   save(tx: Queryable, all: readonly Options[]): Promise<number[]>;
-  /** Reads sets of options; the answer looks one up by id. */
+  /** Reads these sets of options. Returns a function that finds one of them by its id, and throws for other ids. */
   load(tx: Queryable, ids: readonly number[]): Promise<(id: number) => Options>;
 }
 
 export function createRequestOptions(): RequestOptions {
   const byId = new Map<number, Options>();
-  // Holds what a select returned, never what an insert did: the insert may still be rolled back.
+  // Only ids that a select returned: an insert may still be rolled back.
   const idByHash = new Map<string, number>();
 
   async function find(tx: Queryable, hashes: readonly string[]): Promise<void> {
@@ -35,7 +35,7 @@ export function createRequestOptions(): RequestOptions {
       for (const hash of unknown) {
         const options = byHash.get(hash);
         if (options === undefined || idByHash.has(hash)) continue;
-        // The update that changes nothing makes the statement return a row that another transaction just stored.
+        // `do update`, not `do nothing`: only then is a row returned that another transaction has just stored.
         const { rows } = await tx.query<{ id: number }>(
           `insert into request_options (hash, outputs, recipes, language, fresh) values ($1, $2, $3, $4, $5)
            on conflict (hash) do update set hash = excluded.hash
@@ -76,7 +76,7 @@ export function createRequestOptions(): RequestOptions {
   };
 }
 
-/** The requests of a list share the very objects of their options: what is the same as before it is not hashed again. */
+/** All requests of a list share the same option objects, so an entry equal to the one before it is not hashed again. */
 function toHashes(all: readonly Options[]): string[] {
   let last: Options | undefined;
   let hash = "";
@@ -93,7 +93,7 @@ function toHashes(all: readonly Options[]): string[] {
   });
 }
 
-/** Options that were stored before `fresh` was known keep their hash. */
+/** `fresh` counts only if set, so that options stored before this field existed keep their hash. */
 function toHash({ fresh, ...options }: Options): string {
   return hashJson(fresh ? { ...options, fresh } : options);
 }

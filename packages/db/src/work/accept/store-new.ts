@@ -3,28 +3,30 @@ import type { Queryable } from "../../database.ts";
 import { toMapKey } from "../plan/advancing-request.ts";
 import { toLaneRank } from "../lane.ts";
 
-/** A submission with all that can be worked out without the database. */
+/** A submission with all that can be prepared without the database. */
 export interface Candidate {
   id: string;
   submission: Submission;
-  /** Null where nobody compares it: without a key, or in a list, whose own options were compared. */
+  /**
+   * Null if it is never compared: the submission has no key, or belongs to a list, whose options are compared instead.
+   */
   bodyHash: string | null;
-  /** What the planner says while nothing is done yet. */
+  /** The plan while no step has run. */
   firstPlan: Plan;
 }
 
-/** Candidates with their columns as they go to Postgres. */
+/** Candidates, and their columns as parameters of `store_new_requests`. */
 export interface PreparedSubmissions {
   candidates: readonly Candidate[];
   values: readonly unknown[];
-  /** Some are of other kinds than posts, or of stages. */
+  /** Whether some have another kind than post, an input, or a parent: these need the longer statement. */
   hasExtras: boolean;
 }
 
 export interface Stored {
-  /** Ids of the requests that are new; the others' keys stood there. */
+  /** Ids of the requests that were stored. The idempotency keys of the others existed already. */
   inserted: ReadonlySet<string>;
-  /** Those of them whose only step was new as well, and is stored and linked: nothing is left to plan. */
+  /** Those of them whose only step had no job yet, so that it is stored and linked as well: nothing is left to plan. */
   planned: ReadonlySet<string>;
 }
 
@@ -53,24 +55,24 @@ export function prepareColumns(candidates: readonly Candidate[]): PreparedSubmis
   };
 }
 
-/** `is true` keeps the planner from joining: each `in` is looked up in a hash table. */
+/** `is true` keeps Postgres from turning `in` into a join: each `in` is then a lookup in a hash table. */
 const toStoreNew = (extra: { types: string; names: string; columns: string; values: string }) => `
 with
--- What was prepared, a row each, with the id that its job would get.
+-- The prepared submissions, a row each, with an id for the job if they have one.
 item as materialized (
   select i.*, case when stage is not null then nextval('stage_job_id_seq') end as job_id
   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::timestamptz[], $7::text[], $8::text[],
       $9::integer[], $10::text[], $11::text[], $12::text[], $13::text[]${extra.types})
     as i (id, tenant, link, post_id, lane, deadline, idempotency_key, body_hash, credits, stage, key, queue, input${extra.names}, options_id)
 ),
--- The requests whose idempotency key is new.
+-- Stores the requests whose idempotency key is new, or that have none.
 new_request as (
   insert into request (id, tenant, link, post_id, options_id, lane, deadline, idempotency_key, body_hash, credits${extra.columns})
   select id, tenant, link, post_id, options_id, lane, deadline, idempotency_key, body_hash, credits${extra.values} from item
   on conflict (tenant, idempotency_key) where idempotency_key is not null do nothing
   returning id
 ),
--- Their jobs, where the stage and key are new.
+-- Stores the jobs of these requests, if no job has their stage and key.
 new_job as (
   insert into stage_job (id, stage, key, queue, lane, tenant, input, start_by, run_at) overriding system value
   select job_id, stage, key, queue, lane, tenant, input::jsonb, deadline, now() from item
@@ -78,7 +80,7 @@ new_job as (
   on conflict (stage, key) do nothing
   returning id
 ),
--- Each such request rests on its job.
+-- Links each request to its new job.
 new_link as (
   insert into request_stage_job (request_id, stage_job_id, relation)
   select id, job_id, 'started' from item where (job_id in (select id from new_job)) is true
@@ -95,8 +97,8 @@ const STORE_NEW_OF_KINDS = toStoreNew({
 });
 
 /**
- * Stores requests, and in the same statement the job of each that needs one step which nobody wanted before: nearly all
- * of a list. Whatever else a request needs is left to `advance`.
+ * Stores requests. For a request that needs only one step, the same statement stores its job, unless the job exists:
+ * that is so for nearly all items of a list. Everything else is left to `advance`.
  */
 export async function storeNew(
   tx: Queryable,
@@ -134,12 +136,12 @@ function toExtraColumns(candidates: readonly Candidate[]): string[] {
   ];
 }
 
-/** The step of each request that needs exactly one, unless another one of the batch needs the same; in their order. */
+/** In order: the step of each request that needs just one. Null if it needs more, or an earlier one needs the same. */
 function findOwnSteps(candidates: readonly Candidate[]): (PlannedStep | null)[] {
   const taken = new Set<string>();
   return candidates.map(({ firstPlan }) => {
     const [step, more] = firstPlan.kind === "steps" ? firstPlan.steps : [];
-    // A step with a name of its own needs a link that says so, which `advance` stores.
+    // A step with a variant needs a link with the step's name, which only `advance` stores.
     if (step === undefined || more !== undefined || step.step !== step.stage) return null;
     const key = toMapKey(step);
     if (taken.has(key)) return null;
@@ -148,7 +150,7 @@ function findOwnSteps(candidates: readonly Candidate[]): (PlannedStep | null)[] 
   });
 }
 
-/** As a literal: node-postgres would do it in the transaction, and takes twice as long. */
+/** An array literal. node-postgres would make it inside the transaction, and take twice as long. */
 function toTextArray<T>(items: readonly T[], toText: (item: T) => string | null): string {
   return `{${items.map((item) => quote(toText(item))).join()}}`;
 }

@@ -7,18 +7,18 @@ import {
 } from "@clipmill/domain";
 import { toJobLane } from "../lane.ts";
 
-/** A stage job that failed for good and that nobody has dealt with. */
+/** A stage job that failed for good and that no operator has retried or dropped. */
 export interface DeadJob {
   id: number;
   stage: string;
   queue: string;
   key: string;
-  /** Of the request that caused the run; others may rest on it too. */
+  /** The tenant of the request that caused the run. Requests of other tenants may need the job as well. */
   tenant: string;
   lane: JobLane;
   code: ErrorCode;
   message: string;
-  /** Whose machine said so; null where the fault is ours or the caller's. */
+  /** The upstream that caused the failure; null if none did. */
   upstream: string | null;
   attempts: number;
   crashes: number;
@@ -28,27 +28,27 @@ export interface DeadJob {
 
 export interface DeadJobDetail extends DeadJob {
   input: unknown;
-  /** Set when the job was dropped: it is in no list any more. */
+  /** When an operator dropped the job, so that no list shows it any more. Null if none did. */
   droppedAt: string | null;
-  /** Requests that failed because of it, the first hundred. */
+  /** The first hundred requests that failed because of it. */
   requestIds: string[];
   requestCount: number;
 }
 
-/** All conditions must hold; none selects everything. */
+/** All conditions must hold. Without any, the filter selects every dead job. */
 export interface DeadFilter {
   code?: ErrorCode | undefined;
   stage?: string | undefined;
   tenant?: string | undefined;
-  /** ISO times; the job failed before the one and at or after the other. */
+  /** ISO times: the job failed before `failedBefore`, and at or after `failedAfter`. */
   failedBefore?: string | undefined;
   failedAfter?: string | undefined;
 }
 
-/** Jobs by id, or the longest-dead ones of a filter; ids of jobs that are not dead are passed over. */
+/** Jobs by id, or the `limit` longest-dead jobs of a filter. Ids of jobs that are not dead are skipped. */
 export type DeadSelection = { ids: readonly number[] } | { filter: DeadFilter; limit: number };
 
-/** As in the predicate of the dead letter's indexes, word for word. */
+/** Must equal the predicate of the dead letter's indexes, or Postgres does not use them. */
 const DEAD = "j.dead";
 
 export const DEAD_COLUMNS = `j.id, j.stage, j.queue, j.key, j.tenant, j.lane, j.error_code as code,
@@ -71,7 +71,7 @@ export function toDeadJob(row: DeadRow): DeadJob {
   };
 }
 
-/** SQL for the dead jobs `j` of a filter; its values are appended to `values`. */
+/** An SQL condition for the dead jobs `j` of a filter. Appends its parameters to `values`. */
 export function toCondition(filter: DeadFilter, values: unknown[]): string {
   const conditions = [DEAD];
   const add = (value: unknown, toSql: (parameter: string) => string) => {
@@ -85,18 +85,18 @@ export function toCondition(filter: DeadFilter, values: unknown[]): string {
   return conditions.join(" and ");
 }
 
-/** Where a page ended. Opaque to callers. */
+/** The last job of a page, encoded. Opaque to callers. */
 export function toCursor({ failedAt, id }: Pick<DeadJob, "failedAt" | "id">): string {
   return Buffer.from(`${failedAt} ${id}`).toString("base64url");
 }
 
-/** Throws UnrecoverableError `invalid_request` for what `toCursor` did not make. */
+/** Throws UnrecoverableError `invalid_request` for a text that `toCursor` did not make. */
 export function parseCursor(cursor: string): Pick<DeadJob, "failedAt" | "id"> {
   const text = Buffer.from(cursor, "base64url").toString("latin1");
   const [, failedAt, id] =
     /^((?:19[7-9]|2\d\d)\d-\d\d-\d\dT[\d:.]{8,15}[+-](?:0\d|1[0-4]):\d\d) (\d{1,15})$/.exec(text) ??
     [];
   if (failedAt === undefined || Number.isNaN(Date.parse(failedAt)))
-    throw new UnrecoverableError("invalid_request", "the cursor is not one of ours");
+    throw new UnrecoverableError("invalid_request", "the cursor does not come from this list");
   return { failedAt, id: Number(id) };
 }

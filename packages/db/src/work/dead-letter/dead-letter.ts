@@ -13,27 +13,30 @@ import {
 } from "./dead-job.ts";
 import { dropJobs, retryDeadJobs } from "./retry-dead.ts";
 
-/** What failed for good, for an operator: to look at, to try again from the failed stage, or to let go. */
+/** Jobs that failed for good. An operator can look at them, retry them from the failed stage, or drop them. */
 export interface DeadLetter {
-  /** Newest first. `cursor` is the `next` of the page before; throws UnrecoverableError `invalid_request` for another. */
+  /**
+   * Newest first. `cursor` is the `next` of the previous page; any other text throws UnrecoverableError
+   * `invalid_request`.
+   */
   list(
     filter: DeadFilter,
     page: { limit: number; cursor?: string | undefined },
   ): Promise<{ jobs: DeadJob[]; next: string | null }>;
-  /** One failed job, dropped ones too; null where there is none. */
+  /** One failed job, even if it was dropped; null if there is none. */
   find(id: number): Promise<DeadJobDetail | null>;
-  /** Makes jobs ready with fresh attempts, and opens the requests that failed because of them. */
+  /** Makes jobs ready, with all attempts, and reopens the requests that failed because of them. */
   retry(selection: DeadSelection): Promise<{ jobCount: number; requestCount: number }>;
-  /** Takes jobs out of the dead letter; they stay failed, and a new request for the same work tries anew. */
+  /** Takes jobs out of the dead letter. They stay failed, but a new request for the same work runs them again. */
   drop(selection: DeadSelection): Promise<{ jobCount: number }>;
 }
 
-/** One transaction takes this many, so that no worker waits long for its locks. */
+/** At most this many jobs in one transaction, so that no worker waits long for its locks. */
 const BATCH_MAX = 500;
 const SHOWN_REQUESTS_MAX = 100;
 
 export function createDeadLetter({ pool }: Pick<Database, "pool">): DeadLetter {
-  /** The database's clock, to the microsecond: a job may have failed in this very millisecond. */
+  /** The database's clock. As text, to keep its microseconds: a job may have failed in this millisecond. */
   async function readClock(): Promise<string> {
     const { rows } = await pool.query<{ now: string }>("select clock_timestamp()::text as now");
     return rows[0]?.now ?? "infinity";
@@ -85,10 +88,10 @@ export function createDeadLetter({ pool }: Pick<Database, "pool">): DeadLetter {
     async retry(selection) {
       const total = { jobCount: 0, requestCount: 0 };
       await inBatches(selection, readClock, async (batch) => {
-        const revived = await withTransaction(pool, (tx) => retryDeadJobs(tx, batch));
-        total.jobCount += revived.jobCount;
-        total.requestCount += revived.requestCount;
-        return revived.jobCount;
+        const retried = await withTransaction(pool, (tx) => retryDeadJobs(tx, batch));
+        total.jobCount += retried.jobCount;
+        total.requestCount += retried.requestCount;
+        return retried.jobCount;
       });
       return total;
     },
@@ -102,7 +105,9 @@ export function createDeadLetter({ pool }: Pick<Database, "pool">): DeadLetter {
   };
 }
 
-/** Runs `take` until the selection is used up; it returns how many jobs it took. */
+/**
+ * Calls `take` batch by batch until the selection is used up. `take` returns how many jobs it changed; so does this.
+ */
 async function inBatches(
   selection: DeadSelection,
   readClock: () => Promise<string>,
@@ -114,7 +119,7 @@ async function inBatches(
       count += await take({ ids: selection.ids.slice(from, from + BATCH_MAX) });
     return count;
   }
-  // What fails again while this runs is not taken a second time.
+  // A job that fails again while this runs must not be taken a second time.
   const { failedBefore = await readClock() } = selection.filter;
   const filter = { ...selection.filter, failedBefore };
   while (count < selection.limit) {

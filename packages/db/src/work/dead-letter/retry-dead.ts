@@ -3,12 +3,12 @@ import { notify } from "../../notify.ts";
 import { DROPPED, RENEWED, toSet, type Transition } from "../states.ts";
 import { type DeadSelection, toCondition } from "./dead-job.ts";
 
-/** Whoever retries wants it whenever it ends. */
+/** A retried job has no latest start: the operator wants it however late it is. */
 const ANY_TIME: Transition = { start_by: "null" };
 
 /**
- * failed → ready, from the stage that failed, in the caller's transaction. A job stays in its lane: what killed its
- * worker runs alone again. Requests that ended because of it are open again and marked with `retried_at`.
+ * failed → ready, in the caller's transaction. A job keeps its lane, so one that crashed its worker runs alone again.
+ * Requests that failed because of it are reopened, with `retried_at` set.
  */
 export async function retryDeadJobs(
   tx: Queryable,
@@ -41,7 +41,9 @@ export async function dropJobs(tx: Queryable, selection: DeadSelection): Promise
   return rowCount ?? 0;
 }
 
-/** Locked in id order, as every writer does. What another operator holds is being dealt with, and is passed over. */
+/**
+ * Locks in id order, as every writer does. Rows that another operator has locked are skipped: that one handles them.
+ */
 function toLocked(selection: DeadSelection): { locked: string; values: unknown[] } {
   const values: unknown[] = [];
   const byFilter = "filter" in selection;
@@ -51,7 +53,10 @@ function toLocked(selection: DeadSelection): { locked: string; values: unknown[]
   const chosen = byFilter
     ? `select j.id from stage_job j where ${condition} order by j.finished_at, j.id limit ${last}`
     : `select unnest(${last}::bigint[]) as id`;
-  const locked = `with chosen as materialized (${chosen}),
+  const locked = `with
+    -- The ids that were asked for, or the longest-dead jobs of the filter.
+    chosen as materialized (${chosen}),
+    -- Those of them that are dead, locked in id order.
     locked as (
       select j.id from stage_job j where j.id = any (array(select id from chosen)) and ${condition}
       order by j.id for update of j skip locked)`;
@@ -64,12 +69,15 @@ async function openRequests(
 ): Promise<string[]> {
   const { rows } = await tx.query<{ id: string }>({
     name: "reopen_failed_requests",
-    text: `with resting as (
-        select distinct l.request_id, revived.stage from unnest($1::bigint[], $2::text[]) as revived (id, stage)
-        join request_stage_job l on l.stage_job_id = any (array[revived.id])),
+    text: `with
+      -- The requests that are linked to the retried jobs.
+      linked as (
+        select distinct l.request_id, retried.stage from unnest($1::bigint[], $2::text[]) as retried (id, stage)
+        join request_stage_job l on l.stage_job_id = any (array[retried.id])),
+      -- Those of them that failed at one of these stages, locked in id order.
       ended as (
-        select r.id from (select * from resting order by request_id) rest
-        join request r on r.id = any (array[rest.request_id]) and r.failed_stage = rest.stage
+        select r.id from (select * from linked order by request_id) l
+        join request r on r.id = any (array[l.request_id]) and r.failed_stage = l.stage
         where r.state = 'failed'
         for update of r)
       update request r set state = 'open', finished_at = null, failed_stage = null, error_code = null,
@@ -81,7 +89,9 @@ async function openRequests(
   return rows.map(({ id }) => id);
 }
 
-/** When the requests ended, other work of theirs that nobody else needed may have been cancelled. */
+/**
+ * Makes cancelled jobs of these requests ready: when the requests ended, jobs that no other one needed were cancelled.
+ */
 async function reopenCancelled(tx: Queryable, requestIds: readonly string[]): Promise<string[]> {
   const { rows } = await tx.query<{ queue: string }>({
     name: "reopen_cancelled_siblings",

@@ -1,7 +1,7 @@
 import type { WorkItem, WorkItemDetail } from "@clipmill/domain";
 import type { DeadJob, DeadJobDetail } from "./dead-job.ts";
 
-/** The public JSON of a dead stage job, for every program that prints one. */
+/** The public JSON of a dead stage job. API and CLI both use it. */
 export function toWorkItem(job: DeadJob): WorkItem {
   const { message, createdAt, failedAt, ...same } = job;
   return { ...same, detail: message, created_at: createdAt, failed_at: failedAt };

@@ -24,15 +24,15 @@ const NOTHING: Advanced = { ends: new Map(), enqueued: [], started: [], left: []
 const COLUMNS = `r.id, r.kind, r.tenant, r.link, r.post_id as "postId", r.options_id as "optionsId", r.lane,
   r.deadline::text, r.credits_held as "creditsHeld", r.input`;
 
-/** Plans the next steps of the open requests that rest on jobs which just ended, in the caller's transaction. */
+/** Plans the next steps of the open requests that need jobs which have just ended, in the caller's transaction. */
 export async function advanceAttached(
   tx: Queryable,
   planning: Planning,
   endedIds: readonly number[],
 ): Promise<Advanced> {
   if (endedIds.length === 0) return NOTHING;
-  // Locked in id order, and before their states are read: a step with several inputs is planned exactly once,
-  // by the transaction that stores its last input.
+  // Locked in id order, and before the states of their jobs are read: so a step that waits for several others is
+  // planned once, by the transaction that ends the last of them.
   const { rows } = await tx.query<RequestRow>({
     name: "lock_attached_requests",
     text: `select ${COLUMNS} from request r
@@ -46,7 +46,7 @@ export async function advanceAttached(
   return await advanceRows(tx, planning, rows);
 }
 
-/** Plans these requests anew, as far as they are open. */
+/** Plans those of these requests that are open again. */
 export async function advanceById(
   tx: Queryable,
   planning: Planning,

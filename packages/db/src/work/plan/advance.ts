@@ -10,24 +10,24 @@ import type { Planning } from "./planning.ts";
 import { type RequestEnd, setCurrentArtifacts, storeEnds } from "./request-ends.ts";
 
 export interface Advanced {
-  /** By request id. Missing: the request waits for work. */
+  /** How requests ended, by id. Missing: the request waits for a job. */
   ends: ReadonlyMap<string, "done" | "skipped" | "failed">;
   enqueued: DispatchedJob[];
   started: ClaimedJob[];
-  /** Requests whose kind this program does not know; they are as they were. */
+  /** Requests whose kind this program does not know. They were left unchanged. */
   left: string[];
 }
 
-/** What the rounds of one call have come to so far. */
+/** What the rounds of one call have done so far. */
 interface Progress extends Pick<Advanced, "enqueued" | "started" | "left"> {
   ended: RequestEnd[];
   readyQueues: Set<string>;
 }
 
 /**
- * Plans what follows for each request and stores it, until every request is waiting for work or at its end.
- * Steps that are done already (other callers, earlier days) are linked and planned past in the same transaction,
- * so that a fully stored post ends here without a queue. Runs inside the caller's transaction.
+ * Plans the next steps of each request and stores them, round by round, until every request waits for a job or has
+ * ended. If a step was done before for another request, it is linked and planning goes on at once: a request whose
+ * results are all stored ends here, without a queue. Runs in the caller's transaction.
  */
 export async function advance(
   tx: Queryable,
@@ -83,7 +83,7 @@ function addRound(progress: Progress, { readyQueues, enqueued, started }: Attach
   progress.started.push(...started);
 }
 
-/** For the next round: a slot is taken once. */
+/** The free slots for the next round: each can be used once. */
 function toSlotsLeft(directEnqueue: DirectEnqueue, started: readonly StartedJob[]): DirectEnqueue {
   const { eagerStart } = directEnqueue;
   if (eagerStart === null) return directEnqueue;

@@ -1,27 +1,27 @@
 import type { PlannedStep, RequestFacts, StageState } from "@clipmill/domain";
 
-/** A request on its way through the planner, with where its work is booked. */
+/** A request as it is planned, with the tenant and lane that its jobs get. */
 export interface AdvancingRequest extends RequestFacts {
   tenant: string;
   lane: number;
   optionsId: number;
-  /** After this nobody wants the result; null where the caller waits as long as it takes. */
+  /** The caller's limit; null for none. */
   deadline: string | null;
   /** Credits held for it now. */
   creditsHeld: number;
-  /** By the names of its steps. */
+  /** Keyed by the names of its steps. */
   states: Record<string, StageState | undefined>;
-  /** Of the jobs that it rests on already. */
+  /** Ids of the jobs that it is linked to already. */
   jobIds: ReadonlySet<number>;
 }
 
-/** A step that a request wants done. */
+/** A step that a request needs. */
 export interface Wanted {
   request: AdvancingRequest;
   step: PlannedStep;
 }
 
-/** Names a stage job in maps of one transaction. */
+/** The key of a stage job in maps. */
 export function toMapKey({ stage, key }: { stage: string; key: string }): string {
   return `${stage} ${key}`;
 }

@@ -9,9 +9,9 @@ import { shouldNotify } from "../lane.ts";
 import { toStageState } from "./stage-state.ts";
 
 export interface Attached {
-  /** Requests for which a step turned out to be at its end: they can be planned on. */
+  /** Requests for which a wanted step had ended already: they can be planned again. */
   settled: AdvancingRequest[];
-  /** Queues whose dispatchers are to be notified; see `shouldNotify`. */
+  /** Queues whose dispatchers must be notified; see `shouldNotify`. */
   readyQueues: Set<string>;
   enqueued: DispatchedJob[];
   started: StartedJob[];
@@ -20,12 +20,12 @@ export interface Attached {
 interface Link {
   requestId: string;
   jobId: number;
-  /** Null where the step is named as its stage. */
+  /** Null if the step has the name of its stage. */
   step: string | null;
   relation: "started" | "joined" | "reused";
 }
 
-/** Stores or finds the stage job of each wanted step and links it to its request. */
+/** Finds or stores the stage job of each wanted step, and links it to its request. */
 export async function attachSteps(
   tx: Queryable,
   { directEnqueue, rerun }: Pick<Planning, "directEnqueue" | "rerun">,
@@ -39,7 +39,7 @@ export async function attachSteps(
   };
   if (wanted.length === 0) return attached;
   const byKey = groupByKey(wanted);
-  // Sorted by key, so that two batches insert in one order.
+  // Sorted by key, so that two batches insert in the same order and cannot deadlock.
   const best = [...byKey.keys()].sort().map((key) => toBestPlaced(byKey.get(key) ?? []));
   const { created, first, enqueued, started } = await insertJobs(tx, best, directEnqueue);
   const rest = best.filter(({ step }) => !created.has(toMapKey(step)));
@@ -51,7 +51,8 @@ export async function attachSteps(
 
   for (const { request, step } of best) {
     const key = toMapKey(step);
-    // Behind work of the same tenant and lane it is found anyway; notifying of each step would wake dispatchers for nothing.
+    // A job after others of the same tenant and lane is found with them: notifying of each step would only wake
+    // dispatchers.
     if ((first.has(key) || renewed.has(key)) && shouldNotify(request))
       attached.readyQueues.add(step.queue);
   }
@@ -80,14 +81,15 @@ function groupByKey(wanted: readonly Wanted[]): Map<string, Wanted[]> {
   return byKey;
 }
 
-/** The best-placed caller of a batch books the row. */
+/** Of the requests that want one job, the first in the best lane: the job gets its lane and tenant. */
 function toBestPlaced(wants: readonly Wanted[]): Wanted {
   return wants.reduce((best, want) => (want.request.lane < best.request.lane ? want : best));
 }
 
 /**
- * Who asks for a job that stands there, a want for each: the best-placed of those that do not rest on it yet. Where two
- * steps of one request are one job, the second takes it as it stands: asked for anew, a failure would run for ever.
+ * For each job that exists already, the request in the best lane among those not linked to it yet: only these may make
+ * it run again. If two steps of one request are the same job, the second takes it as it is; otherwise a job that fails
+ * would run again for ever.
  */
 function findAsking(
   byKey: ReadonlyMap<string, readonly Wanted[]>,

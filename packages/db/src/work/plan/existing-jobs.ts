@@ -3,7 +3,7 @@ import type { Queryable } from "../../database.ts";
 import { WORKER_ALIVE } from "../../worker-registry.ts";
 import { toMapKey } from "./advancing-request.ts";
 
-/** A stage job that stood there before this transaction wanted it. */
+/** A stage job that existed before this transaction needed it. */
 export interface ExistingJob {
   id: number;
   stage: string;
@@ -15,9 +15,9 @@ export interface ExistingJob {
   errorMessage: string | null;
   lane: number;
   startBy: string | null;
-  /** Since it ended; null while it is open. */
+  /** How long ago it ended; null while it is open. */
   endedMsAgo: number | null;
-  /** Engines that live workers have; null where no worker is alive. */
+  /** Engines that live workers have; null if no worker is alive, or the job is open. */
   liveEngines: string[] | null;
 }
 
@@ -29,8 +29,8 @@ export async function lockExisting(
   if (steps.length === 0) return new Map();
   const { rows } = await tx.query<ExistingJob>({
     name: "lock_existing_stage_jobs",
-    // The engines depend on no row, so they are read once for all, and only where a row is found. Found by key first: a
-    // join that is to be in id order may walk all jobs by id where the table looks small.
+    // The subquery for the engines depends on no row, so it runs once, and only if an ended job is found. Jobs are found by
+    // key before they are sorted: a join in id order may read all jobs by id while the table looks small.
     text: `select j.id, j.stage, j.key, j.state, j.input, j.output, j.lane, j.start_by::text as "startBy",
         j.error_code as "errorCode", j.error_message as "errorMessage",
         (extract(epoch from now() - j.finished_at) * 1000)::float8 as "endedMsAgo",

@@ -12,20 +12,21 @@ import { isUnderShare } from "../scheduling.ts";
 import { inMs, toBeginning } from "../states.ts";
 
 /**
- * Whether a new job may go on at once instead of waiting for a dispatcher: its queue must have nothing ready, so that no
- * lane or tenant is passed, and its tenant no cap, which dispatchers count. It is carried on, or queued where there is
- * room in this window. Saves row versions and a round through the dispatcher for each stage after the first. A window
- * of 0 hands nothing off.
+ * What new jobs need to be queued or started at once, without a dispatcher. A job may only if its queue has no ready
+ * job, so that it overtakes no lane or tenant, and if its tenant has no cap, because only dispatchers count caps. It
+ * starts eagerly if the caller has a slot for it; otherwise it is enqueued if the window has room. This saves row
+ * versions and a round through the dispatcher for each stage after the first. A queue with a window of 0 enqueues and
+ * starts nothing.
  */
 export interface DirectEnqueue {
   window: Readonly<Record<QueueName, number>>;
   queuedForMs: number;
   leaseMs: number;
-  /** Those that the caller would run itself, and are its own at once. Null: none. */
+  /** Which jobs the caller can start itself. Null: none. */
   eagerStart: EagerStart | null;
 }
 
-/** For those who push no hints: the dispatcher finds what they store. */
+/** For callers that push no hints: the dispatcher finds the jobs that they store. */
 export const NO_DIRECT_ENQUEUE: DirectEnqueue = {
   window: { io: 0, gpu: 0, cpu: 0, llm: 0 },
   queuedForMs: 0,
@@ -34,9 +35,9 @@ export const NO_DIRECT_ENQUEUE: DirectEnqueue = {
 };
 
 export interface Inserted {
-  /** Ids by map key. */
+  /** Ids of the new jobs, by map key. */
   created: Map<string, number>;
-  /** Map keys of those that wait for a dispatcher as the first of their tenant and lane. */
+  /** Map keys of the jobs that wait for a dispatcher and are the first of their tenant and lane. */
   first: Set<string>;
   enqueued: DispatchedJob[];
   started: StartedJob[];
@@ -61,7 +62,7 @@ interface InsertedRow {
 const BEGINNING = toBeginning({
   state: "state",
   queuedUntil: inMs("$12"),
-  // Not since the transaction began, which may be a while ago.
+  // `clock_timestamp()`, because `now()` is the start of the transaction, which may be a while ago.
   runningUntil: "clock_timestamp() + make_interval(secs => $13::float8 / 1000)",
   workerId: "$14",
 });
@@ -69,20 +70,20 @@ const ROOM = { inFlight: "room.in_flight", tenants: "room.tenants" };
 
 const INSERT = `
 with
--- The steps' queues that have no backlog. The limit keeps \`not exists\` from becoming a join, which may read all that is
--- ready to find that nothing is.
+-- The queues of these jobs that have no ready job. The limit keeps Postgres from planning a join, which might read all
+-- ready jobs.
 open_queue as (
   select q.queue, q.size, q.slots from unnest($8::text[], $9::bigint[], $10::bigint[]) as q (queue, size, slots)
   where q.size > 0 and q.queue = any ($3::text[])
     and (select j.id from stage_job j where j.queue = q.queue and j.run_at is not null limit 1) is null
 ),
--- What each tenant has queued and running there.
+-- What each tenant has queued and running in these queues.
 in_flight as materialized (
   select q.queue, q.size, q.slots, j.tenant, count(j.id) as jobs, count(j.id) filter (where j.state = 'queued') as queued
   from open_queue q left join stage_job j on j.queue = any (array[q.queue]) and j.in_flight
   group by q.queue, q.size, q.slots, j.tenant
 ),
--- How many more hints each of these queues takes, and how many jobs the caller would start itself.
+-- How many more hints each of these queues takes, and how many jobs the caller can start itself.
 room as materialized (
   select queue, size - sum(queued) as jobs, sum(jobs) as in_flight, count(*) as tenants, slots
   from in_flight group by queue, size, slots
@@ -91,7 +92,7 @@ room as materialized (
 capped as materialized (
   select t.id from tenant t where t.id = any ($5::text[]) and t.max_in_flight is not null
 ),
--- Each job with the state that it begins in.
+-- Each job with its first state: running while the caller has slots, queued while there is room, else ready.
 wanted as (
   select w.*, case
     when w.start_by <= now() or w.tenant = any (array(select id from capped)) then 'ready'
@@ -115,7 +116,7 @@ returning id, stage, key, queue, lane, epoch, state,
     select ${isUnderShare("f.jobs", ROOM)} from in_flight f join room on room.queue = f.queue
     where f.queue = stage_job.queue and f.tenant = stage_job.tenant), true) as "underShare"`;
 
-/** Stores the jobs whose key is new; some of them are queued already, or claimed. */
+/** Stores the jobs that do not exist yet. Some of them are queued at once, or claimed for the caller. */
 export async function insertJobs(
   tx: Queryable,
   wanted: readonly Wanted[],
@@ -159,7 +160,7 @@ export async function insertJobs(
       queue,
       stage,
       key,
-      // As it will be read from the row, should the job run again.
+      // Through JSON, so that the input is the same as when it is read from the row later.
       input: JSON.parse(JSON.stringify(inputs.get(toMapKey({ stage, key })))),
       attempts: 0,
       expiredToken: null,

@@ -1,12 +1,12 @@
 import type { Plan, Planner, RequestFacts, StageStates } from "@clipmill/domain";
 
-/** Where a request fails that no stage failed. */
+/** The `failed_stage` of a request that failed while it was planned, not in a stage. */
 const PLANNING = "plan";
 
 /**
- * What follows for a request; null where its kind is unknown. A result or an input that cannot be read, of another
- * version say, ends its own request and not the batch that it is in. So does a plan without a step to wait for: the
- * request would be open for ever.
+ * The next steps of a request; null if this program does not know its kind. If the planner throws, for example because
+ * another version stored an output that this one cannot read, only this request fails, not the batch that it is in. The
+ * same if the plan leaves nothing to wait for: the request would stay open for ever.
  */
 export function planNext(plan: Planner, request: RequestFacts, states: StageStates): Plan | null {
   const { postId } = request;
@@ -21,10 +21,10 @@ export function planNext(plan: Planner, request: RequestFacts, states: StageStat
     const next = plan(request, states);
     if (next?.kind !== "steps" || next.steps.length > 0) return next;
     const waits = Object.values(states).some((state) => state?.state === "open");
-    return waits ? next : fail("the plan has no step left and no end");
+    return waits ? next : fail("the plan has neither a step to wait for nor an end");
   } catch (error) {
     return fail(
-      `what follows cannot be planned: ${error instanceof Error ? error.name : "unknown"}`,
+      `the next steps cannot be planned: ${error instanceof Error ? error.name : "unknown"}`,
     );
   }
 }

@@ -5,10 +5,10 @@ import { RECORD_TABLES } from "../../artifacts/tables.ts";
 import { createRequestOptions, type RequestOptions } from "../accept/request-options.ts";
 import { type DirectEnqueue, NO_DIRECT_ENQUEUE } from "./insert-jobs.ts";
 
-/** What the record is told of the pipelines: it knows no stage and no kind of request by name. */
+/** What the work store needs of the pipelines. It knows no stage and no kind of request by name. */
 export interface PipelineRules {
   plan: Planner;
-  /** Default: results and skips bind whoever asks later. */
+  /** Default: a done or skipped job never runs again for a later request. */
   rerun?: RerunPolicy;
 }
 
@@ -19,7 +19,7 @@ export interface Planning extends Required<PipelineRules> {
   directEnqueue: DirectEnqueue;
 }
 
-/** For those who push no hints and start nothing. `tables`: of what stages store; default: all built-in ones. */
+/** For callers that push no hints and start nothing. `tables`: where records are stored; default: the built-in ones. */
 export function createPlanning(
   { plan, rerun = () => false }: PipelineRules,
   tables: readonly RecordTable[] = RECORD_TABLES,

@@ -3,13 +3,13 @@ import type { Queryable } from "../../database.ts";
 import type { AdvancingRequest } from "./advancing-request.ts";
 import { endHolds } from "../../ledger/credits.ts";
 
-/** A request that has come to its end, and how. */
+/** A request that has ended, and how. */
 export interface RequestEnd {
   request: AdvancingRequest;
   plan: Exclude<Plan, { kind: "steps" }>;
 }
 
-/** Stores the ends of requests; an end is final. */
+/** Stores the ends of requests that are still open: an end is final. */
 export async function storeEnds(tx: Queryable, ended: readonly RequestEnd[]): Promise<void> {
   if (ended.length === 0) return;
   const warnings = (plan: RequestEnd["plan"]): Warning[] =>
@@ -46,7 +46,7 @@ export async function storeEnds(tx: Queryable, ended: readonly RequestEnd[]): Pr
   );
 }
 
-/** Of the requests that get one answer at the same time, the oldest pays; ids sort by age. */
+/** Of requests that get the same answer in one transaction, the oldest pays. Ids sort by age. */
 function toPayers(ended: readonly RequestEnd[]): Set<string> {
   const payers = new Map<string, string>();
   for (const { request, plan } of ended) {
@@ -58,7 +58,7 @@ function toPayers(ended: readonly RequestEnd[]): Set<string> {
   return new Set(payers.values());
 }
 
-/** Points each finished post at its artifacts, also where another post's run made them. */
+/** Sets the current artifacts of each post, even if they were made for another post with the same media. */
 export async function setCurrentArtifacts(
   tx: Queryable,
   ended: readonly RequestEnd[],

@@ -4,15 +4,14 @@ import { RENEWED, toSet } from "../states.ts";
 import { toMapKey, type Wanted } from "./advancing-request.ts";
 import type { ExistingJob } from "./existing-jobs.ts";
 
-/** A request's wish for a job that stands there already. */
+/** A step that a request needs, and the job of it that exists already. */
 interface Wish extends Wanted {
   job: ExistingJob;
 }
 
 /**
- * Makes ended jobs run again where their end does not bind this request: failures, and whatever their stage says. An
- * open job moves up to a better lane, and may start as long as somebody wants it. Returns the map keys of what now runs
- * again.
+ * Makes ended jobs run again if they failed or were cancelled, or if their stage's `rerun` says so. Moves open jobs to
+ * a better lane and a later latest start, if the request has them. Returns the map keys of the jobs that run again.
  */
 export async function renewJobs(
   tx: Queryable,
@@ -74,7 +73,7 @@ async function renew(tx: Queryable, wishes: readonly Wish[]): Promise<void> {
 
 async function promote(tx: Queryable, wishes: readonly Wish[]): Promise<void> {
   if (wishes.length === 0) return;
-  // A job in quarantine stays there: it is alone for the others' sake.
+  // A job in quarantine keeps that lane, the lowest rank: it might crash a worker that runs others beside it.
   await tx.query({
     name: "promote_stage_jobs",
     text: `update stage_job j set lane = least(j.lane, f.lane),

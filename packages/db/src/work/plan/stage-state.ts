@@ -1,7 +1,7 @@
 import type { ErrorCode, StageState } from "@clipmill/domain";
 import type { ExistingJob } from "./existing-jobs.ts";
 
-/** How a stage job stands, as the planner sees it. */
+/** The state of a stage job, as the planner sees it. */
 export function toStageState(
   job: Pick<ExistingJob, "state" | "output" | "errorCode" | "errorMessage">,
 ): StageState {
