@@ -25,7 +25,7 @@ import { z } from "zod";
 import { createTestDatabase } from "../../support/servers/database.ts";
 import { newPostId, toSubmission } from "../../support/work/toy-pipeline.ts";
 
-// All that a kind of its own takes: what it is, where it is stored, who makes it, and the pipeline that asks for it.
+// All that a new kind needs: its shape, its table, the stage that makes it, and the pipeline that plans it.
 const Mood = z.object({
   key: z.string(),
   engine: z.string(),
@@ -65,7 +65,7 @@ const feel = defineStage({
   produces: [postKind, moodKind],
 });
 
-/** `languages` of a request: those in which the mood is told, `""` the creator's own. */
+/** `languages`: those in which a request wants the mood; `""` is the creator's own. */
 const Asked = z.object({ languages: z.array(z.string()), engine: z.string() });
 const pipelines = createPipelines([
   createPipeline(
@@ -133,7 +133,7 @@ async function openStore() {
   const work = createWorkStore(database, { ...options, tables: [...RECORD_TABLES, moods] });
   const tables = [...ARTIFACT_TABLES, moods];
 
-  /** What the stage says of every job that is ready. */
+  /** Runs the stage on every ready job; returns the outcomes. */
   async function runReady(): Promise<Outcome[]> {
     const claimed = await work.claim(await work.dispatch("llm", 10), "test-worker");
     const outcomes: Outcome[] = [];
@@ -177,9 +177,9 @@ test("is stored with its stage's end, named by request and post with its variant
   const german = toMood({ postId, language: "de", engine: "toy@sandbox" });
   expect(await artifacts.find(moodKind, keys["mood.de"])).toEqual(german);
   expect(await artifacts.find(moodKind, "another")).toBeNull();
-  const told = { mood: { "": "calm", de: "ruhig" }, transcript: "", simulated: ["mood"] };
-  expect((await posts.find(postId))?.result).toMatchObject(told);
-  expect((await requests.findRequest(requestId))?.result).toMatchObject(told);
+  const expected = { mood: { "": "calm", de: "ruhig" }, transcript: "", simulated: ["mood"] };
+  expect((await posts.find(postId))?.result).toMatchObject(expected);
+  expect((await requests.findRequest(requestId))?.result).toMatchObject(expected);
 });
 
 test("of a post the latest is current, kind by kind and variant by variant; a request keeps its own", async () => {

@@ -19,9 +19,9 @@ test("stops at a tenant's cap on work in flight", async () => {
   await work.accept(
     Array.from({ length: 10 }, () => toSubmission(newPostId(), { tenant: "capped" })),
   );
-  const picked = await work.dispatch("io", 10);
-  expect(picked).toHaveLength(3);
-  await work.claim(picked, "test");
+  const dispatched = await work.dispatch("io", 10);
+  expect(dispatched).toHaveLength(3);
+  await work.claim(dispatched, "test");
   expect(await work.dispatch("io", 10)).toEqual([]);
 });
 
@@ -32,21 +32,25 @@ test("stops at the cap over all lanes together, the best lane first", async () =
       toSubmission(newPostId(), { tenant: "capped-in-lanes", lane }),
       toSubmission(newPostId(), { tenant: "capped-in-lanes", lane }),
     ]);
-  const picked = await work.dispatch("io", 10);
-  expect(picked.map(({ lane }) => lane).sort()).toEqual(["interactive", "interactive", "standard"]);
+  const dispatched = await work.dispatch("io", 10);
+  expect(dispatched.map(({ lane }) => lane).sort()).toEqual([
+    "interactive",
+    "interactive",
+    "standard",
+  ]);
 });
 
-test("stops at the cap in later stages, too: what has one waits for a dispatcher", async () => {
+test("stops at the cap in later stages, too: their jobs wait for a dispatcher", async () => {
   const window = { io: 10, gpu: 10, cpu: 10, llm: 10 };
   const options = { pipelines: toyPipelines, leaseMs: 30_000, queuedForMs: 60_000, window };
-  const handing = createWorkStore(fixture.database, options);
+  const enqueuing = createWorkStore(fixture.database, options);
   await rows("insert into tenant (id, max_in_flight) values ('capped-later', 1)");
   const endFirst = async (tenant: string) => {
-    await handing.accept(Array.from({ length: 4 }, () => toSubmission(newPostId(), { tenant })));
+    await enqueuing.accept(Array.from({ length: 4 }, () => toSubmission(newPostId(), { tenant })));
     for (let n = 0; n < 4; n++) {
-      const [job] = await handing.claim(await handing.dispatch("io", 1), "test");
-      if (job === undefined) throw new Error("nothing was picked");
-      await handing.settle([toDone(job, job.key)]);
+      const [job] = await enqueuing.claim(await enqueuing.dispatch("io", 1), "test");
+      if (job === undefined) throw new Error("nothing was dispatched");
+      await enqueuing.settle([toDone(job, job.key)]);
     }
     return (
       await rows<{ state: string }>(
@@ -57,5 +61,5 @@ test("stops at the cap in later stages, too: what has one waits for a dispatcher
   };
   expect(await endFirst("free")).toEqual(["queued", "queued", "queued", "queued"]);
   expect(await endFirst("capped-later")).toEqual(["ready", "ready", "ready", "ready"]);
-  expect(await handing.dispatch("gpu", 10)).toHaveLength(1);
+  expect(await enqueuing.dispatch("gpu", 10)).toHaveLength(1);
 });

@@ -83,7 +83,7 @@ describe("when the request behind them is cancelled", () => {
     expect(await countChildren(other.job)).toEqual({ done: 1 });
   });
 
-  test("more than a page of them end at once, and those beyond some thousand by and by", async () => {
+  test("more than a page of them end at once, and those beyond 4,000 later", async () => {
     const { id, job } = await crawl(toChildren("many", 4_300, ENDING));
     await work.cancel([id]);
     expect(await countChildren(job)).toEqual({ cancelled: 4_000, open: 300 });
@@ -93,7 +93,7 @@ describe("when the request behind them is cancelled", () => {
     expect(await work.endChildren()).toBe(0);
   });
 
-  test("several parents take turns, and none is left behind a big one", async () => {
+  test("several parents share each page, and none waits for a big one", async () => {
     const all = [];
     for (const count of [700, 30, 40])
       all.push(await crawl(toChildren(newName("x"), count, ENDING)));
@@ -122,7 +122,7 @@ describe("when the request behind them is cancelled", () => {
     expect(await countChildren(job)).toEqual({ cancelled: 1 });
   });
 
-  test("one that cancelled them before it broke off is gone on with by any other", async () => {
+  test("a cancellation that broke off is continued by any process", async () => {
     const { id, job } = await crawl([toChild("a", ENDING)]);
     await work.cancel([id]);
     await rows("update request set state = 'open', finished_at = null where submitted_by = $1", [

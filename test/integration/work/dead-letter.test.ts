@@ -198,7 +198,7 @@ describe("retry", () => {
     expect(await requestOf(early?.requestId)).toMatchObject({ state: "failed", retried_at: null });
   });
 
-  test("takes the ids that are dead and passes over the others", async () => {
+  test("takes the ids that are dead and skips the others", async () => {
     await work.accept([toSubmission(newPostId()), toSubmission(newPostId())]);
     await fail("io");
     await work.accept([toSubmission(newPostId())]);
@@ -220,8 +220,8 @@ describe("retry", () => {
   test("works through more than one batch", async () => {
     await work.accept(Array.from({ length: 620 }, () => toSubmission(newPostId())));
     await fail("io");
-    const revived = await dead.retry({ filter: {}, limit: 1_000 });
-    expect(revived).toEqual({ jobCount: 620, requestCount: 620 });
+    const retried = await dead.retry({ filter: {}, limit: 1_000 });
+    expect(retried).toEqual({ jobCount: 620, requestCount: 620 });
   });
 
   test("counts each job once when two operators retry at once", async () => {

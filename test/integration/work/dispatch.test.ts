@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => fixture[Symbol.asyncDispose]());
 
 describe("dispatch", () => {
-  test("lets interactive work pass a backlog, and keeps a share for the lanes below", async () => {
+  test("dispatches interactive work before a backlog, and keeps a share for the lanes below", async () => {
     const backlog = Array.from({ length: 300 }, () =>
       toSubmission(newPostId(), { lane: "backfill" }),
     );
@@ -28,9 +28,9 @@ describe("dispatch", () => {
     await rows(
       "update stage_job set state = 'ready', run_at = now(), held_until = null where state = 'queued'",
     );
-    const picked = await work.dispatch("io", 50);
-    const count = (lane: string) => picked.filter((job) => job.lane === lane).length;
-    expect(picked).toHaveLength(50);
+    const dispatched = await work.dispatch("io", 50);
+    const count = (lane: string) => dispatched.filter((job) => job.lane === lane).length;
+    expect(dispatched).toHaveLength(50);
     expect(count("interactive")).toBeGreaterThan(25);
     expect(count("backfill")).toBeGreaterThanOrEqual(5);
     expect(await work.dispatch("io", 50)).toEqual([]);
@@ -44,10 +44,10 @@ describe("dispatch", () => {
     await work.accept(
       Array.from({ length: 10 }, () => toSubmission(newPostId(), { tenant: "quiet" })),
     );
-    const picked = await work.dispatch("io", 20);
+    const dispatched = await work.dispatch("io", 20);
     const { rows: tenants } = await fixture.database.pool.query(
       "select tenant, count(*) from stage_job where id = any ($1) group by tenant order by tenant",
-      [picked.map((job) => job.id)],
+      [dispatched.map((job) => job.id)],
     );
     expect(tenants).toEqual([
       { tenant: "loud", count: 10 },
@@ -72,16 +72,16 @@ describe("reconcile", () => {
     const [guilty, innocent] = await work.accept([toSubmission(culprit), toSubmission(neighbour)]);
     const expireLeases = () =>
       rows("update stage_job set held_until = now() - interval '1 second' where state = 'running'");
-    // One crash takes both down; from then on each runs alone.
+    // Both run when the worker crashes; from then on each runs alone.
     await work.claim(await work.dispatch("io", 10), "doomed");
     await expireLeases();
     expect(await work.reconcile()).toMatchObject({ expired: 2, poisoned: 0 });
 
     let culpritRuns = 0;
     for (let round = 0; round < 4; round++) {
-      const picked = await work.dispatch("io", 10);
-      expect(picked).toMatchObject([{ lane: "quarantine" }]);
-      const [job] = await work.claim(picked, "alone");
+      const dispatched = await work.dispatch("io", 10);
+      expect(dispatched).toMatchObject([{ lane: "quarantine" }]);
+      const [job] = await work.claim(dispatched, "alone");
       if (job === undefined) throw new Error("not claimed");
       if (job.key === neighbour) {
         await work.settle([toDone(job, neighbour)]);

@@ -5,7 +5,7 @@ import { newPostId, toyPipelines, toSubmission } from "../../support/work/toy-pi
 import { openWorkFixture, toDone, type WorkFixture } from "../../support/work/work-fixture.ts";
 
 const LEASE_MS = 30_000;
-const ROUTE: EagerStart = { workerId: "worker-1", stages: ["second", "third"], slots: { gpu: 2 } };
+const EAGER: EagerStart = { workerId: "worker-1", stages: ["second", "third"], slots: { gpu: 2 } };
 
 let fixture: WorkFixture;
 let rows: WorkFixture["rows"];
@@ -25,14 +25,14 @@ function openStore(size: number): WorkStore {
   return createWorkStore(fixture.database, options);
 }
 
-/** Ends the first step of so many new posts in one settlement, on that route. */
-async function endFirsts(count: number, route: EagerStart, more: Partial<Submission> = {}) {
+/** Ends the first step of this many new posts in one settlement, whose caller offers these eager starts. */
+async function endFirsts(count: number, eagerStart: EagerStart, more: Partial<Submission> = {}) {
   await work.accept(Array.from({ length: count }, () => toSubmission(newPostId(), more)));
   const jobs = await work.claim(await work.dispatch("io", count), "worker-1");
   expect(jobs).toHaveLength(count);
   return await work.settle(
     jobs.map((job) => toDone(job, job.key)),
-    route,
+    eagerStart,
   );
 }
 
@@ -41,8 +41,8 @@ const findStates = async () =>
     await rows<{ state: string }>("select state from stage_job where queue = 'gpu' order by state")
   ).map(({ state }) => state);
 
-test("next steps are the caller's own up to its slots; the others are enqueued", async () => {
-  const { started, enqueued } = await endFirsts(3, ROUTE);
+test("next steps start eagerly up to the caller's slots; the others are enqueued", async () => {
+  const { started, enqueued } = await endFirsts(3, EAGER);
   expect(enqueued).toMatchObject([{ stage: "second", epoch: 1 }]);
   expect(started).toHaveLength(2);
   for (const job of started) {
@@ -60,7 +60,7 @@ test("next steps are the caller's own up to its slots; the others are enqueued",
   }
 });
 
-test("a slot is taken once, also where a step that is stored already is planned past", async () => {
+test("a slot is used once, even if a stored step makes the planner go on in the same settlement", async () => {
   const [known, plain] = [newPostId(), newPostId()];
   await rows(
     `insert into stage_job (stage, key, queue, lane, tenant, input, state, output, finished_at)
@@ -72,18 +72,18 @@ test("a slot is taken once, also where a step that is stored already is planned 
     await work.claim(await work.dispatch(queue, count), "worker-1");
   const firsts = new Map((await claim("io", 2)).map((job) => [job.key, job]));
   const [first, other] = [firsts.get(known), firsts.get(plain)];
-  if (first === undefined || other === undefined) throw new Error("nothing was picked");
-  const { started } = await work.settle([toDone(other, plain)], ROUTE);
+  if (first === undefined || other === undefined) throw new Error("nothing was dispatched");
+  const { started } = await work.settle([toDone(other, plain)], EAGER);
   const [second] = started as [ClaimedJob];
-  // One of them wants its third step at once, the other after a look at what is stored.
+  // One post needs its third step in the first round, the other in the second, after its stored second step was found.
   const both = [toDone(first, known), toDone(second, plain)];
-  const next = await work.settle(both, { ...ROUTE, slots: { llm: 1 } });
+  const next = await work.settle(both, { ...EAGER, slots: { llm: 1 } });
   expect(next.started).toMatchObject([{ stage: "third", key: plain }]);
   expect(next.enqueued).toMatchObject([{ stage: "third", key: known }]);
 });
 
 test("an eager start is held, fenced and ended like any claimed job", async () => {
-  const { started } = await endFirsts(1, ROUTE);
+  const { started } = await endFirsts(1, EAGER);
   const [job] = started as [ClaimedJob];
   const ref = { id: job.id, epoch: job.epoch };
   expect(await work.extend([ref])).toEqual([ref]);
@@ -94,52 +94,52 @@ test("an eager start is held, fenced and ended like any claimed job", async () =
   const [again] = await work.claim(await work.dispatch("gpu", 1), "worker-2");
   if (again === undefined) throw new Error("it was not given out again");
   expect(again).toMatchObject({ id: job.id, epoch: 2, input: job.input });
-  expect((await work.settle([toDone(ref, job.key)], ROUTE)).fenced).toEqual([ref]);
-  const next = await work.settle([toDone(again, job.key)], { ...ROUTE, slots: { llm: 1 } });
+  expect((await work.settle([toDone(ref, job.key)], EAGER)).fenced).toEqual([ref]);
+  const next = await work.settle([toDone(again, job.key)], { ...EAGER, slots: { llm: 1 } });
   expect(next).toMatchObject({ fenced: [], started: [{ stage: "third", key: job.key }] });
 });
 
 test("nothing starts eagerly past work that waits for a dispatcher", async () => {
-  await endFirsts(1, { ...ROUTE, slots: {} });
+  await endFirsts(1, { ...EAGER, slots: {} });
   await rows(
     "update stage_job set state = 'ready', run_at = now(), held_until = null where queue = 'gpu'",
   );
-  expect(await endFirsts(1, ROUTE)).toMatchObject({ started: [], enqueued: [] });
+  expect(await endFirsts(1, EAGER)).toMatchObject({ started: [], enqueued: [] });
   expect(await findStates()).toEqual(["ready", "ready"]);
 });
 
-test("a stage that was not named goes by a hint", async () => {
-  const { started, enqueued } = await endFirsts(1, { ...ROUTE, stages: ["third"] });
+test("a stage that the caller does not name is enqueued", async () => {
+  const { started, enqueued } = await endFirsts(1, { ...EAGER, stages: ["third"] });
   expect({ started, enqueued: enqueued.length }).toEqual({ started: [], enqueued: 1 });
 });
 
-test("a tenant with a cap waits for a dispatcher, which counts", async () => {
+test("a job of a tenant with a cap waits for a dispatcher, because only that counts caps", async () => {
   await rows("insert into tenant (id, max_in_flight) values ('capped-on', 9)");
-  expect(await endFirsts(1, ROUTE, { tenant: "capped-on" })).toMatchObject({ started: [] });
+  expect(await endFirsts(1, EAGER, { tenant: "capped-on" })).toMatchObject({ started: [] });
   expect(await findStates()).toEqual(["ready"]);
 });
 
-test("what nobody wants any more is not started", async () => {
+test("a job past its latest start does not start eagerly", async () => {
   await work.accept([
     toSubmission(newPostId(), { deadline: new Date(Date.now() + 60_000).toISOString() }),
   ]);
   const [job] = await work.claim(await work.dispatch("io", 1), "worker-1");
-  if (job === undefined) throw new Error("nothing was picked");
+  if (job === undefined) throw new Error("nothing was dispatched");
   await rows("update request set deadline = now() - interval '1 second'");
-  expect(await work.settle([toDone(job, job.key)], ROUTE)).toMatchObject({ started: [] });
+  expect(await work.settle([toDone(job, job.key)], EAGER)).toMatchObject({ started: [] });
 });
 
 test("a step that somebody else runs already is not started a second time", async () => {
   const postId = newPostId();
   await work.accept([toSubmission(postId)]);
   const [job] = await work.claim(await work.dispatch("io", 1), "worker-1");
-  if (job === undefined) throw new Error("nothing was picked");
+  if (job === undefined) throw new Error("nothing was dispatched");
   await rows(
     `insert into stage_job (stage, key, queue, lane, tenant, input, state, epoch, held_until)
      values ('second', $1, 'gpu', 2, 'local', jsonb_build_object('postId', $1::text), 'running', 1, now() + interval '1 minute')`,
     [postId],
   );
-  expect(await work.settle([toDone(job, postId)], ROUTE)).toMatchObject({
+  expect(await work.settle([toDone(job, postId)], EAGER)).toMatchObject({
     started: [],
     enqueued: [],
   });

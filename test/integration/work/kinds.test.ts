@@ -105,7 +105,7 @@ describe("a program that does not know the kind", () => {
 });
 
 describe("open requests without an open job", () => {
-  /** As a fault of ours would leave them: the next step was not stored. */
+  /** Leaves them as a bug would: the next step was not stored. */
   async function strand(): Promise<string> {
     const link = newName("page");
     const [id = ""] = await accept(toCrawl(link));
@@ -190,7 +190,7 @@ describe("a stage that stands several times", () => {
     expect(await requestOf(id)).toMatchObject({ state: "done", warnings: [warning] });
     const view = await findView(id);
     expect(view?.stages).toHaveLength(4);
-    // The failed call may have been billed: it stands at its estimate.
+    // The failed call may have been billed, so its entry stays at the estimate.
     expect(view?.cost).toEqual({
       usd: 1.5,
       by_stage: { "ask.de": 0.25, "ask.en": 0.25, "ask.fr": 1 },
@@ -219,7 +219,7 @@ describe("a stage that stands several times", () => {
       await work.settle([
         end === "failed" ? { ...job, kind: "failed", ...fail } : toEnd(job, {}, { id: end }),
       ]);
-      // Asked for anew by the second variant, it would run for ever.
+      // If the second variant could make it run again, it would run for ever.
       expect(await fixture.claimAll("gpu")).toEqual([]);
       const bound = end === "failed" ? "" : `DE=${end},de=${end}`;
       await work.settle([toEnd(await fixture.claimStage(bound, "cpu"))]);
@@ -229,7 +229,7 @@ describe("a stage that stands several times", () => {
     },
   );
 
-  test("passes over none at all", async () => {
+  test("is left out where none is asked for", async () => {
     await accept(ask([]));
     expect(await fixture.claimStage("", "cpu")).toMatchObject({ stage: "bind" });
   });

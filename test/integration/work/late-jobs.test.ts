@@ -47,22 +47,22 @@ test("a step that is planned while its request is being cancelled is cancelled w
 test("a job that may not start any more and that nobody needs is cancelled", async () => {
   const postId = newPostId();
   const [accepted] = await work.accept([toSubmission(postId, { deadline: inOneHour() })]);
-  // As a link that went while its request waited for a file would leave it.
+  // The state that a refetch leaves when it unlinks the job from its only request.
   await rows("delete from request_stage_job where request_id = $1", [accepted?.requestId]);
   await rows("update stage_job set start_by = now() - interval '1 s' where key = $1", [postId]);
   await work.expireDeadlines();
   expect(await fixture.stagesOf(postId)).toMatchObject([{ state: "cancelled" }]);
 });
 
-test("a job whose deadline passed while its hint waited is not started", async () => {
+test("a job whose latest start passed while its hint waited is not claimed", async () => {
   const postId = newPostId();
   await work.accept([toSubmission(postId, { deadline: inOneHour() })]);
-  const picked = await work.dispatch("io", 10);
+  const dispatched = await work.dispatch("io", 10);
   await rows("update stage_job set start_by = now() - interval '1 s' where key = $1", [postId]);
-  expect(await work.claim(picked, "late")).toEqual([]);
+  expect(await work.claim(dispatched, "late")).toEqual([]);
 });
 
-test("work that a better-placed caller joins is that caller's, until it leaves", async () => {
+test("a job takes tenant and lane of a request in a better lane, until that one is cancelled", async () => {
   const postId = newPostId();
   await work.accept([toSubmission(postId, { tenant: "slow", lane: "backfill" })]);
   const [joined] = await work.accept([
@@ -75,7 +75,7 @@ test("work that a better-placed caller joins is that caller's, until it leaves",
   expect(await owner()).toEqual([{ tenant: "slow", lane: 3 }]);
 });
 
-test("the intent of a paid call is booked only by whoever holds the job", async () => {
+test("only the holder of a job can open a paid call", async () => {
   const postId = newPostId();
   const [accepted] = await work.accept([toSubmission(postId)]);
   const job = await fixture.claimStage(postId, "io");

@@ -27,7 +27,7 @@ async function runPost(lane: "standard" | "backfill"): Promise<string> {
   return accepted?.requestId ?? "";
 }
 
-test("each step of a post is news, and its end is; of a backfill only that it was accepted", async () => {
+test("each step and the end of a post are notified; of a backfill only that it was accepted", async () => {
   // Notifications come in the order of their commits, so the second post's end is the last of all.
   const [backfill, standard] = [await runPost("backfill"), await runPost("standard")];
   await vi.waitFor(() => expect(heard).toContain(`clipmill_request ${standard}`));
@@ -41,7 +41,7 @@ test("each step of a post is news, and its end is; of a backfill only that it wa
   expect(await fixture.requestOf(backfill)).toMatchObject({ state: "done" });
 });
 
-test("a step is no news where work of its tenant waits already; another tenant's is", async () => {
+test("a step is not notified while work of its tenant is ready already; another tenant's is", async () => {
   const end = async (tenant: string) => {
     const postId = newPostId();
     await fixture.work.accept([toSubmission(postId, { tenant })]);

@@ -20,22 +20,22 @@ afterEach(() => fixture[Symbol.asyncDispose]());
 const submit = (tenant: string, count: number, lane: "interactive" | "standard" = "standard") =>
   work.accept(Array.from({ length: count }, () => toSubmission(newPostId(), { tenant, lane })));
 
-/** As the queue serves them. */
+/** The order in which the queue serves hints; lower goes first. */
 function toRank({ lane, underShare, shareDue }: DispatchedJob): number {
   if (lane === "interactive") return underShare ? 0 : 1;
   if (shareDue) return 1;
   return underShare ? 2 : 3;
 }
 
-async function tenantsOf(picked: readonly DispatchedJob[]): Promise<string[]> {
+async function tenantsOf(dispatched: readonly DispatchedJob[]): Promise<string[]> {
   const { rows } = await fixture.database.pool.query<{ tenant: string }>(
     "select tenant from stage_job where id = any ($1)",
-    [picked.map(({ id }) => id)],
+    [dispatched.map(({ id }) => id)],
   );
   return rows.map(({ tenant }) => tenant).sort();
 }
 
-test("only what is ahead passes a full window, as often as it may and up to a third of it", async () => {
+test("only jobs under share overflow a full window, as often as allowed and by at most a third of it", async () => {
   await submit("loud", 50);
   await work.dispatch("io", WINDOW);
   await submit("quiet", 50);
@@ -49,45 +49,45 @@ test("only what is ahead passes a full window, as often as it may and up to a th
   expect(await work.dispatch("io", WINDOW, { allowed: 9, made: 3 })).toEqual([]);
 });
 
-test("an interactive job passes a full window of its own tenant's", async () => {
+test("an interactive job overflows a window that is full of its own tenant's jobs", async () => {
   await submit("local", 50);
   await work.claim(await work.dispatch("io", 3), "worker");
   await work.dispatch("io", WINDOW);
   await submit("local", 1, "interactive");
   expect(await work.dispatch("io", WINDOW)).toEqual([]);
-  const passed = await work.dispatch("io", WINDOW, { allowed: 1, made: 0 });
-  expect(passed).toMatchObject([{ lane: "interactive", underShare: false, overflow: true }]);
+  const overflowed = await work.dispatch("io", WINDOW, { allowed: 1, made: 0 });
+  expect(overflowed).toMatchObject([{ lane: "interactive", underShare: false, overflow: true }]);
 });
 
-test("what a lane's share brings before a better lane is owed, and nothing else", async () => {
+test("jobs that a lane's share brings before a better lane are due, and no others", async () => {
   await submit("local", 50);
   expect((await work.dispatch("io", 10)).filter(({ shareDue }) => shareDue)).toEqual([]);
   await submit("local", 50, "interactive");
-  const picked = await work.dispatch("io", 30);
-  const owed = picked.filter((job) => job.shareDue).map(({ lane }) => lane);
+  const dispatched = await work.dispatch("io", 30);
+  const due = dispatched.filter((job) => job.shareDue).map(({ lane }) => lane);
   // 30 % of 20 places, rounded by chance.
-  expect([...new Set(owed)]).toEqual(["standard"]);
-  expect(owed.length).toBeGreaterThanOrEqual(6);
-  expect(owed.length).toBeLessThanOrEqual(7);
-  expect(picked.filter(({ lane }) => lane === "interactive")).toHaveLength(20 - owed.length);
+  expect([...new Set(due)]).toEqual(["standard"]);
+  expect(due.length).toBeGreaterThanOrEqual(6);
+  expect(due.length).toBeLessThanOrEqual(7);
+  expect(dispatched.filter(({ lane }) => lane === "interactive")).toHaveLength(20 - due.length);
 });
 
-test("who has a fair share in flight passes nobody", async () => {
+test("jobs of a tenant with a fair share in flight do not overflow", async () => {
   await submit("loud", 50);
   await submit("other", 50);
   await work.dispatch("io", WINDOW);
   expect(await work.dispatch("io", WINDOW, { allowed: 9, made: 0 })).toEqual([]);
 });
 
-test("the lanes keep their shares of what has passed, too", async () => {
+test("the shares of lanes count jobs that overflowed, too", async () => {
   await submit("loud", 50);
   await submit("urgent", 50, "interactive");
-  // Of 2 places and 18 that passed, 30 % are more than both places.
-  const picked = await work.dispatch("io", 2, { allowed: 0, made: 18 });
-  expect(picked.map(({ lane }) => lane)).toEqual(["standard", "standard"]);
+  // 30 % of 2 places and 18 overflowed jobs are more than both places.
+  const dispatched = await work.dispatch("io", 2, { allowed: 0, made: 18 });
+  expect(dispatched.map(({ lane }) => lane)).toEqual(["standard", "standard"]);
 });
 
-test("whoever is passed all the time keeps the share of its lane", async () => {
+test("a tenant that others always overtake keeps the share of its lane", async () => {
   const hints: DispatchedJob[] = [];
   const isBetter = (a: DispatchedJob, b: DispatchedJob) => toRank(a) < toRank(b);
   await submit("loud", 200);

@@ -16,7 +16,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../support/servers/database.ts";
 import { newPostId, toyPipelines, toSubmission } from "../../support/work/toy-pipeline.ts";
 
-/** These have a row per post or more; whoever walks one whole is slow from the first big list on. */
+/** Tables with at least a row per post. A statement that reads one whole is slow from the first big list on. */
 const BIG_TABLES = new Set([
   "request",
   "request_stage_job",
@@ -32,7 +32,7 @@ const BIG_TABLES = new Set([
   "answer",
   "engagement",
 ]);
-/** Partial indexes that hold few rows by what they are. */
+/** Partial indexes whose condition holds for few rows. */
 const SMALL_INDEXES = /^stage_job_(in_flight|dead)|^request_(open_deadline|children)$/;
 
 interface PlanNode {
@@ -81,7 +81,7 @@ afterAll(async () => {
   await testDatabase.drop();
 });
 
-/** Every kind of statement of the work tables once, on a handful of rows. */
+/** Runs every statement on the work tables once, on a handful of rows. */
 async function runEverything(): Promise<void> {
   const { pool } = database;
   const window = { io: 2, gpu: 2, cpu: 2, llm: 2 };
@@ -184,7 +184,7 @@ async function runChildrenAndWaits(
   await work.cancel(requestIds);
 }
 
-/** Scans that visit a big table from end to end. One that is cut off by a limit and passes nothing over is none. */
+/** Scans that read a big table from end to end. One that a limit ends and that filters nothing out is not counted. */
 function findWalks(node: PlanNode, isLimited = false): string[] {
   const { "Relation Name": table = "", "Index Name": index, "Index Cond": condition } = node;
   const below = (node.Plans ?? []).flatMap((child) =>
@@ -239,7 +239,8 @@ describe("no statement walks a whole table", () => {
         insert into request_stage_job (request_id, stage_job_id, relation)
         select 'job_' || lpad(id::text, 26, '0'), id, 'started' from waiting`,
     );
-    // Statistics that know one queue and one tenant: the planner takes each lookup by them for one of the whole table.
+    // The statistics know only one queue and tenant, so the planner expects each lookup by them to find the whole
+    // table.
     await database.pool.query("delete from stage_job where tenant <> 'loud'");
     await database.pool.query("analyze");
     await expectNoWalks();

@@ -42,7 +42,7 @@ async function accept({ database }: Awaited<ReturnType<typeof startReader>>, pos
   return accepted.requestId;
 }
 
-test("requests that are asked for together are each told as they are: open, done, unknown", async () => {
+test("requests that are asked for together are each answered as they are: open, done, unknown", async () => {
   const started = await startReader();
   const { database, reader } = started;
   const [open, done] = [await accept(started, UNKNOWN), await accept(started, FIRST)];

@@ -49,7 +49,7 @@ async function rows<T>(sql: string, values: unknown[] = []): Promise<T[]> {
   return (await database.pool.query(sql, values)).rows as T[];
 }
 
-/** Asks for a transcript; another language needs another recognition. */
+/** Asks for a transcript; each language needs a recognition of its own. */
 async function ask(postId: string, language: string | null = null) {
   const submission = { recipes: MEDIA_RECIPES, outputs: ["transcript" as const], language };
   const [accepted] = await work.accept([toSubmission(postId, submission)]);
@@ -128,7 +128,7 @@ describe("retention", () => {
     expect(await ask(postId)).toMatchObject({ state: "done" });
   });
 
-  test("keeps what an open request rests on, also where another post shares the file", async () => {
+  test("keeps what an open request needs, even if another post shares the file", async () => {
     await finish("shared");
     const postId = newPostId();
     pipeline.clips.set(postId, "shared");
@@ -235,7 +235,7 @@ describe("a file that is needed again", () => {
     expect(await stateOf(requestId)).toEqual({ state: "done", code: null });
     expect(pipeline.ran).toEqual(["download", "prepare-audio", "transcribe"]);
     expect(await storage.has(audioKey("clip"))).toBe(true);
-    // It is as young as it looks, and so are its rows.
+    // Its age counts from now, in its rows as well.
     expect(await sweep({ mediaDays: 30, audioDays: 30 })).toMatchObject({ media: 0, audio: 0 });
     expect(await rows("select 1 from media where removed_at is null")).toHaveLength(1);
   });

@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, "../../..");
 
 interface Source {
   path: string;
-  /** Without comments: what they name is no rule. */
+  /** Without comments, which may name anything. */
   code: string;
 }
 
@@ -120,9 +120,9 @@ describe("the engine knows no stage", () => {
     expect(fields("if (job.output.engine === 'x') {}")).toHaveLength(1);
   });
 
-  /** What an engine must tell apart by itself, whatever its stages do. */
+  /** Codes that the engine itself must know, whatever its stages do. */
   const OWN_CODES: Readonly<Record<string, string>> = {
-    poison: "a job that ended its worker too often",
+    poison: "a job that crashed its worker too often",
     cancelled: "an end by the caller, and the state of that name",
     deadline_missed: "an end by the clock",
     timeout: "a stage over its limit",
@@ -133,7 +133,7 @@ describe("the engine knows no stage", () => {
     invalid_input: "a token that another job waits for",
     bad_response: "a result that Postgres refuses",
   };
-  /** What the limiter reads in an upstream's answer, or says to those who wait for it. */
+  /** Codes that the limiter finds in an upstream's answer, or throws at callers that wait for it. */
   const LIMITER_CODES: Readonly<Record<string, string>> = {
     throttled: "the upstream's pushback",
     rate_limited: "our own rate is used up",

@@ -138,7 +138,7 @@ describe("what a stage submits", () => {
     expect(await findTargets(job.id)).toEqual([0, 1, 2].map((i) => `${link}-${i}`));
   });
 
-  test("is told apart by its key, which is never a place", async () => {
+  test("is identified by its key, which is never taken for a place", async () => {
     const { job } = await startCrawl();
     const keyed = [toChild("a"), toChild("b", { key: "0" }), toChild("c", { key: "0" })];
     await work.settle([toEnd(job, { submit: keyed })]);

@@ -53,7 +53,7 @@ const movementsOf = async (requestId: string) =>
     ])
   ).map((r) => r.kind);
 
-/** Takes everything that is waiting through its stages; `outcome` may decide otherwise. */
+/** Runs all ready jobs through their stages. `outcome` may return another outcome than done. */
 async function runAll(outcome?: (stage: string) => Partial<Outcome> | undefined): Promise<void> {
   for (const queue of ["io", "gpu", "llm"] as const) {
     const jobs = await work.claim(await work.dispatch(queue, 1_000), "test");
@@ -251,20 +251,20 @@ describe("fair shares", () => {
     ]);
   });
 
-  test("count what is in flight: whoever has least is next, and ahead in the queue", async () => {
+  test("count what is in flight: the tenant with the least is dispatched next, as under share", async () => {
     const submit = (tenant: string, count: number) =>
       work.accept(Array.from({ length: count }, () => toSubmission(newPostId(), { tenant })));
     await submit("loud", 50);
     await work.claim(await work.dispatch("io", 10), "test");
     await submit("quiet", 3);
-    const picked = await work.dispatch("io", 8);
+    const dispatched = await work.dispatch("io", 8);
     const tenantOf = new Map(
       (await rows<{ id: number; tenant: string }>("select id, tenant from stage_job")).map(
         (row) => [row.id, row.tenant],
       ),
     );
-    const ahead = picked.map((job) => `${tenantOf.get(job.id)} ${job.underShare}`).sort();
-    expect(ahead).toEqual([
+    const shares = dispatched.map((job) => `${tenantOf.get(job.id)} ${job.underShare}`).sort();
+    expect(shares).toEqual([
       ...Array<string>(5).fill("loud false"),
       ...Array<string>(3).fill("quiet true"),
     ]);

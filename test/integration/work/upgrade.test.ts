@@ -26,7 +26,7 @@ async function drain({ work }: UpgradedDatabase): Promise<void> {
     }
     if (taken === 0) return;
   }
-  throw new Error("the work does not come to rest");
+  throw new Error("there is always more ready work");
 }
 
 test("an upgrade loses no row, and every stored answer stays word for word", async () => {

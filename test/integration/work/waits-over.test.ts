@@ -29,7 +29,7 @@ async function startOverdue(token: string) {
   return { link, requestId: accepted?.requestId };
 }
 
-test("a job whose token nobody resolved runs again, is told so once, and has all its attempts", async () => {
+test("a job whose token nobody resolved runs again, gets the expired token once, and has all its attempts", async () => {
   const { link } = await startOverdue("token");
   expect(await work.reconcile()).toMatchObject({ timedOut: 1 });
   expect(await work.reconcile()).toMatchObject({ timedOut: 0 });
@@ -37,13 +37,13 @@ test("a job whose token nobody resolved runs again, is told so once, and has all
   const again = await fixture.claimStage(link, "io");
   expect(again).toMatchObject({ epoch: 2, attempts: 0, expiredToken: "token" });
   await work.settle([toEnd(again, {}, { id: "stale" })]);
-  // The next run of the job is another matter: it waited for nothing.
+  // The next run of the job has no expired token: it waited for nothing.
   await work.settle([toEnd(await fixture.claimStage(link, "cpu"))]);
   await work.accept([toCrawl(link)]);
   expect(await fixture.claimStage(link, "io")).toMatchObject({ expiredToken: null });
 });
 
-test("it is told so again after a crash or a failed attempt, until it ends or waits anew", async () => {
+test("it gets the expired token again after a crash or a failed attempt, until it ends or waits again", async () => {
   const { link } = await startOverdue("token");
   await work.reconcile();
   const first = await fixture.claimStage(link, "io");
@@ -79,7 +79,7 @@ test("of a resolution and the end of the time, one counts", async () => {
       work.resolve([{ token, kind: "done", output: { id: link } }]),
       work.reconcile(),
     ]);
-    // Whoever comes second may find the row locked and leave it, never both.
+    // The second one may find the row locked and skip it. Both never do.
     expect(resolved.length + timedOut).toBe(1);
     const [row] = await fixture.stagesOf(link);
     expect(row?.state).toBe(timedOut === 1 ? "ready" : "done");
@@ -87,7 +87,7 @@ test("of a resolution and the end of the time, one counts", async () => {
   }
 });
 
-test("a thousand that are over run again in one round, and the rest in the next", async () => {
+test("a thousand jobs whose time is over run again in one round, and the others in the next", async () => {
   const links = Array.from({ length: 1_200 }, () => newName("page"));
   await work.accept(links.map((link) => toCrawl(link)));
   const jobs = await fixture.claimAll("io");
@@ -144,7 +144,7 @@ test("a latest start that passed while it waited ends it with its request, not b
   expect(await fixture.stagesOf(link)).toMatchObject([{ state: "waiting" }]);
   await overdue();
   await work.reconcile();
-  // Its request is open still, and lends it its own latest start.
+  // Its request is still open, so the job takes its deadline as latest start.
   await work.expireDeadlines();
   expect(await fixture.claimStage(link, "io")).toMatchObject({ expiredToken: "token" });
   expect(await fixture.requestOf(accepted?.requestId)).toMatchObject({ state: "open" });

@@ -11,21 +11,21 @@ import { startUpstream, type Upstream } from "../../chaos/harness/upstream.ts";
 import type { ChaosArguments, FromProcess } from "../../chaos/processes/arguments.ts";
 import { createTestDatabase } from "../servers/database.ts";
 
-/** A process starts a hundred times here. */
+/** Shared by all starts: these tests start processes a hundred times. */
 const CODE_CACHE = join(tmpdir(), "clipmill-chaos-cache");
 
 export interface Start extends Partial<Pick<ChaosArguments, "roles" | "queues" | "control">> {
-  /** Where it kills itself. */
+  /** The failpoint at which it kills itself. Default: none. */
   failAt?: string;
 }
 
-/** Single processes of the chaos fleet, around a database and an upstream of a test's own. */
+/** Starts single processes of the chaos fleet, with the test's own database and upstream. */
 export interface ChaosProcesses {
   database: Database;
   upstream: Upstream;
   storageDirectory: string;
   start(file: "api.ts" | "worker.ts", options: Start): ChildProcess;
-  /** Waits for the process's end by its own hand, and lets the time pass that it held its work for. */
+  /** Waits until the process has killed itself, and ends the leases and hints of its jobs. */
   outlive(child: ChildProcess): Promise<void>;
   close(): Promise<void>;
 }
@@ -87,7 +87,7 @@ export async function createChaosProcesses(
   };
 }
 
-/** Resolves with the address of an API when that process is ready; empty for a worker. */
+/** Resolves when the process is ready, with the address of an API, or "" for a worker. */
 export async function readyUrl(child: ChildProcess): Promise<string> {
   const [message] = (await once(child, "message")) as [FromProcess];
   return message.type === "ready" ? (message.url ?? "") : "";

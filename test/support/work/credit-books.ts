@@ -11,7 +11,9 @@ export async function findBalances({ rows }: Books) {
   return Object.fromEntries(tenants.map(({ id, ...balance }) => [id, balance]));
 }
 
-/** I6: every movement sums to zero, every balance is the sum of its entries, every hold of what has ended has one end. */
+/**
+ * I6: each movement sums to zero, each balance is the sum of its entries, each hold of an ended request has ended once.
+ */
 export async function expectBalancedBooks({ rows }: Books): Promise<void> {
   const wrong = await rows(
     `select 'movement' as what, txn_id::text as id from credit_entry group by txn_id having sum(amount) <> 0

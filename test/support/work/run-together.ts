@@ -10,8 +10,8 @@ import { silentLog } from "./toy-pipeline.ts";
 import type { WorkFixture } from "./work-fixture.ts";
 
 /**
- * Runs what is ready of a stage under a worker, so that their results are stored in one batch; returns how the jobs
- * ended, in the order of `keys`.
+ * Runs the ready jobs of a stage on one worker, so that their results are stored in one batch. Returns how they ended,
+ * in the order of `keys`.
  */
 export async function runTogether(
   { work, rows }: Pick<WorkFixture, "work" | "rows">,
@@ -25,7 +25,7 @@ export async function runTogether(
     timeoutMs: 10_000,
     run: async (input) => run((input as { id: string }).id),
   };
-  // Claims and settlements of one tick go together.
+  // The worker batches claims and settlements of one tick.
   const jobs = await work.claim(await work.dispatch(queue, 1_000), "w");
   const byRef = new Map(jobs.map((job) => [job.id, job]));
   const claim = async (refs: readonly { id: number }[]) =>

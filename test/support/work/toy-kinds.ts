@@ -13,7 +13,7 @@ import { toSubmission, toyPost } from "./toy-pipeline.ts";
 
 const Id = z.object({ id: z.string() });
 
-/** A stage keyed by its id; a result that calls itself stale binds no new request. */
+/** A stage keyed by its id. It runs again for a new request if its result is `stale`. */
 const spec = (name: string, queue: QueueName) =>
   defineStage({
     name,

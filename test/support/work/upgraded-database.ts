@@ -130,7 +130,7 @@ async function loadEarlier(url: string, sql: string, { madeAt }: Recorded): Prom
       await client.query(await readFile(directory(`migrations/${name}.sql`), "utf8"));
     await client.query(sql);
     await client.query(MOVE_TO_NOW, [madeAt]);
-    // The answers name moments as a server in UTC tells them.
+    // The stored answers show moments as a server in UTC formats them.
     await client.query(`alter database ${client.database ?? ""} set timezone = 'UTC'`);
   } finally {
     await client.end();

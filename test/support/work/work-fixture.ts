@@ -31,7 +31,7 @@ export interface WorkFixture extends AsyncDisposable {
   runToEnd(postId: string): Promise<void>;
 }
 
-/** `adminUrl`: a server of the test's own. Default: everybody's. `pipelines`: default the toy pipeline of posts. */
+/** `adminUrl`: the test's own server; default: the shared one. `pipelines`: default the toy pipeline of posts. */
 export async function openWorkFixture(
   adminUrl?: string,
   pipelines: WorkStoreOptions["pipelines"] = toyPipelines,

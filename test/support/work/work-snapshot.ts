@@ -16,7 +16,7 @@ export interface Job {
   expiredToken: string | null;
   isInFlight: boolean;
   isPlaced: boolean;
-  /** It has a worker, or had. */
+  /** Whether it has or had a worker. */
   hasWorker: boolean;
 }
 
@@ -26,21 +26,21 @@ interface Request {
   key: string | null;
   state: string;
   submittedBy: number | null;
-  /** What a submitted one is for. */
+  /** What a submitted request is for. */
   target: string | null;
   endsWithParent: boolean;
-  /** States of the jobs that it rests on. */
+  /** States of the jobs that it is linked to. */
   jobStates: string[];
-  /** States of the requests that rest on the job which submitted it. */
+  /** States of the requests that are linked to the job which submitted it. */
   parentStates: string[];
 }
 
-/** Everything that the invariants are about, as it stands between two transactions. */
+/** All rows that the invariants are about, between two transactions. */
 export interface Snapshot {
   jobs: Job[];
   byId: ReadonlyMap<number, Job>;
   requests: Request[];
-  /** By token: who waits for it now. What is void is not here. */
+  /** The job that waits for each token now. Void waits are left out. */
   waits: ReadonlyMap<string, JobRef>;
 }
 
@@ -85,7 +85,7 @@ export async function takeSnapshot(pool: pg.Pool): Promise<Snapshot> {
 }
 
 const OPEN: ReadonlySet<string> = new Set(["ready", "queued", "running", "waiting"]);
-/** Jobs behind a request that is done, by its kind. */
+/** How many jobs a done request has, by its kind. */
 const STEPS: Readonly<Record<string, number>> = { post: 3, crawl: 2, delivery: 1 };
 
 /** I1, I2 and I4 at one moment. */
@@ -112,7 +112,7 @@ export function checkSnapshot({ jobs, requests, waits }: Snapshot): void {
   }
 }
 
-/** What waits can be resolved and can run out, in this epoch, and nobody holds it. */
+/** Each waiting job has one wait in its epoch, and no worker or hint. */
 function checkWaits(jobs: readonly Job[], waits: Snapshot["waits"]): void {
   const waiting = jobs.filter(({ state }) => state === "waiting");
   const awaited = [...waits.values()].map(({ id }) => id);
@@ -146,7 +146,7 @@ export function checkStep(before: Snapshot, now: Snapshot): void {
   }
 }
 
-/** Results of the toy kinds that say so are computed anew for whoever asks later. */
+/** Toy stages run again for a later request if their result has this id. */
 function isStale(output: unknown): boolean {
   return typeof output === "object" && output !== null && "id" in output && output.id === "stale";
 }

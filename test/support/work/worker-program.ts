@@ -9,7 +9,9 @@ export interface WorkerProgram {
   ended: Promise<number | NodeJS.Signals>;
 }
 
-/** What every worker of a test is told; `env` is that of one of them. Queue on Postgres, other machines in the sandbox. */
+/**
+ * The environment of every worker of a test, with `env` for one of them. Queue on Postgres, upstreams in the sandbox.
+ */
 export function toWorkerEnv(
   { databaseUrl, home, sandboxUrl }: { databaseUrl: string; home: string; sandboxUrl: string },
   env: NodeJS.ProcessEnv = {},

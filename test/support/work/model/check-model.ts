@@ -7,20 +7,20 @@ import { giveUp, resolve, settle } from "./end-commands.ts";
 import {
   cancel,
   claim,
+  dispatch,
   expire,
   extend,
   flush,
-  pick,
+  giveBack,
   replan,
   start,
   submit,
-  unpick,
 } from "./move-commands.ts";
 
 const COMMANDS = { minLength: 30, maxLength: 50, size: "max" } as const;
-// What makes progress comes up more often.
+// Commands that make progress are chosen more often.
 const PROGRESS = [submit, start, start, start, settle, settle, settle, settle];
-const OTHERS = [pick, claim, extend, unpick, expire, flush, cancel, resolve, giveUp, replan];
+const OTHERS = [dispatch, claim, extend, giveBack, expire, flush, cancel, resolve, giveUp, replan];
 
 /**
  * Runs random orders of commands on this store, each on an empty database, and checks the invariants after each command.
@@ -43,7 +43,7 @@ export async function checkModel(
     },
   );
   await fc.assert(property, { numRuns, interruptAfterTimeLimit: 40_000 });
-  // One that is interrupted goes on, and would meddle with whatever comes next on this database.
+  // An interrupted run goes on in the background, and would disturb the next run on this database.
   await latest;
   return states;
 }

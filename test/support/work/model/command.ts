@@ -9,15 +9,15 @@ import {
   takeSnapshot,
 } from "../work-snapshot.ts";
 
-/** What the callers, dispatchers and workers know; what is stored must agree with all of them. */
+/** What the callers, dispatchers and workers know. The database must agree with all of them. */
 export interface Knowledge {
-  /** Every hint that was ever given out. Most are stale, as after a flush or a pause. */
+  /** Every hint that was ever pushed. Most are stale, as after a flush or a pause. */
   hints: JobRef[];
-  /** Every token that a job was ever to wait for. */
+  /** Every token that a job ever tried to wait for. */
   tokens: string[];
 }
 
-/** The database, and how it stood after the last command. */
+/** The database, and its snapshot after the last command. */
 export interface Real {
   work: WorkStore;
   pool: pg.Pool;
@@ -32,8 +32,8 @@ interface Action extends Pick<Real, "work" | "pool"> {
 }
 
 /**
- * One random action; `act` does it and checks its answer against what stood there before. What it returns checks what
- * stands there now, beyond what must always hold.
+ * One random command. `act` runs it and checks its answer against the snapshot before. The function that it returns
+ * checks the snapshot after it, beyond the invariants, which are always checked.
  */
 export function toCommand(
   name: string,
@@ -54,7 +54,7 @@ export function toCommand(
   };
 }
 
-/** Counted from the latest: what is long over would be chosen too often. */
+/** Counts from the latest: otherwise old items would be chosen too often. */
 export function at<T>(items: readonly T[], index: number): T[] {
   const item = items.at(-1 - (index % Math.max(1, items.length)));
   return item === undefined ? [] : [item];

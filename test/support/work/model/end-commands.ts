@@ -6,7 +6,7 @@ import type { Job, Snapshot } from "../work-snapshot.ts";
 import { at, type Command, holds, index, toCommand, toRef } from "./command.ts";
 
 const LONG_MS = 3_600_000;
-/** Which every now and then two jobs would wait for. */
+/** A token that several jobs may try to wait for. */
 const COMMON = "common";
 
 const kind = fc.constantFrom(
@@ -22,22 +22,22 @@ const kind = fc.constantFrom(
 );
 
 export interface Ending {
-  /** Of the hint, counted from the latest. */
+  /** Index of the hint, counted from the latest. */
   i: number;
   kind: Outcome["kind"];
   nonce: number;
-  /** Most next steps that start eagerly at once, per queue. */
+  /** How many next steps may start eagerly, per queue. */
   slots: number;
   /** How many requests it submits, if its stage does, and whether they end with it. */
   submits: number;
   endsWithParent: boolean;
-  /** Waits for a token that others may wait for. */
+  /** Whether it waits for the common token. */
   isCommon: boolean;
-  /** Of the token that it resolves; null for none. */
+  /** Index of the token that it resolves; null for none. */
   resolves: number | null;
 }
 
-/** With the tokens themselves. */
+/** With the tokens instead of an index. */
 type End = Omit<Ending, "i" | "slots" | "resolves"> & { resolved: readonly string[] };
 
 const ending = fc.record({
@@ -52,7 +52,7 @@ const ending = fc.record({
 });
 
 export const toSettle = ({ i, slots, resolves, ...end }: Ending): Command =>
-  toCommand(`${end.kind} ${i}${slots > 0 ? ", and on" : ""}`, async (action) => {
+  toCommand(`${end.kind} ${i}${slots > 0 ? ", with eager starts" : ""}`, async (action) => {
     const { work, knowledge, before } = action;
     const [ref] = at(knowledge.hints, i);
     if (ref === undefined) return undefined;
@@ -69,8 +69,8 @@ export const toSettle = ({ i, slots, resolves, ...end }: Ending): Command =>
       }
     }
     const stages = ["second", "third", "tally", "send"];
-    const route = { workerId: "model", stages, slots: { gpu: slots, llm: slots, cpu: slots } };
-    const { fenced, enqueued, started } = await work.settle([outcome], route);
+    const eagerStart = { workerId: "model", stages, slots: { gpu: slots, llm: slots, cpu: slots } };
+    const { fenced, enqueued, started } = await work.settle([outcome], eagerStart);
     expect(fenced).toEqual(isHeld ? [] : [toRef(ref)]);
     expect(started.length).toBeLessThanOrEqual(3 * slots);
     knowledge.hints.push(...enqueued, ...started);
@@ -87,7 +87,7 @@ export const toSettle = ({ i, slots, resolves, ...end }: Ending): Command =>
 
 export const settle = ending.map(toSettle);
 
-/** As many children as the largest of its results named, each once; none of a result that was fenced. */
+/** A job has as many children as the longest list that one of its results submitted, fenced ones left out. */
 function expectChildren(before: Snapshot, now: Snapshot, outcome: Outcome): void {
   const count = (snapshot: Snapshot) =>
     snapshot.requests.filter(({ submittedBy }) => submittedBy === outcome.id).length;
@@ -105,7 +105,7 @@ function expectEnd(waited: JobRef | undefined, now: Snapshot, state: string): vo
 interface Answer {
   i: number;
   isFailure: boolean;
-  /** Named twice in one list. */
+  /** Whether the token stands twice in one list. */
   isTwice: boolean;
 }
 
@@ -136,7 +136,7 @@ function toResolution(token: string, { waits, byId }: Snapshot): Resolution {
   return { token, kind: "done", output: toOutput(job, 0) };
 }
 
-/** Nobody resolved them in time. */
+/** Lets the time of all waits be over. */
 export const GIVE_UP = toCommand("give waits up", async ({ work, pool, before }) => {
   await pool.query("update stage_wait set expires_at = now() - interval '1 second'");
   const { timedOut } = await work.reconcile();
@@ -150,13 +150,16 @@ export const GIVE_UP = toCommand("give waits up", async ({ work, pool, before })
 
 export const giveUp = fc.constant(GIVE_UP);
 
-/** The nonce shows whether a second result replaced the first; every third result of a crawl binds nobody who asks later. */
+/**
+ * The nonce shows whether a second result replaced the first. After every third result of a crawl, its stage runs
+ * again.
+ */
 function toOutput(job: Job | undefined, nonce: number): unknown {
   if (job?.stage !== "list") return { id: job?.key, postId: job?.key, engine: `model-${nonce}` };
   return { id: nonce % 3 === 0 ? "stale" : `${job.key} ${nonce}` };
 }
 
-/** A page's deliveries and the other page; the same whenever the job runs. */
+/** A page's deliveries and the other page: the same in each run of the job. */
 function toSubmitted(job: Job | undefined, { submits, endsWithParent }: End): ChildSubmission[] {
   if (job?.stage !== "list") return [];
   const other = job.key === "page-0" ? "page-1" : "page-0";

@@ -36,10 +36,10 @@ export const submit = fc
   .record({ subject, key: fc.option(fc.nat({ max: 3 })), lane })
   .map(toSubmit);
 
-export const pick = fc
+export const dispatch = fc
   .record({ queue, window: fc.integer({ min: 1, max: 4 }) })
   .map(({ queue, window }) =>
-    toCommand(`pick ${queue} ${window}`, async ({ work, knowledge, before }) => {
+    toCommand(`dispatch ${queue} ${window}`, async ({ work, knowledge, before }) => {
       const dispatched = await work.dispatch(queue, window);
       const queued = before.jobs.filter((j) => j.queue === queue && j.state === "queued");
       expect(dispatched.length).toBeLessThanOrEqual(Math.max(0, window - queued.length));
@@ -64,7 +64,7 @@ export const claim = index.map((i) =>
   }),
 );
 
-/** Dispatched and claimed in one go, by a worker that is at hand: most runs would never get far otherwise. */
+/** Dispatches and claims at once: otherwise most runs would never get far. */
 export const toStart = (queue: QueueName): Command =>
   toCommand(`start ${queue}`, async ({ work, knowledge: { hints } }) => {
     const dispatched = await work.dispatch(queue, WINDOW);
@@ -82,10 +82,8 @@ export const extend = index.map((i) =>
   }),
 );
 
-export const unpick = index.map((i) =>
-  toCommand(`give the hint back ${i}`, ({ work, knowledge: { hints } }) =>
-    work.return(at(hints, i)),
-  ),
+export const giveBack = index.map((i) =>
+  toCommand(`return ${i}`, ({ work, knowledge: { hints } }) => work.return(at(hints, i))),
 );
 
 export const toExpire = (queue: QueueName): Command =>

@@ -29,8 +29,8 @@ export async function lockExisting(
   if (steps.length === 0) return new Map();
   const { rows } = await tx.query<ExistingJob>({
     name: "lock_existing_stage_jobs",
-    // The subquery for the engines depends on no row, so it runs once, and only if an ended job is found. Jobs are found by
-    // key before they are sorted: a join in id order may read all jobs by id while the table looks small.
+    // The subquery for the engines depends on no row, so it runs once, and only if an ended job is found. Jobs are found
+    // by key before they are sorted: a join in id order may read all jobs by id while the table looks small.
     text: `select j.id, j.stage, j.key, j.state, j.input, j.output, j.lane, j.start_by::text as "startBy",
         j.error_code as "errorCode", j.error_message as "errorMessage",
         (extract(epoch from now() - j.finished_at) * 1000)::float8 as "endedMsAgo",
