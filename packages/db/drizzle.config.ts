@@ -6,6 +6,8 @@ export default defineConfig({
   schema: [
     "./packages/db/src/schema/work.ts",
     "./packages/db/src/schema/artifacts.ts",
+    "./packages/db/src/schema/costs.ts",
+    "./packages/db/src/schema/post.ts",
     "./packages/db/src/schema/backfill.ts",
     "./packages/db/src/schema/credits.ts",
     "./packages/db/src/schema/upstream.ts",

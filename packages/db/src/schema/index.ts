@@ -1,15 +1,7 @@
 export { creditEntry, creditTxn, tenant } from "./credits.ts";
-export {
-  answer,
-  costEntry,
-  engagement,
-  media,
-  post,
-  postMedia,
-  preparedAudio,
-  screenText,
-  transcript,
-} from "./artifacts.ts";
+export { answer, screenText, transcript } from "./artifacts.ts";
+export { costEntry } from "./costs.ts";
+export { engagement, media, post, postMedia, preparedAudio } from "./post.ts";
 export { backfill, backfillNumber } from "./backfill.ts";
 export { upstream } from "./upstream.ts";
 export {

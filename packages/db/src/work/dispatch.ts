@@ -8,7 +8,7 @@ import {
   toJobLane,
 } from "./lane.ts";
 import { REFS, toRefColumns } from "./refs.ts";
-import { BACKFILL_SHARE, isUnderShare, OVERFLOW_WINDOW, STANDARD_SHARE } from "./scheduling.ts";
+import { BACKFILL_SHARE, isUnderShare, OVERFLOW_WINDOW, STANDARD_SHARE } from "./shares.ts";
 import { dispatched, inMs, RETURNED, toSet } from "./states.ts";
 
 const QUEUE = "$1";
