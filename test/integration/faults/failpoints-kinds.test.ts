@@ -57,8 +57,8 @@ async function accept(...requests: { kind: string; input: { id: string } }[]): P
   );
 }
 
-const acceptCrawl = () =>
-  accept({ kind: CRAWL_KIND, input: { id: "7", ...{ level: 1, endsWithParent: false } } });
+const CRAWL = { id: "7", level: 1, endsWithParent: false };
+const acceptCrawl = () => accept({ kind: CRAWL_KIND, input: CRAWL });
 const acceptQuestions = (ids: readonly string[]) =>
   accept(...ids.map((id) => ({ kind: ASK_KIND, input: { id } })));
 const acceptRound = () => accept({ kind: ROUND_KIND, input: { id: "1" } });

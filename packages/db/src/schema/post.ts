@@ -1,3 +1,4 @@
+import type { ArtifactKeys, Media, PostMedia } from "@clipmill/domain";
 import { sql } from "drizzle-orm";
 import {
   bigint,

@@ -47,7 +47,7 @@ export function prepareSubmissions(
     const isCompared = submission.idempotencyKey !== null && !isOwnKey;
     const firstPlan = planNext(plan, toFacts(id, submission), {});
     if (firstPlan === null) {
-      const message = `there is no pipeline for requests of the kind ${submission.kind}`;
+      const message = `there is no pipeline for requests of the kind ${submission.kind ?? POST_KIND}`;
       throw new UnrecoverableError("invalid_request", message);
     }
     return { id, submission, bodyHash: isCompared ? hashBody(submission) : null, firstPlan };
