@@ -11,6 +11,7 @@ import { createFaults, type FaultKind } from "./harness/faults.ts";
 import { startFleet } from "./harness/fleet.ts";
 import { type Waited, watchHints } from "./harness/hints-watch.ts";
 import { checkInvariants, type Verdict } from "./harness/invariants.ts";
+import { hasChildren } from "./harness/verdict-counts.ts";
 import { createLoad } from "./harness/load.ts";
 import { createRandom } from "./harness/random.ts";
 import {
@@ -96,6 +97,7 @@ export async function runChaos({
       random: createRandom(seed + 3),
       runId: `run-${seed}`,
       mixture: plan.mixture,
+      hasChildren: (requestId) => hasChildren(postgres.url, requestId),
     });
     const stranded = new Set<string>();
     const faults = createFaults({

@@ -33,8 +33,8 @@ interface Request {
   key: string;
   path: string;
   body: object;
-  /** How long until somebody wants it ended, in ms; null for never. */
-  cancelAfterMs: number | null;
+  /** Resolves when somebody wants it ended; null for never. */
+  untilCancelled: ((requestId: string) => Promise<unknown>) | null;
 }
 
 const SHARED_SHARE = 0.3;
@@ -42,8 +42,9 @@ const REPEATED_SHARE = 0.1;
 const GONE_SHARE = 0.01;
 const CANCELLED_SHARE = 0.03;
 const CANCEL_WITHIN_MS = 6_000;
-/** Most likely with what a crawl submitted under way. */
-const CANCEL_CRAWL_MS = { least: 1_500, most: 4_500 };
+/** Of a crawl that is to be cancelled with what it submitted under way. */
+const CHILDREN_WITHIN_MS = 15_000;
+const LOOK_EVERY_MS = 250;
 /** Most answers come in time. */
 const FATES_BY_CHANCE: readonly Fate[] = [
   "once",
@@ -64,6 +65,8 @@ export function createLoad(deps: {
   random: Random;
   runId: string;
   mixture: Mixture;
+  /** Whether a stage of this request has submitted others by now. */
+  hasChildren(requestId: string): Promise<boolean>;
 }): Load {
   const { callers, desk, random, runId } = deps;
   const { crawlEvery, askEvery } = deps.mixture;
@@ -87,30 +90,46 @@ export function createLoad(deps: {
     return random.pick(earlier);
   }
 
-  function chooseMs(): number | null {
-    return random.next() < CANCELLED_SHARE ? random.between(0, CANCEL_WITHIN_MS) : null;
+  function chooseCancel(): Request["untilCancelled"] {
+    if (random.next() >= CANCELLED_SHARE) return null;
+    const ms = random.between(0, CANCEL_WITHIN_MS);
+    return () => sleep(ms);
   }
 
-  function newRequest(path: string, body: object, cancelAfterMs: number | null = null): Request {
+  async function untilChildren(requestId: string): Promise<void> {
+    for (const until = Date.now() + CHILDREN_WITHIN_MS; Date.now() < until;) {
+      if (await deps.hasChildren(requestId)) return;
+      await sleep(LOOK_EVERY_MS);
+    }
+  }
+
+  function newRequest(
+    path: string,
+    body: object,
+    untilCancelled: Request["untilCancelled"] = null,
+  ): Request {
     counts.sent++;
     const key = `${runId}-${nextKey++}`;
-    return { key, path, body: { lane: random.pick(LANES), ...body }, cancelAfterMs };
+    return { key, path, body: { lane: random.pick(LANES), ...body }, untilCancelled };
   }
 
-  function toPost(postId: string, cancelAfterMs: number | null = null): Request {
-    return newRequest("/v1/jobs", { url: postId }, cancelAfterMs);
+  function toPost(postId: string, untilCancelled: Request["untilCancelled"] = null): Request {
+    return newRequest("/v1/jobs", { url: postId }, untilCancelled);
   }
 
-  function toExtra(kind: string, input: { id: string }, cancelAfterMs: number | null): Request {
-    return newRequest(`${EXTRA_PREFIX}/requests`, { kind, input }, cancelAfterMs);
+  function toExtra(
+    kind: string,
+    input: { id: string },
+    untilCancelled: Request["untilCancelled"],
+  ): Request {
+    return newRequest(`${EXTRA_PREFIX}/requests`, { kind, input }, untilCancelled);
   }
 
   /** In turn: cancelled with all that it submitted, cancelled alone, not cancelled. */
   function newCrawl(): Request {
     const turn = nextCrawl++ % 3;
     const input: CrawlInput = { id: `${nextKey}`, level: 1, endsWithParent: turn === 0 };
-    const { least, most } = CANCEL_CRAWL_MS;
-    const request = toExtra(CRAWL_KIND, input, turn === 2 ? null : random.between(least, most));
+    const request = toExtra(CRAWL_KIND, input, turn === 2 ? null : untilChildren);
     return { ...request, body: { ...request.body, lane: "interactive" } };
   }
 
@@ -124,18 +143,18 @@ export function createLoad(deps: {
   function newAny(): Request {
     if (nextKey % crawlEvery === 0) return newCrawl();
     if (nextKey % askEvery === 0)
-      return toExtra(ASK_KIND, { id: share(questions, newQuestion) }, chooseMs());
+      return toExtra(ASK_KIND, { id: share(questions, newQuestion) }, chooseCancel());
     if (random.next() < GONE_SHARE) return toPost(newPost("gone"));
     return toPost(
       share(posts, () => newPost("good")),
-      chooseMs(),
+      chooseCancel(),
     );
   }
 
-  async function send({ key, path, body, cancelAfterMs }: Request): Promise<void> {
+  async function send({ key, path, body, untilCancelled }: Request): Promise<void> {
     const requestId = await callers.submit(key, path, body);
-    if (requestId === null || cancelAfterMs === null) return;
-    await sleep(cancelAfterMs);
+    if (requestId === null || untilCancelled === null) return;
+    await untilCancelled(requestId);
     await callers.cancel(requestId);
   }
 

@@ -33,3 +33,13 @@ export async function countForVerdict(databaseUrl: string): Promise<VerdictCount
   if (counts === undefined) throw new Error("nothing was counted");
   return counts;
 }
+
+/** Whether a stage of this request has submitted others by now. */
+export async function hasChildren(databaseUrl: string, requestId: string): Promise<boolean> {
+  const rows = await query(
+    databaseUrl,
+    `select from request_stage_job l join request c on c.submitted_by = l.stage_job_id where l.request_id = $1 limit 1`,
+    [requestId],
+  );
+  return rows.length > 0;
+}

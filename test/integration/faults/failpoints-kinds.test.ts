@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { installAudit } from "../../chaos/harness/audit.ts";
 import { CHILD_RULES, RULES, type Rule, WAIT_RULES } from "../../chaos/harness/rules.ts";
 import { ASK_KIND, toAnswer, toToken } from "../../chaos/pipelines/ask.ts";
-import { CRAWL_KIND } from "../../chaos/pipelines/crawl.ts";
+import { CRAWL_KIND, type CrawlInput } from "../../chaos/pipelines/crawl.ts";
 import { chaosPipelines } from "../../chaos/pipelines/index.ts";
 import { ROUND_KIND } from "../../chaos/pipelines/round.ts";
 import { EXTRA_PREFIX } from "../../chaos/processes/extra-routes.ts";
@@ -40,7 +40,9 @@ afterEach(() => processes.close());
 
 const start = (options: Start) => processes.start("worker.ts", options);
 
-async function accept(...requests: { kind: string; input: { id: string } }[]): Promise<void> {
+async function accept(
+  ...requests: { kind: string; input: { id: string } | CrawlInput }[]
+): Promise<void> {
   const plan = { pipelines: chaosPipelines, leaseMs: 1_000, queuedForMs: 1_000 };
   await createWorkStore(processes.database, plan).accept(
     requests.map(({ kind, input }): Submission => {
@@ -57,8 +59,8 @@ async function accept(...requests: { kind: string; input: { id: string } }[]): P
   );
 }
 
-const CRAWL = { id: "7", level: 1, endsWithParent: false };
-const acceptCrawl = () => accept({ kind: CRAWL_KIND, input: CRAWL });
+const acceptCrawl = () =>
+  accept({ kind: CRAWL_KIND, input: { id: "7", level: 1, endsWithParent: false } });
 const acceptQuestions = (ids: readonly string[]) =>
   accept(...ids.map((id) => ({ kind: ASK_KIND, input: { id } })));
 const acceptRound = () => accept({ kind: ROUND_KIND, input: { id: "1" } });
