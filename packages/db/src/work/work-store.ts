@@ -3,13 +3,13 @@ import type { RecordTable } from "../artifacts/record-table.ts";
 import { type Database, withTransaction } from "../database.ts";
 import { createCallLedger } from "../ledger/call-ledger.ts";
 import { acceptSubmissions } from "./accept/accept.ts";
-import { claimJobs, extendLeases, extendSettling, startAlone } from "./claim.ts";
-import { dispatchJobs, returnJobs } from "./dispatch.ts";
-import { createEnding } from "./ending.ts";
+import { claimJobs, extendLeases, extendSettling, startAlone } from "./dispatch/claim.ts";
+import { dispatchJobs, returnJobs } from "./dispatch/dispatch.ts";
+import { createEnding } from "./end/ending.ts";
 import type { DirectEnqueue } from "./plan/insert-jobs.ts";
 import { createPlanning, type PipelineRules, type Planning } from "./plan/planning.ts";
-import { createRecovery } from "./recovery.ts";
-import { createSettling } from "./settling.ts";
+import { createRecovery } from "./reconcile/recovery.ts";
+import { createSettling } from "./settle/settling.ts";
 
 export interface WorkStoreOptions {
   pipelines: PipelineRules;

@@ -8,7 +8,7 @@ import {
 import type { Queryable } from "../../database.ts";
 import { toMapKey, type Wanted } from "./advancing-request.ts";
 import { toJobLane } from "../lane.ts";
-import { isUnderShare } from "../shares.ts";
+import { isUnderShare } from "../dispatch/shares.ts";
 import { inMs, toBeginning } from "../states.ts";
 
 /**

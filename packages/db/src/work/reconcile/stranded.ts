@@ -1,7 +1,7 @@
 import type { Stranded } from "@clipmill/domain";
-import type { Queryable } from "../database.ts";
-import { advanceById } from "./plan/advance-attached.ts";
-import type { Planning } from "./plan/planning.ts";
+import type { Queryable } from "../../database.ts";
+import { advanceById } from "../plan/advance-attached.ts";
+import type { Planning } from "../plan/planning.ts";
 
 /** How many requests one round looks at: some milliseconds of reading, a million requests in 17 minutes. */
 const LOOKED_AT_MAX = 5_000;

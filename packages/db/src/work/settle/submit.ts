@@ -6,11 +6,11 @@ import {
   type JobRef,
   type Submission,
 } from "@clipmill/domain";
-import type { Queryable } from "../database.ts";
-import { acceptPrepared, prepareSubmissions } from "./accept/accept.ts";
-import { NO_DIRECT_ENQUEUE } from "./plan/insert-jobs.ts";
-import type { Planning } from "./plan/planning.ts";
-import { toJobLane } from "./lane.ts";
+import type { Queryable } from "../../database.ts";
+import { acceptPrepared, prepareSubmissions } from "../accept/accept.ts";
+import { NO_DIRECT_ENQUEUE } from "../plan/insert-jobs.ts";
+import type { Planning } from "../plan/planning.ts";
+import { toJobLane } from "../lane.ts";
 
 /** A job that was settled, with what the requests that it submits inherit. */
 export interface SettledJob extends JobRef {

@@ -1,10 +1,10 @@
 import { type JobRef, type Outcome, type Settled, UnrecoverableError } from "@clipmill/domain";
-import type { Queryable } from "../database.ts";
-import { notify } from "../notify.ts";
-import { advanceAttached } from "./plan/advance-attached.ts";
-import type { Planning } from "./plan/planning.ts";
+import type { Queryable } from "../../database.ts";
+import { notify } from "../../notify.ts";
+import { advanceAttached } from "../plan/advance-attached.ts";
+import type { Planning } from "../plan/planning.ts";
 import { resolveWaits } from "./resolve.ts";
-import { choose, ended, inMs, isWaiting, retried, toSet, waiting } from "./states.ts";
+import { choose, ended, inMs, isWaiting, retried, toSet, waiting } from "../states.ts";
 import { type SettledJob, submitChildren } from "./submit.ts";
 
 /** Outcomes that may carry records, paid calls, submissions and resolutions. */

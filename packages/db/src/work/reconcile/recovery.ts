@@ -1,6 +1,6 @@
 import type { WorkStore } from "@clipmill/domain";
-import { type Database, withTransaction } from "../database.ts";
-import type { Planning } from "./plan/planning.ts";
+import { type Database, withTransaction } from "../../database.ts";
+import type { Planning } from "../plan/planning.ts";
 import { reconcileJobs, requeueAll } from "./reconcile.ts";
 import { replanStranded } from "./stranded.ts";
 

@@ -1,11 +1,11 @@
 import { type EagerStart, failpoint, type WorkStore } from "@clipmill/domain";
-import { type Database, type Queryable, withTransaction } from "../database.ts";
-import { advanceAttached } from "./plan/advance-attached.ts";
-import { type DirectEnqueue, NO_DIRECT_ENQUEUE } from "./plan/insert-jobs.ts";
-import type { Planning } from "./plan/planning.ts";
+import { type Database, type Queryable, withTransaction } from "../../database.ts";
+import { advanceAttached } from "../plan/advance-attached.ts";
+import { type DirectEnqueue, NO_DIRECT_ENQUEUE } from "../plan/insert-jobs.ts";
+import type { Planning } from "../plan/planning.ts";
 import { resolveWaits } from "./resolve.ts";
 import { settleOutcomes } from "./settle.ts";
-import type { WorkStoreOptions } from "./work-store.ts";
+import type { WorkStoreOptions } from "../work-store.ts";
 
 type SettlingOptions = Omit<WorkStoreOptions, "pipelines">;
 

@@ -1,9 +1,9 @@
 import type { ReconcileCounts } from "@clipmill/domain";
-import type { Queryable } from "../database.ts";
-import { notify } from "../notify.ts";
-import { QUARANTINE_RANK } from "./lane.ts";
-import { advanceAttached } from "./plan/advance-attached.ts";
-import type { Planning } from "./plan/planning.ts";
+import type { Queryable } from "../../database.ts";
+import { notify } from "../../notify.ts";
+import { QUARANTINE_RANK } from "../lane.ts";
+import { advanceAttached } from "../plan/advance-attached.ts";
+import type { Planning } from "../plan/planning.ts";
 import {
   choose,
   crashed,
@@ -14,7 +14,7 @@ import {
   RETURNED,
   timedOut,
   toSet,
-} from "./states.ts";
+} from "../states.ts";
 
 /** Bounds one transaction. What is left is done in the next round. */
 const RECONCILED_MAX = 1_000;

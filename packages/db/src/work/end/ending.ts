@@ -1,5 +1,5 @@
 import type { WorkStore } from "@clipmill/domain";
-import { type Database, withTransaction } from "../database.ts";
+import { type Database, withTransaction } from "../../database.ts";
 import { CANCELLED, endNextChildren, endRequestsEarly, expireDeadlines } from "./end-early.ts";
 
 /** 4,000 children: more than most requests have, and a second at most. */

@@ -1,4 +1,4 @@
-import type { Queryable } from "../database.ts";
+import type { Queryable } from "../../database.ts";
 
 /** How many children one transaction looks at, over all its parents. */
 const LOOKED_AT_MAX = 500;

@@ -1,8 +1,8 @@
 import type { ClaimedJob, JobRef } from "@clipmill/domain";
-import type { Queryable } from "../database.ts";
-import { toJobLane } from "./lane.ts";
+import type { Queryable } from "../../database.ts";
+import { toJobLane } from "../lane.ts";
 import { REFS, toRefColumns } from "./refs.ts";
-import { claimed, extended, inMs, STARTED_ALONE, toSet } from "./states.ts";
+import { claimed, extended, inMs, STARTED_ALONE, toSet } from "../states.ts";
 
 /** queued → running, for jobs whose epoch is current. A job in quarantine has not started yet: see `startAlone`. */
 export async function claimJobs(

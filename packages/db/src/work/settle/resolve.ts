@@ -1,6 +1,6 @@
 import type { JobRef, Resolution } from "@clipmill/domain";
-import type { Queryable } from "../database.ts";
-import { ended, toSet } from "./states.ts";
+import type { Queryable } from "../../database.ts";
+import { ended, toSet } from "../states.ts";
 
 /**
  * waiting → done or failed, in the caller's transaction, for the tokens that a job waits for now. The caller must plan

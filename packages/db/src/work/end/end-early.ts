@@ -1,10 +1,10 @@
 import type { ErrorCode } from "@clipmill/domain";
-import type { Queryable } from "../database.ts";
-import { notify } from "../notify.ts";
-import { endHolds } from "../ledger/credits.ts";
+import type { Queryable } from "../../database.ts";
+import { notify } from "../../notify.ts";
+import { endHolds } from "../../ledger/credits.ts";
 import { findChildrenToEnd, noteChildren } from "./end-children.ts";
-import { CANCELLED as CANCELLED_JOB, choose, toSet } from "./states.ts";
-import { QUARANTINE_RANK } from "./lane.ts";
+import { CANCELLED as CANCELLED_JOB, choose, toSet } from "../states.ts";
+import { QUARANTINE_RANK } from "../lane.ts";
 
 /** How a request ends before its work does. */
 export interface EarlyEnd {

@@ -1,15 +1,15 @@
 import type { DispatchedJob, JobRef, Overflow, QueueName } from "@clipmill/domain";
-import type { Queryable } from "../database.ts";
+import type { Queryable } from "../../database.ts";
 import {
   BACKFILL_RANK,
   INTERACTIVE_RANK,
   QUARANTINE_RANK,
   STANDARD_RANK,
   toJobLane,
-} from "./lane.ts";
+} from "../lane.ts";
 import { REFS, toRefColumns } from "./refs.ts";
 import { BACKFILL_SHARE, isUnderShare, OVERFLOW_WINDOW, STANDARD_SHARE } from "./shares.ts";
-import { dispatched, inMs, RETURNED, toSet } from "./states.ts";
+import { dispatched, inMs, RETURNED, toSet } from "../states.ts";
 
 const QUEUE = "$1";
 const WINDOW = "$2::int";
