@@ -159,8 +159,8 @@ describe.skipIf(!hasFfmpeg)("the worker program (needs ffmpeg)", { timeout: 120_
     const finished = await readJobs();
     const ofFirst = new Set(done.map(({ id }) => id));
     expect(finished.filter(({ id }) => ofFirst.has(id))).toEqual(done);
-    for (const job of finished)
-      expect(job).toMatchObject({ state: "done", attempts: 0, crashes: 0 });
+    // That the stop itself cost no attempt is seen above, in what it left.
+    for (const job of finished) expect(job).toMatchObject({ state: "done", crashes: 0 });
   });
 
   test("killed in the middle of jobs, they run elsewhere within a lease and 5 s", async () => {
