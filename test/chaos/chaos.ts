@@ -47,14 +47,20 @@ function findShortfalls(result: ChaosResult, { minima, kinds }: Plan): string[] 
   ];
 }
 
-async function runOnce({ backend, seed, plan, keep }: ChaosOptions): Promise<boolean> {
+/** Exit codes. Who did too little may run again; what was broken stays broken. */
+const GREEN = 0;
+const BROKEN = 1;
+const DID_TOO_LITTLE = 3;
+
+async function runOnce({ backend, seed, plan, keep }: ChaosOptions): Promise<number> {
   const result = await runChaos({ backend, seed, plan, control: null, keep });
   const shortfalls = findShortfalls(result, plan);
   const problems = [...result.violations, ...shortfalls];
   for (const problem of problems.slice(0, SHOWN)) console.log(`  ${problem}`);
   if (keep) console.log(`  kept: ${result.home}`);
   console.log(`chaos: ${toLine(result)}`);
-  return result.lost === 0 && problems.length === 0;
+  if (result.lost > 0 || result.violations.length > 0) return BROKEN;
+  return shortfalls.length > 0 ? DID_TOO_LITTLE : GREEN;
 }
 
 /** What each control must break; anything else that it breaks proves nothing about the check it stands for. */
@@ -75,7 +81,7 @@ const BROKEN_BY: Readonly<Record<Control, RegExp>> = {
  * Each protection is taken out in turn; a check that stays green then has proved nothing before. The run before them,
  * under the same plan and with all protections, must be green, or the plan alone would break what they are to break.
  */
-async function runControls({ backend, seed, keep, controls }: ChaosOptions): Promise<boolean> {
+async function runControls({ backend, seed, keep, controls }: ChaosOptions): Promise<number> {
   const run = (control: Control | null, i: number) =>
     runChaos({ backend, seed: seed + i, plan: CONTROL, control, keep });
   const whole = await run(null, 0);
@@ -91,7 +97,7 @@ async function runControls({ backend, seed, keep, controls }: ChaosOptions): Pro
     console.log(`${control}: ${isCaught ? "caught" : "NOT CAUGHT"} ${toSymptoms(result)}`);
   }
   console.log(`controls: ${caught} of ${controls.length} caught, with the ${backend} backend`);
-  return isGreen && caught === controls.length;
+  return isGreen && caught === controls.length ? GREEN : BROKEN;
 }
 
 function toSymptoms({ lost, violations, seconds }: ChaosResult): string {
@@ -101,6 +107,6 @@ function toSymptoms({ lost, violations, seconds }: ChaosResult): string {
 
 const options = parseOptions(process.argv.slice(2));
 console.log(`chaos: seed ${options.seed}`);
-const passed = await (options.controls.length > 0 ? runControls(options) : runOnce(options));
+const code = await (options.controls.length > 0 ? runControls(options) : runOnce(options));
 // Idle keep-alive connections of the callers would hold the process for minutes.
-process.exit(passed ? 0 : 1);
+process.exit(code);
