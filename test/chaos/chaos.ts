@@ -1,5 +1,5 @@
 import { FAULT_KINDS } from "./harness/faults.ts";
-import { BACKLOG_MIN } from "./harness/invariants.ts";
+import { BACKLOG_MIN } from "./harness/verdict/invariants.ts";
 import { type ChaosOptions, CONTROL, parseOptions, type Plan } from "./options.ts";
 import type { Control } from "./processes/arguments.ts";
 import { type ChaosResult, runChaos } from "./run-chaos.ts";

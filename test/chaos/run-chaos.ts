@@ -4,14 +4,14 @@ import { join } from "node:path";
 import type { QueueBackend } from "@clipmill/queue";
 import { findFreePort } from "../support/servers/free-port.ts";
 import { mountSmallDisk, unmountSmallDisk } from "../support/servers/small-disk.ts";
-import { installAudit } from "./harness/audit.ts";
+import { installAudit } from "./harness/verdict/audit.ts";
 import { createCallers } from "./harness/callers.ts";
 import { disturb } from "./harness/disturb.ts";
 import { createFaults, type FaultKind } from "./harness/faults.ts";
 import { startFleet } from "./harness/fleet.ts";
-import { type Waited, watchHints } from "./harness/hints-watch.ts";
-import { checkInvariants, type Verdict } from "./harness/invariants.ts";
-import { hasChildren } from "./harness/verdict-counts.ts";
+import { type Waited, watchHints } from "./harness/verdict/hints-watch.ts";
+import { checkInvariants, type Verdict } from "./harness/verdict/invariants.ts";
+import { hasChildren } from "./harness/verdict/verdict-counts.ts";
 import { createLoad } from "./harness/load.ts";
 import { createRandom } from "./harness/random.ts";
 import {
@@ -21,7 +21,7 @@ import {
   startRedis,
   toDirectories,
 } from "./harness/servers.ts";
-import { settleDown, startAnswering } from "./harness/settle-down.ts";
+import { settleDown, startAnswering } from "./harness/verdict/settle-down.ts";
 import { startUpstream } from "./harness/upstream.ts";
 import type { Plan } from "./options.ts";
 import type { Control } from "./processes/arguments.ts";

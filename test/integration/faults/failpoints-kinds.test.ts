@@ -1,8 +1,8 @@
 import type { Submission } from "@clipmill/domain";
 import { createWorkStore } from "@clipmill/db";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { installAudit } from "../../chaos/harness/audit.ts";
-import { CHILD_RULES, RULES, type Rule, WAIT_RULES } from "../../chaos/harness/rules.ts";
+import { installAudit } from "../../chaos/harness/verdict/audit.ts";
+import { CHILD_RULES, RULES, type Rule, WAIT_RULES } from "../../chaos/harness/verdict/rules.ts";
 import { ASK_KIND, toAnswer, toToken } from "../../chaos/pipelines/ask.ts";
 import { CRAWL_KIND, type CrawlInput } from "../../chaos/pipelines/crawl.ts";
 import { chaosPipelines } from "../../chaos/pipelines/index.ts";

@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Waited } from "./hints-watch.ts";
-import { WINDOW } from "../processes/arguments.ts";
-import type { Callers } from "./callers.ts";
-import { WORKER_COUNT } from "./fleet.ts";
+import { WINDOW } from "../../processes/arguments.ts";
+import type { Callers } from "../callers.ts";
+import { WORKER_COUNT } from "../fleet.ts";
 import { CHILD_RULES, RULES, WAIT_RULES } from "./rules.ts";
-import { query } from "./servers.ts";
-import type { Upstream } from "./upstream.ts";
+import { query } from "../servers.ts";
+import type { Upstream } from "../upstream.ts";
 import { countForVerdict, type VerdictCounts } from "./verdict-counts.ts";
 
 export interface Verdict extends VerdictCounts {

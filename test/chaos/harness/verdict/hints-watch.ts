@@ -2,8 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createDatabase } from "@clipmill/db";
 import { QUEUE_NAMES } from "@clipmill/domain";
 import { createHints, createQueueBackend } from "@clipmill/queue";
-import { CHAOS_PREFIX } from "../processes/arguments.ts";
-import type { ChaosServer, QueueServer } from "./servers.ts";
+import { CHAOS_PREFIX } from "../../processes/arguments.ts";
+import type { ChaosServer, QueueServer } from "../servers.ts";
 
 /** What waited, in the fullest queue, at the moment when it was the most. */
 export interface Waited {

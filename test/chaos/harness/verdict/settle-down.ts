@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Plan } from "../options.ts";
-import type { Load } from "./load.ts";
-import { query } from "./servers.ts";
+import type { Plan } from "../../options.ts";
+import type { Load } from "../load.ts";
+import { query } from "../servers.ts";
 
 /** Answers go on coming for as long as somebody may wait for one. */
 export interface Answering {

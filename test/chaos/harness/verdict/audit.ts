@@ -1,4 +1,4 @@
-import { query } from "./servers.ts";
+import { query } from "../servers.ts";
 
 /**
  * Watches every write from inside the database, so that a broken rule is seen when it breaks and not only where it

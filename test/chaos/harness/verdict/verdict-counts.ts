@@ -1,4 +1,4 @@
-import { query } from "./servers.ts";
+import { query } from "../servers.ts";
 
 /** What requests submitted by stages, and waits, came to: a fault that reached nothing proves nothing. */
 export interface VerdictCounts {

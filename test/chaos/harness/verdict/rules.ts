@@ -1,5 +1,5 @@
-import { FATES, toAnswer } from "../pipelines/ask.ts";
-import { STEP_COUNTS } from "../pipelines/index.ts";
+import { FATES, toAnswer } from "../../pipelines/ask.ts";
+import { STEP_COUNTS } from "../../pipelines/index.ts";
 
 /** A rule of the record; each row that its statement finds breaks it. */
 export interface Rule {
