@@ -1,9 +1,10 @@
-import type { Config } from "@clipmill/config";
+import { type Config, toWaitingLimits } from "@clipmill/config";
 import { createWorkerRegistry, createWorkStore } from "@clipmill/db";
 import type { Log, QueueName } from "@clipmill/domain";
 import { pipelines } from "@clipmill/pipeline";
-import { createDispatcher, createReconciler, type Loop } from "@clipmill/queue";
+import { createDispatcher, createOverdueLoop, createReconciler, type Loop } from "@clipmill/queue";
 import { openConnections } from "./connections.ts";
+import { startDispatchReport } from "./dispatch-report.ts";
 import { startRetention } from "./retention.ts";
 import { createDispatchWindow } from "./window.ts";
 import { startWorkRole } from "./work-role.ts";
@@ -21,12 +22,14 @@ export async function createWorker(config: Config, log: Log, leave: () => void):
   const connections = openConnections(config, log);
   const { database, listener, hints } = connections;
   const concurrency = toConcurrency(config);
-  const window = await createDispatchWindow(createWorkerRegistry(database), concurrency, log);
+  const registry = createWorkerRegistry(database);
+  const window = await createDispatchWindow(registry, concurrency, log);
   const work = createWorkStore(database, {
     pipelines,
     leaseMs: config.LEASE_MS,
     queuedForMs: QUEUED_FOR_MS,
     window: window.size,
+    waitingLimits: toWaitingLimits(config),
   });
   const loops: Loop[] = [];
   const has = (role: Config["CLIPMILL_ROLES"][number]) => config.CLIPMILL_ROLES.includes(role);
@@ -34,10 +37,12 @@ export async function createWorker(config: Config, log: Log, leave: () => void):
   if (has("work"))
     loops.push(await startWorkRole({ config, connections, work, concurrency, log, leave }));
   if (has("reconcile")) {
-    loops.push(createReconciler({ work, hints, log }), await startRetention(config, database, log));
+    loops.push(createReconciler({ work, hints, log }), createOverdueLoop({ work, log }));
+    loops.push(await startRetention(config, database, log));
   }
   if (has("dispatch")) {
     const nextReady = (queue: QueueName, ms: number) => listener.next("clipmill_ready", queue, ms);
+    loops.push(startDispatchReport(registry, hints, log));
     loops.push(createDispatcher({ work, hints, nextReady, window: window.size, log }));
   }
 

@@ -15,6 +15,9 @@ export const flag = z
 
 export const count = z.coerce.number().int().min(1);
 
+/** 0 stands for no limit. */
+export const seconds = z.coerce.number().min(0).max(1_000_000_000);
+
 export const days = z.coerce.number().min(0).max(36_500);
 
 /** Any names, separated by commas, in the order of preference. */

@@ -36,6 +36,7 @@ export * from "./work/record.ts";
 export * from "./work/request.ts";
 export * from "./work/stage.ts";
 export * from "./work/wait.ts";
+export * from "./work/waiting-for.ts";
 export * from "./work/work-item.ts";
 export * from "./work/work-store.ts";
 

@@ -12,6 +12,7 @@ function view(
     link: "",
     postId: null,
     stages: stages.map(([name, stage, attempts]) => ({ name, state: stage, attempts })),
+    waitingFor: null,
     failure: null,
     result: null,
     cost: null,

@@ -11,6 +11,7 @@ const OPEN: RequestView = {
     { name: "source", state: "done", attempts: 0 },
     { name: "transcribe", state: "running", attempts: 1 },
   ],
+  waitingFor: null,
   failure: null,
   result: null,
   cost: null,
