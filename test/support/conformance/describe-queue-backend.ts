@@ -292,6 +292,16 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
       await vi.waitFor(() => expect(served.join(" ")).toBe(expected), WAIT);
     });
 
+    test("tells why hints do not reach the workers of a queue: it is paused", async () => {
+      const gpu = hints.queues.find(({ name }) => name === "gpu");
+      expect(await hints.findTrouble("gpu")).toBeNull();
+      await gpu?.pause();
+      expect(await hints.findTrouble("gpu")).toContain("the queue gpu is paused");
+      expect(await hints.findTrouble("io")).toBeNull();
+      await gpu?.resume();
+      expect(await hints.findTrouble("gpu")).toBeNull();
+    });
+
     test("refuses two processors of one stage", () => {
       const stages = [...createToyStages(), ...createToyStages()];
       expect(() => start({ stages })).toThrow("stage first has two processors");

@@ -62,11 +62,11 @@ async function findPutOff(pool: Database["pool"]): Promise<WaitingGroup[]> {
           order by put_off_since limit ${LOOKED_AT_MAX}) j) looked_at
       group by 1, 2, 3 order by min(put_off_since)`,
   });
-  return rows.flatMap(({ code, message, ...row }) =>
-    isWaitingReason(code)
-      ? { ...row, reason: code, message: message ?? "", ...toAdvice(code) }
-      : [],
-  );
+  return rows.flatMap(({ queue, code, message, count, since }) => {
+    if (!isWaitingReason(code)) return [];
+    const facts = { queue, count, since: new Date(since).toISOString() };
+    return { ...facts, reason: code, message: message ?? "", ...toAdvice(code) };
+  });
 }
 
 async function countReady(pool: Database["pool"]): Promise<Map<string, number>> {
