@@ -55,6 +55,7 @@ export async function serveApi(
   const hints = createHints(backend);
   const recipes = loadRecipes(config);
   const countByQueue = () => countJobs(database, QUEUE_NAMES);
+  const waiting = createWaitingReader(database);
   const waitingLimits = toWaitingLimits(config);
   const work = createWorkStore(database, {
     pipelines,
@@ -65,7 +66,7 @@ export async function serveApi(
   const app = await buildApp({
     work,
     requests: createRequestReader(database, listener, { waitingLimits }),
-    waiting: createWaitingReader(database),
+    waiting,
     posts: createPostReader(database),
     answerMemoryBytes: config.ANSWER_MEMORY_BYTES,
     backfills: createBackfillStore(database, { pipelines }),
@@ -81,6 +82,7 @@ export async function serveApi(
     dashboard: createDashboard({
       queues: hints.queues,
       countsByQueue: countByQueue,
+      waiting: waiting.findGroups,
       password: config.DASHBOARD_PASSWORD ?? "",
       readOnly: config.DASHBOARD_READ_ONLY,
       log,

@@ -7,7 +7,7 @@ import {
 } from "@clipmill/domain";
 import { html, type Html } from "./html.ts";
 import { renderPage } from "./layout.ts";
-import { toDollars, toStatusPill } from "./parts.ts";
+import { toDollars, toMoment, toStatusPill } from "./parts.ts";
 import { toResultSections } from "./result-sections.ts";
 
 /** One job for people. Everything of the post and of a model is untrusted text. It reloads itself until the job has ended. */
@@ -51,11 +51,6 @@ function toWaiting({ stage, reason, message, advice, since, failsAt }: WaitingFo
       >${failsAt !== null && html` · fails at <time datetime="${failsAt}">${toMoment(failsAt)}</time>`}
     </p>
   </section>`;
-}
-
-/** `2026-11-28T13:45:10.123Z` → `2026-11-28 13:45:10 UTC`. */
-function toMoment(iso: string): string {
-  return `${iso.slice(0, 19).replace("T", " ")} UTC`;
 }
 
 function toFailure({ code, message, stage, retryable }: NonNullable<RequestView["failure"]>): Html {
