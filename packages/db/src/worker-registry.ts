@@ -28,14 +28,18 @@ export interface WorkerRegistry {
 /** Workers that were heard of in this span count as alive. */
 export const WORKER_ALIVE = "15 seconds";
 
+/** Reports do not wait for the disk: the next one comes in two seconds. */
+const RELAXED = "relaxed as (select set_config('synchronous_commit', 'off', true))";
+
 export function createWorkerRegistry({ pool }: Pick<Database, "pool">): WorkerRegistry {
   return {
     async report({ id, queues, engines, slots }) {
       await pool.query({
         name: "report_worker",
-        text: `with
+        text: `with ${RELAXED},
           reported as (
-            insert into worker_process (id, queues, engines, slots) values ($1, $2, $3, $4)
+            insert into worker_process (id, queues, engines, slots)
+            select $1::text, $2::text[], $3::text[], $4::jsonb from relaxed
             on conflict (id) do update set queues = excluded.queues, engines = excluded.engines,
               slots = excluded.slots, seen_at = now()),
           -- Written once a second for all workers together: with a thousand of them these few rows would be fought over.
@@ -51,9 +55,10 @@ export function createWorkerRegistry({ pool }: Pick<Database, "pool">): WorkerRe
     async reportDispatch(troubles) {
       await pool.query({
         name: "report_dispatch",
-        text: `insert into work_queue as w (queue, dispatched_at, trouble, trouble_since)
+        text: `with ${RELAXED}
+          insert into work_queue as w (queue, dispatched_at, trouble, trouble_since)
           select queue, now(), trouble, case when trouble is not null then now() end
-          from unnest($1::text[], $2::text[]) as given (queue, trouble) order by queue
+          from relaxed, unnest($1::text[], $2::text[]) as given (queue, trouble) order by queue
           on conflict (queue) do update set dispatched_at = now(), trouble = excluded.trouble,
             trouble_since = case when excluded.trouble is not null then coalesce(w.trouble_since, now()) end`,
         values: [Object.keys(troubles), Object.values(troubles)],
