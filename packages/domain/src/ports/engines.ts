@@ -13,8 +13,9 @@ export interface AsrProvider {
   /** Dollars for a clip of this length; 0 for what runs here. */
   estimateUsd(durationMs: number): number;
   /**
-   * Throws RetryableError `engine_failed` when the engine crashes, `engine_unavailable` for a language that it does
-   * not support; no words is an empty list, not an error. An abort rejects with the signal's reason, child gone.
+   * Throws RetryableError `engine_failed` when the engine crashes; UnrecoverableError `unsupported` for a language that
+   * it does not support, and `invalid_answer` for an answer that was paid for and cannot be read. No words is an empty
+   * list, not an error. An abort rejects with the signal's reason, child gone.
    */
   transcribe(audio: AsrInput, options: { signal: AbortSignal }): Promise<AsrOutput>;
 }
@@ -33,6 +34,8 @@ export interface AsrOutput {
   language: string | null;
   /** In order, without overlap, each with text. */
   segments: Segment[];
+  /** The engine itself says that what it wrote down is no speech. Default: it does not. */
+  saidNoSpeech?: boolean;
   usd: number;
 }
 
