@@ -1,5 +1,5 @@
 import type { EngineId } from "../engine-id.ts";
-import type { EvidenceSource } from "../artifacts/answer.ts";
+import type { EvidenceSource, UnreadEvidence } from "../artifacts/answer.ts";
 import type { Summary } from "../artifacts/summary.ts";
 import type { Sha256 } from "../ids.ts";
 import type { Engagement } from "../post/post.ts";
@@ -62,6 +62,8 @@ export interface Evidence {
   transcript: string | null;
   screenLines: string[];
   sources: EvidenceSource[];
+  /** What may be there but could not be read. Default: nothing. */
+  unread?: readonly UnreadEvidence[];
 }
 
 /** Answers a question about a post: a model, or a rule. */
@@ -75,6 +77,8 @@ export interface SummaryProvider {
 export interface SummaryQuestion {
   /** Instructions; trusted. */
   system: string;
+  /** The part of the instructions that an answer may repeat, because it asks for that. Default: none. */
+  mayQuote?: string;
   /** The evidence as delimited data; untrusted. */
   user: string;
   evidence: Evidence;
