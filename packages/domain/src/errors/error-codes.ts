@@ -82,7 +82,8 @@ export const ERROR_CODES = {
   invalid_answer: entry(
     "unrecoverable",
     502,
-    "The model's answer does not fit the schema, after one repair.",
+    "The engine's answer was paid for and cannot be read, for a model also after one repair.",
+    { failover: true },
   ),
 
   // What our own side does.
