@@ -38,7 +38,7 @@ export function createClaims(options: {
   return {
     async claim(ref) {
       // Without retries a restart of the database would cost all hints of the window.
-      for (const until = Date.now() + leaseMs; !isStopping && Date.now() < until;) {
+      for (const until = performance.now() + leaseMs; !isStopping && performance.now() < until;) {
         try {
           return await batches.add(ref);
         } catch (error) {
