@@ -80,3 +80,10 @@ test("a file that is too large for every engine fails as too_large", async () =>
     transcribeWith(engine("big", tooLarge), engine("small", tooLarge)),
   ).rejects.toMatchObject({ code: "too_large" });
 });
+
+test("waits as long as its engines may take, one after the other", () => {
+  const slow = { ...engine("big", null), limitMs: 30 * 60_000 };
+  const { timeoutMs } = createTranscribe({ asr: [slow, engine("small", null)], storage });
+  expect(timeoutMs).toBeGreaterThan(40 * 60_000);
+  expect(createTranscribe({ asr: [], storage }).timeoutMs).toBe(600_000);
+});

@@ -1,5 +1,5 @@
 import type { ClaimedJob, JobRef, Log, WorkStore } from "@clipmill/domain";
-import { createGroupCommit } from "../group-commit.ts";
+import { createGroupCommit, isItemError } from "../group-commit.ts";
 import { sleep } from "../sleep.ts";
 import { createErrorLog } from "../throttled-log.ts";
 
@@ -43,6 +43,8 @@ export function createClaims(options: {
           return await batches.add(ref);
         } catch (error) {
           report(error);
+          // There is no such job, and there never will be.
+          if (isItemError(error)) return null;
           await sleep(RETRY_MS, NEVER);
         }
       }
