@@ -207,6 +207,20 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
       expect(await queue?.getActiveCount()).toBe(0);
     });
 
+    test("says when somebody at the dashboard holds a queue back, and when no longer", async () => {
+      const queue = hints.queues.find(({ name }) => name === "io");
+      expect(await hints.isHeldBack("io")).toBe(false);
+      await queue?.pause();
+      expect(await hints.isHeldBack("io")).toBe(true);
+      expect(await hints.isHeldBack("gpu")).toBe(false);
+      await queue?.resume();
+      expect(await hints.isHeldBack("io")).toBe(false);
+      await queue?.setGlobalRateLimit(1, 3_600_000);
+      expect(await hints.isHeldBack("io")).toBe(true);
+      await queue?.removeGlobalRateLimit();
+      expect(await hints.isHeldBack("io")).toBe(false);
+    });
+
     test("loses nothing when the queue is wiped", async () => {
       const gate = Promise.withResolvers<void>();
       const { work } = start({
