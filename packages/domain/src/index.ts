@@ -11,6 +11,7 @@ export * from "./artifacts/transcript.ts";
 
 export * from "./errors/error-codes.ts";
 export * from "./errors/errors.ts";
+export * from "./errors/named-wait.ts";
 
 export * from "./link/link-hosts.ts";
 export * from "./link/link.ts";

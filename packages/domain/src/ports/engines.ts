@@ -12,6 +12,8 @@ export interface AsrProvider {
   supports(language: string | null): boolean;
   /** Dollars for a clip of this length; 0 for what runs here. */
   estimateUsd(durationMs: number): number;
+  /** Longest that one recognition takes, in ms: it ends by itself then. The stage waits for as long. Default: 10 min. */
+  readonly limitMs?: number;
   /**
    * Throws RetryableError `engine_failed` when the engine crashes; UnrecoverableError `unsupported` for a language that
    * it does not support, and `invalid_answer` for an answer that was paid for and cannot be read. No words is an empty

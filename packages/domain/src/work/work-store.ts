@@ -43,6 +43,9 @@ export interface ClaimedJob extends JobRef {
   ageMs: number;
   /** See `StageContext.expiredToken`. */
   expiredToken: string | null;
+  /** Some of the requests that need it, three at most, and the post of one of them. For logs. Default: not told. */
+  requestIds?: readonly string[];
+  postId?: string | null;
 }
 
 /** What is stored together with an outcome; see `StageEffects`. */

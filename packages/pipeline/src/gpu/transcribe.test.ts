@@ -140,3 +140,10 @@ test("a clip whose better engine was not there is heard again as soon as it is",
     createTranscribe({ asr: [], storage }).rerun?.({ input, end, endedMsAgo: 0, isAvailable });
   expect([rerun(() => true), rerun(() => false)]).toEqual([true, false]);
 });
+
+test("waits as long as its engines may take, one after the other", () => {
+  const slow = { ...engine("big", null), limitMs: 30 * 60_000 };
+  const { timeoutMs } = createTranscribe({ asr: [slow, engine("small", null)], storage });
+  expect(timeoutMs).toBeGreaterThan(40 * 60_000);
+  expect(createTranscribe({ asr: [], storage }).timeoutMs).toBe(600_000);
+});

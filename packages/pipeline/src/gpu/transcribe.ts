@@ -41,6 +41,7 @@ export const transcribe = defineStage({
   input: Input,
   output: Output,
   attempts: 4,
+  // Where no engine is known; else see `toLimitMs`.
   timeoutMs: 600_000,
   key: ({ mediaSha256, engines, language }) =>
     `${mediaSha256}-${hashJson({ engines, language }).slice(0, 16)}`,
@@ -57,6 +58,7 @@ export function createTranscribe({
 }): Stage<z.infer<typeof Input>, z.infer<typeof Output>> {
   return {
     ...transcribe,
+    timeoutMs: toLimitMs(asr),
     async run({ mediaSha256, audioSha256, durationMs, engines, language }, ctx) {
       const { signal } = ctx;
       const { able, passed } = findAble(asr, { engines, language });
@@ -133,4 +135,16 @@ function findAble(
     ),
     passed: Object.fromEntries(deaf.map(({ id }) => [id, "unsupported"])),
   };
+}
+
+/** Opening the sound, and storing the text. */
+const MARGIN_MS = 60_000;
+
+/** Each engine ends by its own limit; all of them may be asked, one after the other. */
+function toLimitMs(asr: readonly AsrProvider[]): number {
+  const limits = asr.map(({ limitMs }) => limitMs ?? transcribe.timeoutMs);
+  return Math.max(
+    transcribe.timeoutMs,
+    limits.reduce((sum, limit) => sum + limit, MARGIN_MS),
+  );
 }

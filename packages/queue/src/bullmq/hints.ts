@@ -13,6 +13,8 @@ export interface Hints {
   findTrouble(queue: QueueName): Promise<string | null>;
   /** Hints that no worker has taken yet. */
   countWaiting(queue: QueueName): Promise<number>;
+  /** Whether somebody keeps workers from taking hints: the queue is paused, or has a limit of its own that holds now. */
+  isHeldBack(queue: QueueName): Promise<boolean>;
   /** For the dashboard. */
   readonly queues: readonly HintQueue[];
   close(): Promise<void>;
@@ -88,6 +90,13 @@ export function createHints(backend: QueueBackend): Hints {
     async countWaiting(queue) {
       const counts = await queues.get(queue)?.getJobCounts("waiting", "prioritized");
       return Object.values(counts ?? {}).reduce((sum, count) => sum + count, 0);
+    },
+
+    async isHeldBack(queue) {
+      const target = queues.get(queue);
+      if (target === undefined) return false;
+      if ((await target.isPaused()) || (await target.isMaxed())) return true;
+      return (await target.getGlobalRateLimit()) !== null;
     },
 
     async isIntact() {

@@ -111,6 +111,8 @@ export function createOpenAiTranscriber(options: OpenAiTranscriberOptions): AsrP
     id: engine,
     supports: () => true,
     estimateUsd: toUsd,
+    // It may be asked twice: see `format`.
+    limitMs: 2 * timeoutMs,
     async transcribe(input, { signal }) {
       signal.throwIfAborted();
       for (let cuts = 0; ; cuts++) {

@@ -26,6 +26,7 @@ export function createPocketsphinx({
     id: POCKETSPHINX_ID,
     supports,
     estimateUsd: () => 0,
+    limitMs: timeoutMs,
     async transcribe({ wavPath, language }, { signal }) {
       if (!supports(language)) {
         throw new UnrecoverableError("unsupported", "pocketsphinx hears English only");
