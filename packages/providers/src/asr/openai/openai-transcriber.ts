@@ -55,9 +55,12 @@ interface Sending {
   spentUsd: number;
 }
 
+/** Of one call. */
+const CALL_TIMEOUT_MS = 5 * 60_000;
+
 /** Any server with `/v1/audio/transcriptions`: OpenAI, speaches, vLLM, whisper.cpp. */
 export function createOpenAiTranscriber(options: OpenAiTranscriberOptions): AsrProvider {
-  const { engine, maxUploadBytes = 25 * 1024 * 1024 } = options;
+  const { engine, maxUploadBytes = 25 * 1024 * 1024, timeoutMs = CALL_TIMEOUT_MS } = options;
   const send = createSender(options);
   const parts = createHeardParts<OpenAiAnswer>();
   // Some models answer in plain json only; once that has worked, they are not asked for more again.
@@ -193,7 +196,7 @@ function toUnreadable(
 }
 
 function createSender(options: OpenAiTranscriberOptions) {
-  const { engine, apiKey, model, timeoutMs = 5 * 60_000 } = options;
+  const { engine, apiKey, model, timeoutMs = CALL_TIMEOUT_MS } = options;
   const endpoint = `${options.baseUrl.replace(/\/+(v1\/*)?$/, "")}/v1/audio/transcriptions`;
   // undici gives up on headers after 5 min by itself; a long clip on a busy server takes longer.
   const dispatcher = new Agent({ headersTimeout: timeoutMs, bodyTimeout: timeoutMs });
