@@ -13,7 +13,9 @@ export * from "./errors/error-codes.ts";
 export * from "./errors/errors.ts";
 
 export * from "./link/link-hosts.ts";
+export * from "./link/find-links.ts";
 export * from "./link/link.ts";
+export * from "./link/parsed-link.ts";
 
 export * from "./ports/artifacts.ts";
 export * from "./ports/engines.ts";
