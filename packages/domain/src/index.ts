@@ -45,3 +45,4 @@ export * from "./engine-id.ts";
 export * from "./ids.ts";
 export * from "./pages.ts";
 export * from "./seconds.ts";
+export * from "./text/text-encoding.ts";

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type ClipmillError, UnrecoverableError } from "../errors/errors.ts";
-import { type ParsedLink, parseLink } from "./link.ts";
+import { parseLink } from "./link.ts";
+import type { ParsedLink } from "./parsed-link.ts";
 
 const ID = "7345678901234567890";
 const VIDEO = `https://www.tiktok.com/@/video/${ID}`;

@@ -1,0 +1,1 @@
+ALTER TABLE "backfill" ADD COLUMN "invalid_lines" jsonb DEFAULT '[]'::jsonb NOT NULL;
