@@ -5,6 +5,7 @@ import {
   type ZodTypeProvider,
 } from "fastify-type-provider-zod";
 import { registerAccessLog } from "./http/access-log.ts";
+import { registerContentEncoding } from "./http/content-encoding.ts";
 import type { Api, ApiDeps } from "./deps.ts";
 import { registerDocs } from "./docs/docs.ts";
 import { registerErrorHandling, sendFault } from "./http/error-handling.ts";
@@ -54,6 +55,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   registerErrorHandling(api, deps);
   registerSecurityHeaders(api);
   registerSameOrigin(api);
+  registerContentEncoding(api);
   await registerOpenApi(api);
   for (const route of ROUTES) route(api, deps);
   await registerDocs(api);

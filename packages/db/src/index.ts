@@ -7,6 +7,8 @@ export {
   type BackfillChunk,
   type BackfillStore,
   createBackfillStore,
+  type InvalidLine,
+  MAX_INVALID_LINES,
 } from "./work/accept/backfills.ts";
 export {
   createDatabase,

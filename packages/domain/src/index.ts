@@ -14,7 +14,9 @@ export * from "./errors/errors.ts";
 export * from "./errors/named-wait.ts";
 
 export * from "./link/link-hosts.ts";
+export * from "./link/find-links.ts";
 export * from "./link/link.ts";
+export * from "./link/parsed-link.ts";
 
 export * from "./ports/artifacts.ts";
 export * from "./ports/engines.ts";
@@ -45,3 +47,4 @@ export * from "./engine-id.ts";
 export * from "./ids.ts";
 export * from "./pages.ts";
 export * from "./seconds.ts";
+export * from "./text/text-encoding.ts";

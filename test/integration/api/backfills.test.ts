@@ -97,6 +97,10 @@ describe("POST /v1/backfills", () => {
     ];
     const { body } = await send([...links, links[0], ...again].join("\n"));
     expect(body.counts).toEqual({ lines: 2_506, accepted: 2_500, duplicates: 4, invalid: 2 });
+    expect(body["invalid"]).toEqual([
+      { line: 2_505, reason: expect.stringMatching(/no TikTok link/) },
+      { line: 2_506, reason: expect.stringMatching(/example\.com is not a TikTok host/) },
+    ]);
     expect(await countRequests(body.id)).toBe(2_500);
   });
 
@@ -141,7 +145,7 @@ describe("POST /v1/backfills", () => {
   });
 
   test.each([
-    ["JSON", "application/json", "", 415],
+    ["a form", "application/x-www-form-urlencoded", "", 415],
     ["an unknown output", "text/plain", "?outputs=video", 400],
     ["no output", "text/plain", "?outputs=", 400],
     ["a freshness that is neither true nor false", "text/plain", "?fresh=1", 400],
@@ -151,7 +155,7 @@ describe("POST /v1/backfills", () => {
   });
 
   test("says what is wrong with a CSV, and leaves the list to be sent again", async () => {
-    const { status, body } = await send("link\nx\n", { type: "text/csv", key: "bad-csv" });
+    const { status, body } = await send("name\nx\n", { type: "text/csv", key: "bad-csv" });
     expect({ status, code: body["code"] }).toEqual({ status: 400, code: "invalid_request" });
     const [link] = newLinks(1);
     const again = await send(`url\n${link}\n`, { type: "text/csv", key: "bad-csv" });

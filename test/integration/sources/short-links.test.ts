@@ -46,6 +46,14 @@ describe("the resolver of short links", () => {
     [`https://www.tiktok.com/@/photo/${ID}`],
     [`/@ada/video/${ID}`],
     [`https://t.tiktok.com/i18n/share/video/${ID}/?x=1`],
+    [`https://www.tiktok.com/login?lang=en&redirect_url=${encodeURIComponent(`${POST}?_r=1`)}&x=1`],
+    [`https://www.tiktok.com/foryou?item_id=${ID}`],
+    [`https://www.tiktok.com/@ada/story/${ID}?_r=1`],
+    [`https://www.tiktok.com/aweme/detail/${ID}?x=1`],
+    [`snssdk1233://aweme/detail/${ID}?refer=web`],
+    [`https://snssdk1180.onelink.me/BAuo?af_web_dp=${encodeURIComponent(POST)}`],
+    [`https://m.tiktok.com/v/${ID}.html?u_code=1&share_item_id=${ID}`],
+    [Buffer.from(`https://www.tiktok.com/@d\u00e9mo/video/${ID}`, "utf8").toString("latin1")],
   ])("knows the post in %s without asking for it", async (location) => {
     respond = redirectTo(location);
     expect(await resolve()).toMatchObject({ awemeId: ID });
@@ -76,6 +84,14 @@ describe("the resolver of short links", () => {
     ["https://www.tiktok.com/@ada", "not_a_post"],
     ["https://www.tiktok.com/@ada/live", "not_a_post"],
     ["https://www.tiktok.com/music/x-1", "not_a_post"],
+    ["https://www.tiktok.com/login", "blocked"],
+    ["https://www.tiktok.com/login?redirect_url=https%3A%2F%2Fwww.tiktok.com%2F%40ada", "blocked"],
+    ["https://www.tiktok.com/hk/notfound", "blocked"],
+    ["https://www.tiktok.com/in/about", "blocked"],
+    ["https://www.tiktok.com/captcha?x", "blocked"],
+    ["https://snssdk1180.onelink.me/BAuo?af_dp=x", "blocked"],
+    [`snssdk1128://aweme/detail/${ID}`, "not_a_post"],
+    ["https://m.tiktok.com/h5/share/usr/7.html", "not_a_post"],
     ["https://evil.io/", "not_a_post"],
     ["https://www.tiktok.com@evil.io/", "not_a_post"],
     ["http://169.254.169.254/latest/", "not_a_post"],
@@ -99,6 +115,26 @@ describe("the resolver of short links", () => {
   ])("the status %i is %s", async (status, code) => {
     respond = (_request, response) => response.writeHead(status).end("<html></html>");
     await expect(resolve()).rejects.toMatchObject({ code, upstream: "tiktok" });
+  });
+
+  test.each([
+    [`<script>location='${POST}'</script>`],
+    [`<script>window.location.replace("${POST}?_r=1")</script>`],
+    [`<link rel="canonical" href="${POST}">`],
+    [`<meta property="og:url" content="${POST}"/>`],
+    [`<meta http-equiv="refresh" content="0; url=${POST}">`],
+  ])("a page that leads on is followed: %s", async (html) => {
+    respond = (_request, response) =>
+      response.writeHead(200, { "content-type": "text/html" }).end(`<html>${html}</html>`);
+    expect(await resolve()).toMatchObject({ awemeId: ID });
+    expect(server.requests).toHaveLength(1);
+  });
+
+  test("a page that shows other posts, or leads away, names none", async () => {
+    const html = `<a href="${POST}">more</a><script>location='https://evil.io/@a/video/${ID}'</script>`;
+    respond = (_request, response) =>
+      response.writeHead(200, { "content-type": "text/html" }).end(html + " ".repeat(500_000));
+    await expect(resolve()).rejects.toMatchObject({ code: "bad_response" });
   });
 
   test("429 names the wait that TikTok asked for", async () => {

@@ -26,6 +26,7 @@ const NO_BACKFILLS: ApiDeps["backfills"] = {
   prepare: () => ({
     submissions: { candidates: [], values: [], hasExtras: false },
     invalidCount: 0,
+    invalidLines: [],
   }),
   append: refuse,
   end: refuse,

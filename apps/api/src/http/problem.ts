@@ -35,6 +35,16 @@ export interface Fault {
   errors?: Problem["errors"];
 }
 
+/** A request that HTTP itself has a word for, such as 408 or 415, thrown from where that is known. */
+export class FaultError extends Error {
+  override readonly name = "FaultError";
+  readonly fault: Fault;
+  constructor(fault: Fault) {
+    super(fault.detail);
+    this.fault = fault;
+  }
+}
+
 /**
  * The fault that a thrown value stands for, or null for what nobody foresaw: its message may hold anything, SQL included,
  * and goes to the log alone.
@@ -44,6 +54,7 @@ export function toFault(thrown: unknown): Fault | null {
     const { code, entry, message: detail, retryAfterMs } = thrown;
     return { code, status: entry.status, detail, retryAfterMs };
   }
+  if (thrown instanceof FaultError) return thrown.fault;
   if (hasZodFastifySchemaValidationErrors(thrown)) {
     const where = PARTS[thrown.validationContext ?? ""] ?? "request";
     const errors = thrown.validation.map(({ instancePath, message }) => ({
@@ -58,7 +69,9 @@ export function toFault(thrown: unknown): Fault | null {
     };
   }
   if (isFastifyError(thrown) && (thrown.statusCode ?? 500) < 500) {
-    return { code: "invalid_request", status: thrown.statusCode ?? 400, detail: thrown.message };
+    const status = thrown.statusCode ?? 400;
+    const detail = status === 415 ? `${thrown.message}; send application/json` : thrown.message;
+    return { code: "invalid_request", status, detail };
   }
   return null;
 }

@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import {
   check,
   integer,
+  jsonb,
   pgSequence,
   pgTable,
   text,
@@ -37,6 +38,11 @@ export const backfill = pgTable(
     /** Posts that were in the list already. */
     duplicateCount: integer("duplicate_count").notNull().default(0),
     invalidCount: integer("invalid_count").notNull().default(0),
+    /** The first of them, as `[{"line": 3, "reason": "…"}]`. */
+    invalidLines: jsonb("invalid_lines")
+      .$type<{ line: number; reason: string }[]>()
+      .notNull()
+      .default([]),
     createdAt: moment("created_at").notNull().defaultNow(),
     updatedAt: moment("updated_at").notNull().defaultNow(),
   },

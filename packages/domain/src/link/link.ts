@@ -1,24 +1,13 @@
-import { UnrecoverableError } from "../errors/errors.ts";
+import { ClipmillError, UnrecoverableError } from "../errors/errors.ts";
 import { AwemeId } from "../ids.ts";
-import { DOUYIN_HOSTS, isLinkHost, PAGE_HOSTS, SHORT_HOSTS } from "./link-hosts.ts";
+import { DOUYIN_HOSTS, isAppPageHost, isLinkHost, toApp } from "./link-hosts.ts";
+import { findCode, findPost, findPostInQuery, toLinkPath, toPostLink } from "./link-path.ts";
 import { findRawLink, type RawLink, toVisibleText } from "./link-text.ts";
+import { toOtherPage, toPageError } from "./other-page.ts";
+import type { ParsedLink } from "./parsed-link.ts";
 
-/** What a link turned out to be. `url` is canonical and https. */
-export type ParsedLink =
-  | { kind: "post"; awemeId: AwemeId; url: string }
-  /** Only the resolve stage can tell which post it is. */
-  | { kind: "short"; url: string };
-
-/** A page of TikTok that is no post; `details.page` of a `not_a_post` error. */
-export type OtherPage =
-  | "home"
-  | "profile"
-  | "tag"
-  | "sound"
-  | "collection"
-  | "live"
-  | "search"
-  | "other";
+/** How many links may be wrapped in one another: a login page leads to a page that leads to the post. */
+const MAX_DEPTH = 3;
 
 /**
  * Parses a TikTok link, a bare id or pasted share text, of which the first link counts. The answer is built from
@@ -26,8 +15,12 @@ export type OtherPage =
  * Throws UnrecoverableError `invalid_link`, `not_a_post` (with `details.page`) or `unsupported`, and nothing else.
  */
 export function parseLink(text: string): ParsedLink {
+  return parseText(text, 1);
+}
+
+function parseText(text: string, depth: number): ParsedLink {
   const visible = toVisibleText(text);
-  if (AwemeId.safeParse(visible).success) return toPostLink(visible, "@", "video");
+  if (AwemeId.safeParse(visible).success) return toPostLink(visible);
   const link = findRawLink(visible);
   if (link === null) {
     throw new UnrecoverableError(
@@ -35,22 +28,73 @@ export function parseLink(text: string): ParsedLink {
       "no TikTok link found; give the link of a post, its id of 15 to 20 digits, or share text",
     );
   }
-  const host = checkHost(link.authority);
-  if (DOUYIN_HOSTS.has(host)) {
-    throw new UnrecoverableError("unsupported", "Douyin links are not supported, only TikTok's");
-  }
-  if (link.path.includes("\\")) {
+  if (link.path.includes("\\") && isLinkHost(toHost(link.authority))) {
     throw new UnrecoverableError("invalid_link", "the link holds a backslash");
   }
-  return parsePath(host, link);
+  return toApp(link.scheme) === null ? parsePage(link, depth) : parseAppLink(link);
+}
+
+function parsePage(link: RawLink, depth: number): ParsedLink {
+  const host = checkHost(link.authority);
+  if (DOUYIN_HOSTS.has(host)) throw toDouyinError();
+  const { segments, hasLocale } = toLinkPath(host, link.path);
+  const named = findPost(segments) ?? findCode(host, segments);
+  if (named !== null) return named;
+  const query = new URLSearchParams(link.query);
+  const asked = findPostInQuery(query) ?? findNested(query, depth);
+  if (asked !== null) return asked;
+  throw toPageError(isAppPageHost(host) ? "wall" : toOtherPage(segments, { hasLocale }));
+}
+
+/** `snssdk1233://aweme/detail/<id>`: what stands where a host would is the route's first part. */
+function parseAppLink({ authority, path, scheme }: RawLink): ParsedLink {
+  if (toApp(scheme) === "douyin") throw toDouyinError();
+  const { segments, hasLocale } = toLinkPath("", `/${authority}${path}`);
+  const named = findPost(segments);
+  if (named !== null) return named;
+  throw toPageError(toOtherPage(segments, { hasLocale }));
+}
+
+/** Parameters in which a page that stands before another one names that one. */
+const LINK_PARAMETERS = [
+  "redirect_url",
+  "redirect",
+  "url",
+  "target",
+  "next",
+  "deep_link_value",
+  "af_dp",
+  "af_web_dp",
+];
+
+/** The post behind a login page, an embed, or a page that opens the app. What is no link of a post is passed over. */
+function findNested(query: URLSearchParams, depth: number): ParsedLink | null {
+  if (depth >= MAX_DEPTH) return null;
+  for (const name of LINK_PARAMETERS) {
+    const value = query.get(name);
+    if (value === null || value === "") continue;
+    try {
+      return parseText(
+        /^\/(?!\/)/.test(value) ? `https://www.tiktok.com${value}` : value,
+        depth + 1,
+      );
+    } catch (error) {
+      if (!(error instanceof ClipmillError)) throw error;
+    }
+  }
+  return null;
 }
 
 /** The raw authority must be one of our hosts, letter by letter: no decoding, so no look-alike decodes to it. */
 function checkHost(authority: string): string {
-  // Not toLowerCase, which turns U+212A into a plain k.
-  const host = authority.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  const host = toHost(authority);
   if (isLinkHost(host)) return host;
   throw new UnrecoverableError("invalid_link", explainHost(host));
+}
+
+/** Not toLowerCase, which turns U+212A into a plain k. */
+function toHost(authority: string): string {
+  return authority.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
 function explainHost(host: string): string {
@@ -59,114 +103,14 @@ function explainHost(host: string): string {
   if (/^\[|^\d+(\.\d+){0,3}(:|$)|^0x/u.test(host)) return "links to an IP address are not accepted";
   if (host.includes(":")) return "links with a port are not accepted";
   if (host.endsWith(".")) return "the link's host ends in a dot";
+  if (/^[a-z0-9.-]{1,80}\.tiktok\.com$/u.test(host)) {
+    return `${host} is not a TikTok host that names posts`;
+  }
   // Printed only when it cannot hide anything from the reader.
   if (/^[a-z0-9.-]{1,80}$/u.test(host)) return `${host} is not a TikTok host`;
   return "the link's host is not TikTok's, though it may look like it";
 }
 
-function parsePath(host: string, link: RawLink): ParsedLink {
-  const segments = toSegments(host, link.path);
-  const named = findPost(segments);
-  if (named !== null) return named;
-  const code = findCode(host, segments);
-  if (code !== null) return code;
-  const shared = new URLSearchParams(link.query).get("share_item_id");
-  if (shared !== null && AwemeId.safeParse(shared).success) return toPostLink(shared, "@", "video");
-  throw toPageError(toPage(segments));
-}
-
-function toSegments(host: string, path: string): string[] {
-  const segments = path.split("/").filter((segment) => segment !== "");
-  // A locale such as /en/ or /en-US/; no route of TikTok has a name of two letters, but a short code may.
-  const isLocale = /^[a-z]{2}(-[a-z]{2,4})?$/i.test(segments[0] ?? "");
-  if (isLocale && !SHORT_HOSTS.has(host)) segments.shift();
-  return segments;
-}
-
-/** The routes that a post's id follows, after an optional creator. */
-const POST_ROUTE =
-  /^(?:(?<handle>(?:@|%40)[^/]*)\/)?(?:(?<form>video|photo)|v|embed|embed\/v2|player\/v1|(?:i18n\/)?share\/(?<shared>video|photo))$/i;
-
-function findPost(segments: readonly string[]): ParsedLink | null {
-  for (let length = 1; length <= 3 && length < segments.length; length++) {
-    const route = POST_ROUTE.exec(segments.slice(0, length).join("/"));
-    // `embed` is the start of `embed/v2` as well: an id decides.
-    if (route === null || segments[length] === "v2") continue;
-    const { handle = "@", form, shared } = route.groups ?? {};
-    return toPostLink(readId(segments[length] ?? ""), handle, form ?? shared ?? "video");
-  }
-  return null;
-}
-
-/** Digits up to the end, or up to a character that no link has, such as the rest of a sentence without spaces. */
-function readId(segment: string): AwemeId {
-  const id = /^([0-9]{15,20})(?:\.html)?(?=$|[\u0080-\uffff])/i.exec(segment)?.[1];
-  if (id === undefined) {
-    throw new UnrecoverableError("invalid_link", "the id in the link is not 15 to 20 digits");
-  }
-  return id;
-}
-
-function toPostLink(awemeId: AwemeId, rawHandle: string, form: string): ParsedLink {
-  const handle = rawHandle.replace(/^%40/u, "@");
-  // The id alone finds the post, so a handle of any other shape is left out and not repaired.
-  const safe = /^@[\w.-]{1,64}$/u.test(handle) ? handle : "@";
-  const kind = form.toLowerCase();
-  return { kind: "post", awemeId, url: `https://www.tiktok.com/${safe}/${kind}/${awemeId}` };
-}
-
-function findCode(host: string, segments: readonly string[]): ParsedLink | null {
-  const isShortHost = SHORT_HOSTS.has(host);
-  const [first = "", second = ""] = segments;
-  if (!isShortHost && !(PAGE_HOSTS.has(host) && first === "t" && second !== "")) return null;
-  const segment = isShortHost ? first : second;
-  if (isShortHost && segment === "") throw toPageError("home");
-  const code = /^[\w-]{1,40}(?=$|[\u0080-\uffff])/u.exec(segment)?.[0];
-  if (code === undefined) {
-    throw new UnrecoverableError("invalid_link", "the code of the short link is malformed");
-  }
-  const url = isShortHost ? `https://${host}/${code}/` : `https://www.tiktok.com/t/${code}/`;
-  return { kind: "short", url };
-}
-
-const PAGES: ReadonlyMap<string, OtherPage> = new Map([
-  ["tag", "tag"],
-  ["music", "sound"],
-  ["collection", "collection"],
-  ["playlist", "collection"],
-  ["live", "live"],
-  ["discover", "search"],
-  ["search", "search"],
-  ["channel", "search"],
-  ["topics", "search"],
-  ["foryou", "home"],
-  ["following", "home"],
-  ["explore", "home"],
-]);
-
-function toPage([first, second]: readonly string[]): OtherPage {
-  if (first === undefined) return "home";
-  if (/^(@|%40)/u.test(first)) {
-    return PAGES.get(second?.toLowerCase() ?? "") ?? "profile";
-  }
-  return PAGES.get(first.toLowerCase()) ?? "other";
-}
-
-const PAGE_NAMES: Readonly<Record<OtherPage, string>> = {
-  home: "TikTok's home page",
-  profile: "a profile",
-  tag: "a tag page",
-  sound: "a sound's page",
-  collection: "a collection",
-  live: "a live broadcast",
-  search: "a search page",
-  other: "a TikTok page without a post",
-};
-
-function toPageError(page: OtherPage): UnrecoverableError {
-  return new UnrecoverableError(
-    "not_a_post",
-    `the link leads to ${PAGE_NAMES[page]}; give the link of one post (…/@name/video/…)`,
-    { details: { page } },
-  );
+function toDouyinError(): UnrecoverableError {
+  return new UnrecoverableError("unsupported", "Douyin links are not supported, only TikTok's");
 }

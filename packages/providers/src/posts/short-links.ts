@@ -8,6 +8,7 @@ import {
   UnrecoverableError,
 } from "@clipmill/domain";
 import type { SafeHttp, SafeResponse } from "../http/safe-http.ts";
+import { findPageRedirect } from "./page-redirect.ts";
 import { parseRetryAfter, toStatusError } from "../http/upstream-error.ts";
 
 export interface LinkResolverOptions {
@@ -39,8 +40,12 @@ export function createLinkResolver({ http, sandboxUrl }: LinkResolverOptions): L
         }
         const address = sandboxUrl === undefined ? link.url : toSandbox(link.url, sandboxUrl);
         const response = await http.request(address, { signal, headers: HEADERS, maxRedirects: 0 });
-        await response.discard();
-        link = readHop(response, link.url);
+        try {
+          const led = response.status === 200 ? await findPageRedirect(response) : null;
+          link = led ?? readHop(response, link.url);
+        } finally {
+          await response.discard();
+        }
       }
       return { awemeId: link.awemeId, url: link.url };
     },
@@ -54,11 +59,7 @@ function toSandbox(shortUrl: string, sandboxUrl: string): string {
 
 function readHop({ status, headers }: SafeResponse, from: string): ParsedLink {
   if (status === 404 || status === 410) throw toDead();
-  if (status === 401 || status === 402 || status === 403) {
-    throw new RetryableError("blocked", "TikTok refuses to resolve short links for this machine", {
-      upstream: UPSTREAM,
-    });
-  }
+  if (status === 401 || status === 402 || status === 403) throw toBlocked();
   const { location } = headers;
   if (status < 300 || status > 399 || location === undefined || !URL.canParse(location, from)) {
     const retryAfterMs = parseRetryAfter(headers["retry-after"]);
@@ -67,18 +68,32 @@ function readHop({ status, headers }: SafeResponse, from: string): ParsedLink {
   return parseHop(new URL(location, from).href);
 }
 
-/** A dead code leads to the home page. Whatever else is no post is the caller's mistake, also a foreign host. */
+/**
+ * A dead code leads to the home page. A login, a captcha or a region page says nothing of the post, unless it names the
+ * one that it stands before: another machine, or a later try, may see it. Whatever else is no post is the caller's
+ * mistake, also a foreign host.
+ */
 function parseHop(url: string): ParsedLink {
   try {
     return parseLink(url);
   } catch (cause) {
     if (!(cause instanceof ClipmillError)) throw cause;
-    if (cause.code === "not_a_post" && cause.details["page"] === "home") throw toDead(cause);
+    const page = cause.code === "not_a_post" ? cause.details["page"] : null;
+    if (page === "home") throw toDead(cause);
+    if (page === "wall") throw toBlocked(cause);
     if (cause.code === "not_a_post") throw cause;
     throw new UnrecoverableError("not_a_post", "the short link leads away from TikTok's posts", {
       cause,
     });
   }
+}
+
+function toBlocked(cause?: unknown): RetryableError {
+  return new RetryableError(
+    "blocked",
+    "TikTok does not tell this machine where the short link leads: it shows a login, a captcha or a region page",
+    { cause, upstream: UPSTREAM },
+  );
 }
 
 function toDead(cause?: unknown): SkipError {

@@ -1,8 +1,9 @@
-import type { Readable } from "node:stream";
-import type { Backfill as StoredBackfill } from "@clipmill/db";
+import { Readable } from "node:stream";
+import { MAX_INVALID_LINES, type Backfill as StoredBackfill } from "@clipmill/db";
 import { BackfillId, hashJson, Output, UnrecoverableError } from "@clipmill/domain";
 import { z } from "zod";
-import { LIST_TYPES, type ListType, readLinks } from "./read-links.ts";
+import { findCharset, LIST_TYPES, refuseList, toListFormat } from "./list/list-types.ts";
+import { readList } from "./list/read-list.ts";
 import { takeList } from "./take-list.ts";
 import type { Api, ApiDeps } from "../../deps.ts";
 import { IDEMPOTENCY_KEY_HEADER, parseIdempotencyKey } from "../../http/idempotency-key.ts";
@@ -22,6 +23,14 @@ const Backfill = z.object({
     duplicates: z.number().int().describe("posts that stood in the list before"),
     invalid: z.number().int(),
   }),
+  invalid: z
+    .array(
+      z.object({
+        line: z.number().int().describe("counted from 1; in a JSON array, the position"),
+        reason: z.string(),
+      }),
+    )
+    .describe(`which items are no links of posts, the first ${MAX_INVALID_LINES} of them`),
   created_at: z.string(),
   updated_at: z.string(),
   links: z.object({ self: z.string() }),
@@ -58,7 +67,14 @@ export function backfills(api: Api, deps: ApiDeps): void {
   // A scope of its own: only here are bodies streams, and unbounded.
   void api.register(async (scope: Api) => {
     scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser([...LIST_TYPES], (_request, payload, done) => done(null, payload));
+    scope.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
+    scope.setErrorHandler((error) => {
+      const isMalformedType =
+        error instanceof Error &&
+        "code" in error &&
+        error.code === "FST_ERR_CTP_INVALID_MEDIA_TYPE";
+      throw isMalformedType ? refuseList("the content type is malformed") : error;
+    });
     postBackfill(scope, deps);
   });
   getBackfill(api, deps);
@@ -72,8 +88,10 @@ function postBackfill(api: Api, deps: ApiDeps): void {
         operationId: "createBackfill",
         summary: "Process a list of posts, of any length",
         description:
-          "The body is streamed: plain lines, NDJSON (strings, or objects with `url`), or CSV with a column `url`. " +
-          "Links are stored as they arrive; lines without one are counted and passed over.",
+          "The body is streamed, in UTF-8 or UTF-16, as it is or compressed (`content-encoding`): plain lines with one or " +
+          "more links each (`# …` is a comment), CSV with a column of links (commas, semicolons, tabs or pipes; with or " +
+          "without names), NDJSON, or a JSON array (strings, or objects with `url`). " +
+          "Links are stored as they arrive; items without one are counted, named in `invalid` and passed over.",
         tags: ["backfills"],
         consumes: [...LIST_TYPES],
         querystring: Options,
@@ -84,7 +102,8 @@ function postBackfill(api: Api, deps: ApiDeps): void {
           ...problemResponses({
             400: "Malformed; what came before stays stored",
             403: "A page of another site asks",
-            415: "Not a list",
+            413: "A JSON array that is too long: send NDJSON",
+            415: "Not a list; says what is accepted",
             422: "The idempotency key was used with other options, or is in use now",
             503: "The database is down, full or too slow; what was stored before stays",
           }),
@@ -92,6 +111,8 @@ function postBackfill(api: Api, deps: ApiDeps): void {
       },
     },
     async (request, reply) => {
+      const contentType = request.headers["content-type"];
+      const format = toListFormat(contentType);
       const { outputs, language, fresh } = request.query;
       // Lists that were begun before `fresh` was known keep their hash.
       const options = { outputs: [...new Set(outputs)], language, ...(fresh ? { fresh } : {}) };
@@ -107,11 +128,11 @@ function postBackfill(api: Api, deps: ApiDeps): void {
         return reply.code(200).send(toBackfill(begun));
       }
       request.raw.setTimeout(IDLE_MS, () => request.raw.destroy());
-      const links = readLinks(
-        request.body as Readable,
-        toListType(request.headers["content-type"]),
-      );
-      const ended = await takeList(deps.backfills, begun, links, {
+      const items = readList((request.body as Readable | undefined) ?? Readable.from([]), {
+        format,
+        charset: findCharset(contentType),
+      });
+      const ended = await takeList(deps.backfills, begun, items, {
         ...options,
         tenant: TENANT,
         recipes: deps.recipes(),
@@ -150,15 +171,6 @@ function getBackfill(api: Api, deps: ApiDeps): void {
   );
 }
 
-/** Fastify has let only our types in; parameters such as a charset may follow. */
-function toListType(contentType = ""): ListType {
-  const type = contentType.split(";", 1)[0]?.trim().toLowerCase();
-  const listType = LIST_TYPES.find((known) => known === type);
-  if (listType === undefined)
-    throw new UnrecoverableError("invalid_request", "not a list of links");
-  return listType;
-}
-
 function toPath(id: string): string {
   return `/v1/backfills/${id}`;
 }
@@ -173,6 +185,7 @@ function toBackfill(backfill: StoredBackfill): z.infer<typeof Backfill> {
       duplicates: backfill.duplicateCount,
       invalid: backfill.invalidCount,
     },
+    invalid: backfill.invalidLines,
     created_at: backfill.createdAt,
     updated_at: backfill.updatedAt,
     links: { self: toPath(backfill.id) },

@@ -1,6 +1,6 @@
-import type { Backfill, BackfillChunk, BackfillStore } from "@clipmill/db";
-import { ClipmillError, parseLink, type Submission } from "@clipmill/domain";
-import type { LinkText } from "./read-links.ts";
+import type { Backfill, BackfillChunk, BackfillStore, InvalidLine } from "@clipmill/db";
+import type { Submission } from "@clipmill/domain";
+import type { ListItem } from "./list/list-item.ts";
 
 /** A commit is spread over this many links: at 1,000 it is a twentieth of their time. More only hold locks longer, and memory. */
 const CHUNK_ITEMS = 1_000;
@@ -15,11 +15,11 @@ export type ListOptions = Omit<Submission, "link" | "postId">;
 export async function takeList(
   backfills: BackfillStore,
   begun: Backfill,
-  links: AsyncIterable<readonly LinkText[]>,
+  items: AsyncIterable<readonly ListItem[]>,
   options: ListOptions,
 ): Promise<Backfill> {
   let skipCount = begun.lineCount;
-  let chunk: LinkText[] = [];
+  let chunk: ListItem[] = [];
   let after = begun;
   let stored = Promise.resolve();
   // A failure is thrown where it is awaited; until then it is nobody's unhandled rejection.
@@ -31,11 +31,11 @@ export async function takeList(
     stored.catch(() => {});
   };
   try {
-    for await (const batch of links) {
+    for await (const batch of items) {
       const skipped = Math.min(skipCount, batch.length);
       skipCount -= skipped;
-      for (const link of skipped === 0 ? batch : batch.slice(skipped)) {
-        chunk.push(link);
+      for (const item of skipped === 0 ? batch : batch.slice(skipped)) {
+        chunk.push(item);
         if (chunk.length === CHUNK_ITEMS) await store();
       }
     }
@@ -50,21 +50,17 @@ export async function takeList(
   }
 }
 
-function toChunk(items: readonly LinkText[], options: ListOptions): BackfillChunk {
+function toChunk(items: readonly ListItem[], options: ListOptions): BackfillChunk {
   const submissions: Submission[] = [];
-  for (const text of items) {
-    const link = text === null ? null : findLink(text);
-    if (link !== null) submissions.push({ ...options, ...link });
+  const invalid: InvalidLine[] = [];
+  for (const item of items) {
+    if ("reason" in item) {
+      invalid.push(item);
+      continue;
+    }
+    const { link } = item;
+    const postId = link.kind === "post" ? link.awemeId : null;
+    submissions.push({ ...options, link: link.url, postId });
   }
-  return { submissions, invalidCount: items.length - submissions.length };
-}
-
-function findLink(text: string): Pick<Submission, "link" | "postId"> | null {
-  try {
-    const link = parseLink(text);
-    return { link: link.url, postId: link.kind === "post" ? link.awemeId : null };
-  } catch (error) {
-    if (error instanceof ClipmillError) return null;
-    throw error;
-  }
+  return { submissions, invalidCount: invalid.length, invalid };
 }

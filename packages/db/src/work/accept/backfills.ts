@@ -18,14 +18,28 @@ export interface Backfill {
   /** Posts that were in the list already. */
   duplicateCount: number;
   invalidCount: number;
+  /** The first of the items that are no links, MAX_INVALID_LINES at most. */
+  invalidLines: InvalidLine[];
   createdAt: string;
   updatedAt: string;
 }
+
+/** An item that is no link of a post. */
+export interface InvalidLine {
+  /** Counted from 1. */
+  line: number;
+  /** For the person who made the list. */
+  reason: string;
+}
+
+/** So many are named; the others are counted only. */
+export const MAX_INVALID_LINES = 100;
 
 /** A chunk, ready to be stored. */
 export interface PreparedChunk {
   submissions: PreparedSubmissions;
   invalidCount: number;
+  invalidLines: readonly InvalidLine[];
 }
 
 /** Items of a list, in its order. */
@@ -33,6 +47,8 @@ export interface BackfillChunk {
   /** Their idempotency keys are ignored: `prepare` sets the list's own. */
   submissions: readonly Submission[];
   invalidCount: number;
+  /** Which they are, in the list's order. Default: not told. */
+  invalid?: readonly InvalidLine[];
 }
 
 export interface BackfillStore {
@@ -58,7 +74,7 @@ export interface BackfillStore {
 }
 
 const COLUMNS = `b.id, b.number, b.state, b.line_count as "lineCount", b.accepted_count as "acceptedCount",
-  b.duplicate_count as "duplicateCount", b.invalid_count as "invalidCount",
+  b.duplicate_count as "duplicateCount", b.invalid_count as "invalidCount", b.invalid_lines as "invalidLines",
   to_json(b.created_at) #>> '{}' as "createdAt", to_json(b.updated_at) #>> '{}' as "updatedAt"`;
 
 export function createBackfillStore(
@@ -88,7 +104,7 @@ export function createBackfillStore(
       );
     },
 
-    prepare: (list, { submissions, invalidCount }) => ({
+    prepare: (list, { submissions, invalidCount, invalid = [] }) => ({
       submissions: prepareSubmissions(
         plan,
         submissions.map((submission) => ({
@@ -98,9 +114,10 @@ export function createBackfillStore(
         { isOwnKey: true },
       ),
       invalidCount,
+      invalidLines: invalid.slice(0, MAX_INVALID_LINES),
     }),
 
-    append: (after, { submissions, invalidCount }) =>
+    append: (after, { submissions, invalidCount, invalidLines }) =>
       withTransaction(pool, async (tx) => {
         const accepted = await acceptPrepared(tx, planning, submissions);
         const acceptedCount = accepted.filter(({ created }) => created).length;
@@ -108,6 +125,7 @@ export function createBackfillStore(
           acceptedCount,
           duplicateCount: accepted.length - acceptedCount,
           invalidCount,
+          invalidLines: invalidLines.slice(0, MAX_INVALID_LINES - after.invalidLines.length),
         });
       }),
 
@@ -137,12 +155,13 @@ export function createBackfillStore(
 async function moveOn(
   tx: pg.ClientBase,
   after: Backfill,
-  counts: Pick<Backfill, "acceptedCount" | "duplicateCount" | "invalidCount">,
+  counts: Pick<Backfill, "acceptedCount" | "duplicateCount" | "invalidCount" | "invalidLines">,
 ): Promise<Backfill> {
   const { rows } = await tx.query<Backfill>({
     name: "move_backfill_on",
     text: `update backfill b set accepted_count = b.accepted_count + $3, duplicate_count = b.duplicate_count + $4,
-        invalid_count = b.invalid_count + $5, line_count = b.line_count + $3 + $4 + $5, updated_at = now()
+        invalid_count = b.invalid_count + $5, line_count = b.line_count + $3 + $4 + $5,
+        invalid_lines = b.invalid_lines || $6::jsonb, updated_at = now()
       where b.id = $1 and b.line_count = $2 and b.state <> 'accepted'
       returning ${COLUMNS}`,
     values: [
@@ -151,6 +170,7 @@ async function moveOn(
       counts.acceptedCount,
       counts.duplicateCount,
       counts.invalidCount,
+      JSON.stringify(counts.invalidLines),
     ],
   });
   return rows[0] ?? refuseSecondUpload();

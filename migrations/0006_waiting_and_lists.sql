@@ -7,5 +7,6 @@ CREATE TABLE "work_queue" (
 );
 --> statement-breakpoint
 ALTER TABLE "stage_job" ADD COLUMN "put_off_since" timestamp with time zone;--> statement-breakpoint
+ALTER TABLE "backfill" ADD COLUMN "invalid_lines" jsonb DEFAULT '[]'::jsonb NOT NULL;--> statement-breakpoint
 CREATE INDEX "stage_job_put_off" ON "stage_job" USING btree ("lane","put_off_since") WHERE run_at is not null and put_off_since is not null;--> statement-breakpoint
 CREATE INDEX "tenant_stopped" ON "tenant" USING btree ("id") WHERE max_in_flight <= 0;
