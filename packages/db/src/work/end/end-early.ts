@@ -85,29 +85,51 @@ async function lockOpenJobs(tx: Queryable, requestIds: readonly string[]): Promi
   return rows.map((row) => row.id);
 }
 
-/** Ends requests past their deadline, in the caller's transaction. Returns how many ended. */
-export async function expireDeadlines(tx: Queryable): Promise<number> {
-  const { rows } = await tx.query<{ id: string }>({
-    name: "find_missed_deadlines",
-    text: `select id from request where open_deadline < now() order by open_deadline limit ${EXPIRED_MAX}`,
-  });
-  const missed = await endRequestsEarly(
-    tx,
-    rows.map((row) => row.id),
-    DEADLINE_MISSED,
-  );
-  await dropLate(tx);
-  return missed.length;
+/** The place of a row in a list by time. */
+export interface Late {
+  id: string;
+  at: string;
 }
 
-/** Rechecks jobs past `start_by`: cancelled without an open request, else they take its lane and latest start. */
-async function dropLate(tx: Queryable): Promise<void> {
+const FIRST: Late = { id: "", at: "-infinity" };
+
+/** The next open requests past their deadline, a page at most. */
+export async function findMissedDeadlines(tx: Queryable, after: Late = FIRST): Promise<Late[]> {
+  const { rows } = await tx.query<Late>({
+    name: "find_missed_deadlines",
+    text: `select id, open_deadline::text as at from request
+      where open_deadline < now() and open_deadline >= $1::timestamptz and (open_deadline, id) > ($1::timestamptz, $2)
+      order by open_deadline, id limit ${EXPIRED_MAX}`,
+    values: [after.at, after.id],
+  });
+  return rows;
+}
+
+/** Fails requests whose deadline has passed, in the caller's transaction. Returns how many were open. */
+export async function missDeadlines(tx: Queryable, ids: readonly string[]): Promise<number> {
+  return (await endRequestsEarly(tx, ids, DEADLINE_MISSED)).length;
+}
+
+/** The next ready jobs past their latest start, a page at most. */
+export async function findLateJobs(tx: Queryable, after: Late = FIRST): Promise<Late[]> {
+  const { rows } = await tx.query<Late>({
+    name: "find_late_jobs",
+    text: `select id::text, start_by::text as at from stage_job
+      where run_at is not null and start_by < now() and start_by >= $1::timestamptz
+        and (start_by, id) > ($1::timestamptz, $2::bigint)
+      order by start_by, id limit ${EXPIRED_MAX}`,
+    values: [after.at, after.id === "" ? 0 : after.id],
+  });
+  return rows;
+}
+
+/** Rechecks jobs past `start_by`: cancelled without an open request, else they take its place and latest start. */
+export async function dropLate(tx: Queryable, ids: readonly string[]): Promise<void> {
   const { rows } = await tx.query<{ id: number }>({
     name: "lock_late_jobs",
-    text: `with late as (
-        select id from stage_job where run_at is not null and start_by is not null and start_by < now()
-        order by start_by limit ${EXPIRED_MAX})
-      select j.id from stage_job j where j.id = any (array(select id from late)) order by j.id for update skip locked`,
+    text: `select j.id from stage_job j
+      where j.id = any ($1::bigint[]) and j.run_at is not null and j.start_by < now() order by j.id for update skip locked`,
+    values: [ids],
   });
   await dropUnneeded(
     tx,

@@ -56,18 +56,15 @@ export async function attachSteps(
     if ((first.has(key) || renewed.has(key)) && shouldNotify(request))
       attached.readyQueues.add(step.queue);
   }
-  const links: Link[] = [];
-  for (const [key, wants] of byKey) {
+  const links = [...byKey].flatMap(([key, wants]): Link[] => {
     const old = existing.get(key);
     const fresh = created.get(key) ?? (renewed.has(key) ? old?.id : undefined);
-    if (fresh !== undefined) links.push(...linkFresh(wants, fresh));
-    else if (old !== undefined) links.push(...linkExisting(wants, old, attached.settled));
-    else throw new Error(`stage job ${key} vanished inside a transaction`);
-  }
+    if (fresh !== undefined) return linkFresh(wants, fresh);
+    if (old !== undefined) return linkExisting(wants, old, attached.settled);
+    throw new Error(`stage job ${key} vanished inside a transaction`);
+  });
   await storeLinks(tx, links);
-  attached.enqueued.push(...enqueued);
-  attached.started.push(...started);
-  return attached;
+  return { ...attached, enqueued, started };
 }
 
 function groupByKey(wanted: readonly Wanted[]): Map<string, Wanted[]> {
