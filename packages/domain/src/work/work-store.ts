@@ -171,7 +171,10 @@ export interface WorkStore {
    * extend or resolve one.
    */
   reconcile(options?: { spareLeases?: boolean }): Promise<ReconcileCounts>;
-  /** Ends open requests past their deadline, and jobs past their latest start. Returns how many requests ended. */
+  /**
+   * Ends open requests past their deadline, and jobs past their latest start. Gives jobs of a tenant whose cap is 0 to
+   * another tenant that needs them as well. Returns how many requests ended.
+   */
   expireDeadlines(): Promise<number>;
   /** queued → ready for all jobs: to be called when the queue has lost its hints. Returns how many. */
   requeueAll(): Promise<number>;

@@ -6,10 +6,12 @@ import {
   dropLate,
   endNextChildren,
   endRequestsEarly,
+  findCappedJobs,
   findLateJobs,
   findMissedDeadlines,
   type Late,
   missDeadlines,
+  placeAnew,
 } from "./end-early.ts";
 
 /** 4,000 children: more than most requests have, and a second at most. */
@@ -44,7 +46,8 @@ export function createEnding(
     async expireDeadlines() {
       const missed = await endLate(pool, findMissedDeadlines, missDeadlines);
       const late = await endLate(pool, findLateJobs, dropLate);
-      throwFirst([...missed.failures, ...late.failures]);
+      const capped = await isolate(pool, await findCappedJobs(pool), placeAnew);
+      throwFirst([...missed.failures, ...late.failures, ...capped.failures]);
       return missed.results.reduce((sum, count) => sum + count, 0);
     },
     endChildren,

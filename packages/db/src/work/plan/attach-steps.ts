@@ -4,6 +4,7 @@ import { type AdvancingRequest, toMapKey, type Wanted } from "./advancing-reques
 import { type ExistingJob, lockExisting } from "./existing-jobs.ts";
 import { insertJobs, type StartedJob } from "./insert-jobs.ts";
 import type { Planning } from "./planning.ts";
+import { type Joining, placeJobs } from "./placing.ts";
 import { renewJobs } from "./rerun.ts";
 import { shouldNotify } from "../lane.ts";
 import { toStageState } from "./stage-state.ts";
@@ -48,6 +49,12 @@ export async function attachSteps(
     rest.map(({ step }) => step),
   );
   const renewed = await renewJobs(tx, rerun, findAsking(byKey, existing), existing);
+  const joinings = [...byKey].flatMap(([key, wants]) => {
+    const old = existing.get(key);
+    const freshId = created.get(key) ?? (renewed.has(key) ? old?.id : undefined);
+    return toJoinings(wants, freshId, old);
+  });
+  await placeJobs(tx, joinings);
 
   for (const { request, step } of best) {
     const key = toMapKey(step);
@@ -81,6 +88,27 @@ function groupByKey(wanted: readonly Wanted[]): Map<string, Wanted[]> {
 /** Of the requests that want one job, the first in the best lane: the job gets its lane and tenant. */
 function toBestPlaced(wants: readonly Wanted[]): Wanted {
   return wants.reduce((best, want) => (want.request.lane < best.request.lane ? want : best));
+}
+
+/**
+ * Who joins an open job: of each tenant the best-placed want. A job that is new or runs again has its place by the
+ * best-placed of all, and only other tenants join it.
+ */
+function toJoinings(
+  wants: readonly Wanted[],
+  freshId: number | undefined,
+  old: ExistingJob | undefined,
+): Joining[] {
+  const byTenant = Map.groupBy(wants, ({ request }) => request.tenant);
+  const joining = [...byTenant.values()].map(toBestPlaced);
+  if (freshId === undefined)
+    return old === undefined || old.endedMsAgo !== null
+      ? []
+      : joining.map((want) => ({ ...want, job: old }));
+  const { request, step } = toBestPlaced(wants);
+  const { lane, tenant, deadline: startBy } = request;
+  const job = { id: freshId, state: "ready", lane, tenant, startBy, input: step.input };
+  return joining.filter((want) => want.request.tenant !== tenant).map((want) => ({ ...want, job }));
 }
 
 /**

@@ -14,6 +14,7 @@ export interface ExistingJob {
   errorCode: string | null;
   errorMessage: string | null;
   lane: number;
+  tenant: string;
   startBy: string | null;
   /** How long ago it ended; null while it is open. */
   endedMsAgo: number | null;
@@ -31,7 +32,7 @@ export async function lockExisting(
     name: "lock_existing_stage_jobs",
     // The subquery for the engines depends on no row, so it runs once, and only if an ended job is found. Jobs are found
     // by key before they are sorted: a join in id order may read all jobs by id while the table looks small.
-    text: `select j.id, j.stage, j.key, j.state, j.input, j.output, j.lane, j.start_by::text as "startBy",
+    text: `select j.id, j.stage, j.key, j.state, j.input, j.output, j.lane, j.tenant, j.start_by::text as "startBy",
         j.error_code as "errorCode", j.error_message as "errorMessage",
         (extract(epoch from now() - j.finished_at) * 1000)::float8 as "endedMsAgo",
         case when j.finished_at is not null then (

@@ -10,8 +10,8 @@ interface Wish extends Wanted {
 }
 
 /**
- * Makes ended jobs run again if they failed or were cancelled, or if their stage's `rerun` says so. Moves open jobs to
- * a better lane and a later latest start, if the request has them. Returns the map keys of the jobs that run again.
+ * Makes ended jobs run again if they failed or were cancelled, or if their stage's `rerun` says so. Returns the map keys
+ * of the jobs that run again.
  */
 export async function renewJobs(
   tx: Queryable,
@@ -25,7 +25,6 @@ export async function renewJobs(
   });
   const again = wishes.filter(({ job }) => mustRunAgain(rerun, job));
   await renew(tx, again);
-  await promote(tx, wishes.filter(isBetterPlaced));
   return new Set(again.map(({ step }) => toMapKey(step)));
 }
 
@@ -49,10 +48,6 @@ function mustRunAgain(rerun: RerunPolicy, job: ExistingJob): boolean {
   }
 }
 
-function isBetterPlaced({ job, request }: Wish): boolean {
-  return job.endedMsAgo === null && (request.lane < job.lane || job.startBy !== null);
-}
-
 async function renew(tx: Queryable, wishes: readonly Wish[]): Promise<void> {
   if (wishes.length === 0) return;
   const placed = {
@@ -68,20 +63,6 @@ async function renew(tx: Queryable, wishes: readonly Wish[]): Promise<void> {
         as a (id, lane, tenant, start_by, input)
       where j.id = any (array[a.id])`,
     values: [...toPlaceColumns(wishes), wishes.map(({ step }) => JSON.stringify(step.input))],
-  });
-}
-
-async function promote(tx: Queryable, wishes: readonly Wish[]): Promise<void> {
-  if (wishes.length === 0) return;
-  // A job in quarantine keeps that lane, the lowest rank: it might crash a worker that runs others beside it.
-  await tx.query({
-    name: "promote_stage_jobs",
-    text: `update stage_job j set lane = least(j.lane, f.lane),
-        tenant = case when f.lane < j.lane then f.tenant else j.tenant end,
-        start_by = case when f.start_by is null then null else greatest(j.start_by, f.start_by) end
-      from unnest($1::bigint[], $2::smallint[], $3::text[], $4::timestamptz[]) as f (id, lane, tenant, start_by)
-      where j.id = any (array[f.id])`,
-    values: toPlaceColumns(wishes),
   });
 }
 
