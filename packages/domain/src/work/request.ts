@@ -116,6 +116,8 @@ export interface PlannedStep {
   queue: QueueName;
   key: string;
   input: unknown;
+  /** The output of its job cannot be read, so the job has to run again. Default false. */
+  again?: boolean;
 }
 
 export interface Warning {

@@ -5,7 +5,7 @@ import { endHolds } from "../../ledger/credits.ts";
 import { findChildrenToEnd, noteChildren } from "./end-children.ts";
 import { CANCELLED as CANCELLED_JOB, choose, toSet } from "../states.ts";
 import { LANE_RANKS, QUARANTINE_RANK } from "../lane.ts";
-import { countAhead, isAtCap } from "../placement.ts";
+import { countAhead, isAtCap } from "../place/placement.ts";
 
 /** How a request ends before its work does. */
 export interface EarlyEnd {

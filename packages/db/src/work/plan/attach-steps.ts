@@ -4,8 +4,9 @@ import { type AdvancingRequest, toMapKey, type Wanted } from "./advancing-reques
 import { type ExistingJob, lockExisting } from "./existing-jobs.ts";
 import { insertJobs, type StartedJob } from "./insert-jobs.ts";
 import type { Planning } from "./planning.ts";
-import { type Joining, placeJobs } from "./placing.ts";
+import { type Joining, placeJobs } from "../place/place-jobs.ts";
 import { renewJobs } from "./rerun.ts";
+import { condemnUnreadable, dropUnreadable } from "./unreadable.ts";
 import { shouldNotify } from "../lane.ts";
 import { toStageState } from "./stage-state.ts";
 
@@ -48,7 +49,15 @@ export async function attachSteps(
     tx,
     rest.map(({ step }) => step),
   );
-  const renewed = await renewJobs(tx, rerun, findAsking(byKey, existing), existing);
+  const asking = findAsking(byKey, existing);
+  const condemned = await condemnUnreadable(tx, asking, existing);
+  for (const [key, job] of condemned) existing.set(key, job);
+  const renewed = await renewJobs(
+    tx,
+    rerun,
+    asking.filter(({ step }) => !condemned.has(toMapKey(step))),
+    existing,
+  );
   const joinings = [...byKey].flatMap(([key, wants]) => {
     const old = existing.get(key);
     const freshId = created.get(key) ?? (renewed.has(key) ? old?.id : undefined);
@@ -71,6 +80,7 @@ export async function attachSteps(
     throw new Error(`stage job ${key} vanished inside a transaction`);
   });
   await storeLinks(tx, links);
+  await dropUnreadable(tx, wanted, (key) => created.get(key) ?? existing.get(key)?.id);
   return { ...attached, enqueued, started };
 }
 
@@ -112,17 +122,21 @@ function toJoinings(
 }
 
 /**
- * For each job that exists already, the request in the best lane among those not linked to it yet: only these may make
- * it run again. If two steps of one request are the same job, the second takes it as it is; otherwise a job that fails
- * would run again for ever.
+ * For each job that exists already, the request in the best lane among those that may make it run again: those not
+ * linked to it yet, and those that cannot read its output. If two steps of one request are the same job, the second
+ * takes it as it is; otherwise a job that fails would run again for ever.
  */
 function findAsking(
   byKey: ReadonlyMap<string, readonly Wanted[]>,
   existing: ReadonlyMap<string, ExistingJob>,
 ): Wanted[] {
   return [...existing].flatMap(([key, { id }]) => {
-    const asking = (byKey.get(key) ?? []).filter(({ request }) => !request.jobIds.has(id));
-    return asking.length === 0 ? [] : [toBestPlaced(asking)];
+    const asking = (byKey.get(key) ?? []).filter(
+      ({ request, step }) => step.again === true || !request.jobIds.has(id),
+    );
+    if (asking.length === 0) return [];
+    const { request, step } = toBestPlaced(asking);
+    return [{ request, step: { ...step, again: asking.some((want) => want.step.again === true) } }];
   });
 }
 

@@ -1,4 +1,4 @@
-import { isErrorCode, type RerunPolicy } from "@clipmill/domain";
+import { isErrorCode, type PlannedStep, type RerunPolicy } from "@clipmill/domain";
 import type { Queryable } from "../../database.ts";
 import { RENEWED, toSet } from "../states.ts";
 import { toMapKey, type Wanted } from "./advancing-request.ts";
@@ -23,9 +23,14 @@ export async function renewJobs(
     const job = existing.get(toMapKey(want.step));
     return job === undefined ? [] : [{ ...want, job }];
   });
-  const again = wishes.filter(({ job }) => mustRunAgain(rerun, job));
+  const again = wishes.filter(({ job, step }) => isUnread(job, step) || mustRunAgain(rerun, job));
   await renew(tx, again);
   return new Set(again.map(({ step }) => toMapKey(step)));
+}
+
+/** Done, with an output that the request which needs it cannot read. */
+export function isUnread({ state }: ExistingJob, { again = false }: PlannedStep): boolean {
+  return again && state === "done";
 }
 
 function mustRunAgain(rerun: RerunPolicy, job: ExistingJob): boolean {
@@ -55,14 +60,19 @@ async function renew(tx: Queryable, wishes: readonly Wish[]): Promise<void> {
     tenant: "a.tenant",
     start_by: "a.start_by",
     input: "a.input::jsonb",
+    unreadable_runs: "case when a.unread then j.unreadable_runs + 1 else 0 end",
   };
   await tx.query({
     name: "renew_stage_jobs",
     text: `update stage_job j set ${toSet(RENEWED, placed)}
-      from unnest($1::bigint[], $2::smallint[], $3::text[], $4::timestamptz[], $5::text[])
-        as a (id, lane, tenant, start_by, input)
+      from unnest($1::bigint[], $2::smallint[], $3::text[], $4::timestamptz[], $5::text[], $6::boolean[])
+        as a (id, lane, tenant, start_by, input, unread)
       where j.id = any (array[a.id])`,
-    values: [...toPlaceColumns(wishes), wishes.map(({ step }) => JSON.stringify(step.input))],
+    values: [
+      ...toPlaceColumns(wishes),
+      wishes.map(({ step }) => JSON.stringify(step.input)),
+      wishes.map(({ job, step }) => isUnread(job, step)),
+    ],
   });
 }
 

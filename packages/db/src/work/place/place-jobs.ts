@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Queryable } from "../../database.ts";
-import { countAhead, isAtCap } from "../placement.ts";
-import type { Wanted } from "./advancing-request.ts";
-import type { ExistingJob } from "./existing-jobs.ts";
+import { countAhead, isAtCap } from "./placement.ts";
+import type { Wanted } from "../plan/advancing-request.ts";
+import type { ExistingJob } from "../plan/existing-jobs.ts";
 
 /** An open job as it stands, and what a request that joins it would make of it. */
 export interface Joining extends Wanted {
