@@ -44,6 +44,37 @@ const open = { state: "open" } as const;
 const failed = { state: "failed", code: "internal", message: "broken" } as const;
 const skipped = { state: "skipped", code: "gone", message: "deleted" } as const;
 
+describe("an output that cannot be read", () => {
+  const unreadable = { state: "done" as const, output: { name: "of another version" } };
+  const plan = (states: StageStates) =>
+    once(then(fetch, []), then(hear, [fetch]), then(write, [hear])).plan(request(), states);
+
+  test("makes its step be planned again, before those that follow", () => {
+    expect(plan({ fetch: unreadable, hear: done() })).toMatchObject({
+      kind: "steps",
+      steps: [{ step: "fetch", key: "key of x", again: true }],
+    });
+    expect(plan({ fetch: done(), hear: unreadable, write: done() })).toMatchObject({
+      kind: "steps",
+      steps: [{ step: "hear", again: true }],
+    });
+  });
+
+  test("does not matter where the step is no part of the plan", () => {
+    const states = { fetch: done(), gone: unreadable };
+    expect(once(then(fetch, [])).plan(request(), states)).toMatchObject({ kind: "done" });
+    const skipping = once(then(fetch, []), then(hear, [fetch], { input: () => null }));
+    expect(skipping.plan(request(), { fetch: done(), hear: unreadable })).toMatchObject({
+      kind: "done",
+    });
+  });
+
+  test("is planned like any other once it runs again", () => {
+    expect(plan({ fetch: open })).toMatchObject({ kind: "steps", steps: [] });
+    expect(plan({ fetch: done() })).toMatchObject({ steps: [{ step: "hear" }] });
+  });
+});
+
 describe("a list of steps is refused when it is made", () => {
   const broken: [why: string, steps: Step[], message: string][] = [
     ["it is empty", [], "it has no steps"],

@@ -4,28 +4,22 @@ import type {
   Plan,
   PlannedStep,
   Planner,
-  PostId,
   RequestFacts,
   StageSpec,
   StageState,
   StageStates,
   Warning,
 } from "@clipmill/domain";
+import {
+  findPostId,
+  type Progress,
+  readStates,
+  type ReadStates,
+  toProgress,
+  toStepName,
+} from "./progress.ts";
 
-/** The part of a stage that is needed to read its output. */
-interface Readable<Out> {
-  name: string;
-  output: { parse(value: unknown): Out };
-}
-
-/** What the input of a step is made from: the request, and the outputs of the stages that are done. */
-export interface Progress {
-  readonly request: RequestFacts;
-  /** Undefined if the stage did not run, was skipped or failed. `variant` is for a stage that stands several times. */
-  output<Out>(stage: Readable<Out>, variant?: string): Out | undefined;
-  /** The outputs of a stage that stands several times, by variant; `""` is the one without a variant. */
-  outputs<Out>(stage: Readable<Out>): Readonly<Record<string, Out>>;
-}
+export type { Progress } from "./progress.ts";
 
 export interface StepRule<In, Out = unknown> {
   /** The stages that must have ended before this step is planned. Each must stand before it in the list. */
@@ -53,6 +47,8 @@ export interface Step {
   readonly onFailure: "fail" | "warn";
   variants(request: RequestFacts): readonly string[];
   plan(progress: Progress, variant: string): PlannedStep | null;
+  /** Whether this version of the program can read an output of the stage. */
+  canRead(output: unknown): boolean;
   findWarning(output: unknown): StepWarning | null;
   mustRerun(job: EndedJob): boolean;
 }
@@ -72,13 +68,10 @@ export function step<In, Out>(stage: StageSpec<In, Out>, rule: StepRule<In, Out>
       if (input === null) return null;
       return { step: toStepName(name, variant), stage: name, queue, key: stage.key(input), input };
     },
+    canRead: (output) => stage.output.safeParse(output).success,
     findWarning: (output) => rule.warning?.(stage.output.parse(output)) ?? null,
     mustRerun: (job) => mustRerun(stage, job),
   };
-}
-
-function toStepName(stage: string, variant: string): string {
-  return variant === "" ? stage : `${stage}.${variant}`;
 }
 
 /** A job whose input or output this version cannot parse runs again: otherwise the new request would fail. */
@@ -131,11 +124,12 @@ export function createPipeline(
     kind,
     steps,
     plan(request, states) {
-      const progress = toProgress(request, states);
-      const postId = findPostId(request, states);
+      const read = readStates(steps, states);
+      const progress = toProgress(request, read);
+      const postId = findPostId(request, read);
       const round: Round = { settled: new Set(), planned: [], warnings: [], isOpen: false };
       for (const each of steps) {
-        const end = takeStep(each, round, progress, states);
+        const end = takeStep(each, round, progress, read);
         if (end !== null) return { ...end, postId };
       }
       if (round.isOpen || round.planned.length > 0)
@@ -165,21 +159,24 @@ interface Round {
 
 type EarlyEnd = Omit<Extract<Plan, { stage: string }>, "postId">;
 
-/** Plans one step in all its variants. Returns the end of the request if this step ends it, else null. */
+/**
+ * Plans one step in all its variants. A step whose output cannot be read is planned again. Returns the end of the request if
+ * this step ends it, else null.
+ */
 function takeStep(
   step: Step,
   round: Round,
   progress: Progress,
-  states: StageStates,
+  states: ReadStates,
 ): EarlyEnd | null {
   if (!step.after.every((name) => round.settled.has(name))) return null;
   let isSettled = true;
   for (const variant of step.variants(progress.request)) {
     const state = states[toStepName(step.name, variant)];
-    if (state === undefined) {
+    if (state === undefined || state.state === "unreadable") {
       const planned = step.plan(progress, variant);
       if (planned === null) continue;
-      round.planned.push(planned);
+      round.planned.push(state === undefined ? planned : { ...planned, again: true });
       isSettled = false;
     } else if (state.state === "open") {
       round.isOpen = true;
@@ -231,36 +228,6 @@ function checkSteps(kind: string, steps: readonly Step[]): void {
   }
   if (problems.length > 0)
     throw new Error(`the pipeline ${kind} is broken: ${problems.join(", ")}`);
-}
-
-function toProgress(request: RequestFacts, states: StageStates): Progress {
-  const read = <Out>(stage: Readable<Out>, state: StageState | undefined): Out | undefined =>
-    state?.state === "done" ? stage.output.parse(state.output) : undefined;
-  return {
-    request,
-    output: (stage, variant = "") => read(stage, states[toStepName(stage.name, variant)]),
-    outputs<Out>(stage: Readable<Out>) {
-      const prefix = `${stage.name}.`;
-      const found: Record<string, Out> = {};
-      for (const [name, state] of Object.entries(states)) {
-        const output = `${name}.`.startsWith(prefix) ? read(stage, state) : undefined;
-        if (output !== undefined) found[name.slice(prefix.length)] = output;
-      }
-      return found;
-    },
-  };
-}
-
-/** The id that the request's link named, else the one that a stage found and put into its output. */
-function findPostId(request: RequestFacts, states: StageStates): PostId | null {
-  if (request.postId !== null) return request.postId;
-  for (const state of Object.values(states)) {
-    if (state?.state !== "done" || typeof state.output !== "object" || state.output === null)
-      continue;
-    const value: unknown = Reflect.get(state.output, "postId");
-    if (typeof value === "string") return value;
-  }
-  return null;
 }
 
 /** All pipelines of a program, as the work store and the workers use them. */

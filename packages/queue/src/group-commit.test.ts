@@ -116,11 +116,25 @@ test("an item that a rule of ours refuses fails alone, and a server that is away
     return { failed: ends.filter(({ status }) => status === "rejected").length, flushes };
   };
   const refused = new UnrecoverableError("insufficient_credits", "too few");
-  expect(await answer(refused)).toMatchObject({ failed: 1 });
+  const ofOneItem = [
+    refused,
+    new RangeError("Maximum call stack size exceeded"),
+    new TypeError("Do not know how to serialize a BigInt"),
+    new Error("a job vanished inside a transaction"),
+    Object.assign(new Error("raised by a trigger"), { code: "P0001" }),
+    Object.assign(new Error("a row twice"), { code: "21000" }),
+  ];
+  for (const error of ofOneItem) expect(await answer(error)).toMatchObject({ failed: 1 });
   const away = [
     new RetryableError("unavailable", "away"),
     Object.assign(new Error("the server stops"), { code: "57P01" }),
-    new TypeError("a fault of ours"),
+    Object.assign(new Error("deadlock detected"), { code: "40P01" }),
+    Object.assign(new Error("column is missing"), { code: "42703" }),
+    Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" }),
+    Object.assign(new Error("write EPIPE"), { code: "EPIPE" }),
+    new Error("timeout exceeded when trying to connect"),
+    new Error("Connection terminated unexpectedly"),
+    new Error("Client was closed and is not queryable"),
   ];
   for (const error of away) expect(await answer(error)).toEqual({ failed: 4, flushes: 1 });
 });

@@ -74,8 +74,8 @@ export function createGroupCommit<In, Out>(options: {
         else reject(new Error("a batch returned fewer results than it had items"));
       });
     } catch (error) {
-      // A halved batch helps only where the data of one item is at fault; a server that is down fails every half.
-      if (batch.length === 1 || !isItemError(error)) {
+      // A server that is away fails every half as well.
+      if (batch.length === 1 || isTrouble(error)) {
         for (const { reject } of batch) reject(error);
         return;
       }
@@ -99,15 +99,32 @@ export function createGroupCommit<In, Out>(options: {
 }
 
 /**
- * Whether an item's own data is refused, again and again: by a rule of ours, or by Postgres with SQLSTATE class 22 (data
- * exception), 23 (constraint violation) or 54 (a limit exceeded, such as the length of a key).
+ * Whether an item's own data is refused, again and again: by a rule of ours, by JavaScript (a BigInt is no JSON, a list is
+ * too long), or by Postgres with SQLSTATE class 21 or 22 (data exception), 23 (constraint violation) or 54 (a limit
+ * exceeded, such as the length of a key).
  */
 export function isItemError(error: unknown): boolean {
   if (error instanceof ClipmillError) return error.entry.disposition === "unrecoverable";
-  return (
-    error instanceof Error &&
-    "code" in error &&
-    typeof error.code === "string" &&
-    /^(2[23]|54)[0-9A-Z]{3}$/.test(error.code)
-  );
+  if (error instanceof RangeError || error instanceof TypeError) return !("code" in error);
+  return /^(2[123]|54)[0-9A-Z]{3}$/.test(toCode(error) ?? "");
+}
+
+/**
+ * Whether no item is at fault, so that another try of the same batch may succeed: the server is away, full, too slow or
+ * of another version, or another transaction was in the way. All that Postgres says with other codes, and all that is
+ * thrown without one, may come of one item.
+ */
+function isTrouble(error: unknown): boolean {
+  if (error instanceof ClipmillError) return error.entry.disposition !== "unrecoverable";
+  const code = toCode(error);
+  if (code === null) return error instanceof Error && CONNECTION_MESSAGE.test(error.message);
+  return /^(E[A-Z]+$|08|25|28|3D|3F|40|42|53|55|57|58)/.test(code);
+}
+
+/** What node-postgres and its pool say without a code. */
+const CONNECTION_MESSAGE = /\b(connection|connect|timeout|client|pool)\b/i;
+
+/** An SQLSTATE, or the code of a system call such as `ECONNRESET`. */
+function toCode(error: unknown): string | null {
+  return error instanceof Error && "code" in error ? String(error.code) : null;
 }

@@ -1,4 +1,10 @@
-import { createDatabase, createWorkStore, type Database, grantCredits } from "@clipmill/db";
+import {
+  createDatabase,
+  createDeadLetter,
+  createWorkStore,
+  type Database,
+  grantCredits,
+} from "@clipmill/db";
 import type { Outcome, WorkStore } from "@clipmill/domain";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../support/servers/database.ts";
@@ -140,6 +146,101 @@ describe("credits", () => {
     await runAll();
     expect(await balanceOf("first")).toEqual({ available: 5, held: 0 });
     expect(await balanceOf("second")).toEqual({ available: 4, held: 0 });
+    await expectBalancedLedger();
+  });
+
+  const toFailed = () =>
+    ({ kind: "failed", code: "corrupt_media", message: "broken", upstream: null }) as const;
+  const retryAll = () => createDeadLetter(database).retry({ filter: {}, limit: 100 });
+
+  test("are held again when a failed request is retried, and captured when it is done", async () => {
+    await grantCredits(database.pool, "acme", 10);
+    const [accepted] = await work.accept([
+      toSubmission(newPostId(), { tenant: "acme", credits: 2 }),
+    ]);
+    await runAll(toFailed);
+    expect(await retryAll()).toEqual({ jobCount: 1, requestCount: 1 });
+    expect(await balanceOf("acme")).toEqual({ available: 8, held: 2 });
+    await runAll(toFailed);
+    await retryAll();
+    await runAll();
+    expect(await balanceOf("acme")).toEqual({ available: 8, held: 0 });
+    expect(await movementsOf(accepted?.requestId ?? "")).toEqual([
+      "hold",
+      "release",
+      "hold",
+      "release",
+      "hold",
+      "capture",
+    ]);
+    await expectBalancedLedger();
+  });
+
+  test("are paid after a retry by the oldest, and not by who came while it had failed", async () => {
+    for (const tenant of ["first", "second", "third"]) await grantCredits(database.pool, tenant, 5);
+    const postId = newPostId();
+    await work.accept([toSubmission(postId, { tenant: "first", credits: 1 })]);
+    await work.accept([toSubmission(postId, { tenant: "second", credits: 1 })]);
+    await runAll(toFailed);
+    await retryAll();
+    await work.accept([toSubmission(postId, { tenant: "third", credits: 1 })]);
+    await runAll();
+    for (const [tenant, available] of [
+      ["first", 4],
+      ["second", 5],
+      ["third", 5],
+    ] as const)
+      expect(await balanceOf(tenant)).toEqual({ available, held: 0 });
+    await expectBalancedLedger();
+  });
+
+  test("that are spent by then leave the failed request and its entry as they are", async () => {
+    await grantCredits(database.pool, "acme", 3);
+    const posts = [newPostId(), newPostId()];
+    const [older, newer] = await work.accept(
+      posts.map((postId) => toSubmission(postId, { tenant: "acme", credits: 1 })),
+    );
+    await runAll(toFailed);
+    await rows("update tenant set available = 1");
+    await rows("insert into credit_txn (tenant, kind) values ('acme', 'grant')");
+    expect(await retryAll()).toEqual({ jobCount: 1, requestCount: 1 });
+    const states = "select state from request where id = any ($1) order by id";
+    const ids = [older?.requestId, newer?.requestId].toSorted();
+    expect(await rows(states, [ids])).toEqual([{ state: "open" }, { state: "failed" }]);
+    await expect(retryAll()).rejects.toMatchObject({ code: "insufficient_credits" });
+    expect((await createDeadLetter(database).list({}, { limit: 10 })).jobs).toHaveLength(1);
+    await runAll();
+    expect(await balanceOf("acme")).toEqual({ available: 0, held: 0 });
+  });
+
+  test("are captured once for the same outputs in two orders", async () => {
+    for (const tenant of ["first", "second"]) await grantCredits(database.pool, tenant, 5);
+    const postId = newPostId();
+    await work.accept([
+      toSubmission(postId, { tenant: "first", credits: 1, outputs: ["transcript", "summary"] }),
+    ]);
+    await work.accept([
+      toSubmission(postId, {
+        tenant: "second",
+        credits: 1,
+        outputs: ["summary", "transcript", "summary"],
+      }),
+    ]);
+    expect(await rows("select count(distinct options_id)::int as n from request")).toEqual([
+      { n: 1 },
+    ]);
+    // As programs that stored each order apart have left them.
+    await rows(
+      `with other as (
+        insert into request_options (hash, outputs, recipes, language, fresh)
+        select 'other order', '{summary,transcript}', recipes, language, fresh from request_options o
+        where o.id = (select max(options_id) from request) on conflict (hash) do update set hash = excluded.hash
+        returning id)
+      update request set options_id = other.id from other where tenant = 'second'`,
+    );
+    await runAll();
+    expect(await balanceOf("first")).toEqual({ available: 4, held: 0 });
+    expect(await balanceOf("second")).toEqual({ available: 5, held: 0 });
     await expectBalancedLedger();
   });
 

@@ -4,7 +4,8 @@ import type { Queryable } from "../database.ts";
 /**
  * The second ledger: credits that tenants pay for answers, whatever a provider billed for them. A request that is not
  * complete on arrival holds its credits. The transaction that ends it captures or releases them. Of all requests that
- * wait for one answer the oldest pays; a request that comes after the answer gets it for free.
+ * wait for one answer the oldest pays; a request that comes after the answer gets it for free. A request that is retried
+ * from the dead letter holds its credits again.
  */
 export interface CreditedRequest {
   id: string;
@@ -21,12 +22,53 @@ const ACCOUNTS = {
   release: ["held", "available"],
 } as const satisfies Record<Movement, readonly [string, string]>;
 
+/** SQL of the round of a movement `m`: see `credit_txn`. */
+const ROUNDS = {
+  first: "0",
+  next: "coalesce((select max(t.round) + 1 from credit_txn t where t.request_id = m.request_id and t.kind = 'hold'), 0)",
+  current:
+    "coalesce((select max(t.round) from credit_txn t where t.request_id = m.request_id and t.kind = 'hold'), 0)",
+} as const;
+
 /**
  * Holds the credits of new requests. Throws UnrecoverableError `insufficient_credits`, so that the batch is refused.
  */
-export async function holdCredits(
+export function holdCredits(tx: Queryable, requests: readonly CreditedRequest[]): Promise<void> {
+  return hold(tx, requests, "first");
+}
+
+/**
+ * Holds the credits of requests that are retried, the oldest first, as far as each tenant has credits. Returns the ids of
+ * those that their tenants cannot pay. `requests` must be sorted by id.
+ */
+export async function holdAgain(
   tx: Queryable,
   requests: readonly CreditedRequest[],
+): Promise<Set<string>> {
+  const charged = requests.filter(({ credits }) => credits > 0);
+  if (charged.length === 0) return new Set();
+  const { rows } = await tx.query<{ id: string; available: number }>({
+    name: "lock_balances",
+    text: "select id, available from tenant where id = any ($1::text[]) order by id for update",
+    values: [[...new Set(charged.map(({ tenant }) => tenant))]],
+  });
+  const left = new Map(rows.map(({ id, available }) => [id, available]));
+  const covered = charged.filter(({ tenant, credits }) => {
+    const available = left.get(tenant) ?? 0;
+    if (available < credits) return false;
+    left.set(tenant, available - credits);
+    return true;
+  });
+  await hold(tx, covered, "next");
+  const unpaid = new Set(charged.map(({ id }) => id));
+  for (const { id } of covered) unpaid.delete(id);
+  return unpaid;
+}
+
+async function hold(
+  tx: Queryable,
+  requests: readonly CreditedRequest[],
+  round: keyof typeof ROUNDS,
 ): Promise<void> {
   const charged = requests.filter(({ credits }) => credits > 0);
   if (charged.length === 0) return;
@@ -55,7 +97,7 @@ export async function holdCredits(
     text: "update request set credits_held = credits where id = any ($1::text[])",
     values: [charged.map(({ id }) => id)],
   });
-  await bookMovements(tx, "hold", charged);
+  await bookMovements(tx, "hold", charged, round);
 }
 
 /** Captures what `payerIds` hold and releases what the others hold. Requests that hold nothing are skipped. */
@@ -92,8 +134,8 @@ export async function endHolds(
       [...freed.keys()].map((tenant) => returned.get(tenant) ?? 0),
     ],
   });
-  await bookMovements(tx, "capture", captured);
-  await bookMovements(tx, "release", released);
+  await bookMovements(tx, "capture", captured, "current");
+  await bookMovements(tx, "release", released, "current");
 }
 
 /** Gives a tenant credits. Creates the tenant if it does not exist. */
@@ -115,18 +157,20 @@ async function bookMovements(
   tx: Queryable,
   kind: Movement,
   requests: readonly CreditedRequest[],
+  round: keyof typeof ROUNDS,
 ): Promise<void> {
   if (requests.length === 0) return;
   const [from, to] = ACCOUNTS[kind];
   await tx.query({
-    name: "book_movements",
+    name: `book_movements_${round}`,
     text: `with
       -- The movements, one for each request.
       movement as (
         select * from unnest($1::text[], $2::text[], $3::bigint[]) as m (request_id, tenant, amount)),
       -- Their transactions. Each gets two entries below, one for each account.
       txn as (
-        insert into credit_txn (tenant, request_id, kind) select tenant, request_id, $4 from movement
+        insert into credit_txn (tenant, request_id, kind, round)
+        select tenant, request_id, $4, ${ROUNDS[round]} from movement m
         returning id, request_id)
       insert into credit_entry (txn_id, account, amount)
       select txn.id, e.account, e.sign * movement.amount

@@ -34,7 +34,10 @@ export const tenant = pgTable(
   ],
 );
 
-/** One movement of credits. A request has at most one hold, and at most one of capture and release. */
+/**
+ * One movement of credits. In each round, a request has at most one hold, and at most one of capture and release. A
+ * retry from the dead letter begins a new round.
+ */
 export const creditTxn = pgTable(
   "credit_txn",
   {
@@ -43,16 +46,18 @@ export const creditTxn = pgTable(
     /** Null for a grant. */
     requestId: text("request_id"),
     kind: text().notNull(),
+    /** 0, then one more for each retry that held the request's credits again. */
+    round: smallint().notNull().default(0),
     createdAt: timestamp("created_at", { withTimezone: true, mode: "string" })
       .notNull()
       .defaultNow(),
   },
-  () => [
-    uniqueIndex("credit_txn_hold")
-      .on(sql`request_id`)
+  (t) => [
+    uniqueIndex("credit_txn_held")
+      .on(t.requestId, t.round)
       .where(sql`kind = 'hold'`),
-    uniqueIndex("credit_txn_end")
-      .on(sql`request_id`)
+    uniqueIndex("credit_txn_ended")
+      .on(t.requestId, t.round)
       .where(sql`kind in ('capture', 'release')`),
     check("credit_txn_kind", sql`kind in ('grant', 'hold', 'capture', 'release')`),
   ],

@@ -9,6 +9,7 @@ export {
   request,
   requestOptions,
   requestStageJob,
+  requestsToAdvance,
   stageJob,
   stageWait,
   workerProcess,

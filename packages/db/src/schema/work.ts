@@ -147,6 +147,8 @@ export const stageJob = pgTable(
     createdAt: moment("created_at").notNull().defaultNow(),
     startedAt: moment("started_at"),
     finishedAt: moment("finished_at"),
+    /** How often it ran again because this program could not read its output. */
+    unreadableRuns: smallint("unreadable_runs").notNull().default(0),
     /** When an operator dropped it: it stays failed, but out of the dead letter. */
     droppedAt: moment("dropped_at"),
     // Indexes use these two instead of `state`, so that a claim or a heartbeat changes no indexed column, and Postgres
@@ -237,6 +239,16 @@ export const childrenToEnd = pgTable("children_to_end", {
   stageJobId: bigint("stage_job_id", { mode: "number" }).primaryKey(),
   /** Submitted requests up to this id have been looked at. */
   afterId: text("after_id").notNull().default(""),
+});
+
+/**
+ * Jobs that have ended while more requests need them than one transaction plans. The rest of these requests is planned
+ * page by page.
+ */
+export const requestsToAdvance = pgTable("requests_to_advance", {
+  stageJobId: bigint("stage_job_id", { mode: "number" }).primaryKey(),
+  /** Requests up to this id have been planned. */
+  afterId: text("after_id").notNull(),
 });
 
 /** Worker processes and what they can do. A process counts as dead when `seen_at` is older than 15 s. */

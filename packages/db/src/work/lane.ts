@@ -6,6 +6,7 @@ const RANKS = { quarantine: 0, interactive: 1, standard: 2, backfill: 3 } as con
   number
 >;
 
+export const LANE_RANKS: readonly number[] = Object.values(RANKS);
 export const QUARANTINE_RANK = RANKS.quarantine;
 export const INTERACTIVE_RANK = RANKS.interactive;
 export const STANDARD_RANK = RANKS.standard;

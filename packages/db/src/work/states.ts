@@ -195,6 +195,12 @@ export const RENEWED: Transition = {
   ...NOT_HELD,
 };
 
+/** done → failed, into the dead letter: whoever needs the output cannot read it. */
+export const unread = (message: string): Transition => ({
+  ...ended({ state: "'failed'", output: "null", code: "'internal'", message, upstream: "null" }),
+  unreadable_runs: "0",
+});
+
 /** Stays failed, but out of the dead letter. */
 export const DROPPED: Transition = { dropped_at: "now()" };
 

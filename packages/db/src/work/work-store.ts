@@ -21,6 +21,11 @@ export interface WorkStoreOptions {
   pipelines: PipelineRules;
   /** Where records are stored, in the order in which a batch stores them. Default: the tables of the built-in kinds. */
   tables?: readonly RecordTable[];
+  /**
+   * How many requests one transaction plans when a job ends that many need. The rest follows in pages of the same size.
+   * Default 1,000. Too high holds locks for long; too low makes the last of many callers wait.
+   */
+  advancedMax?: number;
   /** How long a worker keeps a job without a heartbeat. Too low runs work twice; too high delays recovery. */
   leaseMs: number;
   /** How long a hint may wait in the queue before it counts as lost. Too low dispatches work twice under load. */
@@ -46,7 +51,7 @@ export function createWorkStore(
   { pool }: Pick<Database, "pool">,
   options: WorkStoreOptions,
 ): WorkStore & CallLedger {
-  const planning = createPlanning(options.pipelines, options.tables);
+  const planning = createPlanning(options.pipelines, options);
   return {
     ...createAccepting(pool, planning),
     ...createScheduling(pool, options),

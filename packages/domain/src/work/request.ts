@@ -14,6 +14,14 @@ export type JobLane = Lane | "quarantine";
 export const Output = z.enum(["transcript", "summary"]);
 export type Output = z.infer<typeof Output>;
 
+/** Each output once, in the order of `Output`. Returns the same list if it is like that already. */
+export function toOrderedOutputs(outputs: readonly Output[]): readonly Output[] {
+  const ordered = Output.options.filter((output) => outputs.includes(output));
+  const isSame =
+    ordered.length === outputs.length && ordered.every((output, i) => output === outputs[i]);
+  return isSame ? outputs : ordered;
+}
+
 /** The engines of each kind of work, in order of preference. Fixed when the request is accepted. */
 export interface Recipes {
   source: Recipe;
@@ -108,6 +116,8 @@ export interface PlannedStep {
   queue: QueueName;
   key: string;
   input: unknown;
+  /** The output of its job cannot be read, so the job has to run again. Default false. */
+  again?: boolean;
 }
 
 export interface Warning {

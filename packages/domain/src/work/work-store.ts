@@ -117,6 +117,10 @@ export interface ReconcileCounts {
   poisoned: number;
   /** Waited for a token that nobody resolved in time. Ready again, with the token as `expiredToken`. */
   timedOut: number;
+  /** Requests that were planned because a job had ended that more of them need than one transaction plans. */
+  advanced?: number;
+  /** Why rows could not be changed. They stopped no other row, and are tried again in the next round. */
+  failures?: readonly unknown[];
 }
 
 /** Open requests that had no open job, so that nothing would ever have ended them. */
@@ -165,11 +169,15 @@ export interface WorkStore {
    */
   cancel(requestIds: readonly string[]): Promise<string[]>;
   /**
-   * Takes back what is held for too long: see `ReconcileCounts`. Any number of processes may call it. `spareLeases`:
-   * leave leases alone, because lately no worker was able to extend one.
+   * Takes back what is held for too long, and plans what an ended job has left to plan: see `ReconcileCounts`. Any
+   * number of processes may call it. `spareLeases`: leave leases and waits alone, because lately no worker was able to
+   * extend or resolve one.
    */
   reconcile(options?: { spareLeases?: boolean }): Promise<ReconcileCounts>;
-  /** Ends open requests past their deadline, and jobs past their latest start. Returns how many requests ended. */
+  /**
+   * Ends open requests past their deadline, and jobs past their latest start. Gives jobs of a tenant whose cap is 0 to
+   * another tenant that needs them as well. Returns how many requests ended.
+   */
   expireDeadlines(): Promise<number>;
   /**
    * Fails jobs that have waited for longer than their lane may for something that is not there: a worker, an engine, a

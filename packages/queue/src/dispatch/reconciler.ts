@@ -37,7 +37,10 @@ export function createReconciler({
   /** While Postgres was away nobody could extend a lease: each gets the time to. */
   async function repair(): Promise<void> {
     try {
-      tell({ ...(await work.reconcile({ spareLeases: performance.now() < sparedUntil })) });
+      const spareLeases = performance.now() < sparedUntil;
+      const { failures = [], ...counts } = await work.reconcile({ spareLeases });
+      tell(counts);
+      for (const failure of failures) report(failure);
     } catch (error) {
       sparedUntil = performance.now() + SPARED_INTERVALS * intervalMs;
       throw error;

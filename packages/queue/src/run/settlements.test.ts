@@ -71,6 +71,20 @@ test("what Postgres refuses fails its own job, also of one that would wait", asy
   expect(taken.get(4)).toMatchObject({ kind: "waiting" });
 });
 
+test("what JavaScript cannot write fails its own job", async () => {
+  const { settleAll, taken } = createToySettlements({
+    2: new TypeError("Do not know how to serialize a BigInt"),
+    3: new RangeError("Maximum call stack size exceeded"),
+  });
+  await settleAll([1, 2, 3, 4].map(toDone));
+  expect([1, 2, 3, 4].map((id) => taken.get(id)?.kind)).toEqual([
+    "done",
+    "failed",
+    "failed",
+    "done",
+  ]);
+});
+
 test("a message that cannot be stored ends its job, too", async () => {
   const { settleAll, taken } = createToySettlements({ 1: refuse("22021") });
   const why = { code: "unavailable", message: "\0", upstream: null } as const;

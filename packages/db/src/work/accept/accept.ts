@@ -7,6 +7,7 @@ import {
   type RequestFacts,
   sha256,
   type Submission,
+  toOrderedOutputs,
   UnrecoverableError,
 } from "@clipmill/domain";
 import type { Queryable } from "../../database.ts";
@@ -42,15 +43,18 @@ export function prepareSubmissions(
 ): PreparedSubmissions {
   // Ids made in the same millisecond are in random order. Sorted, they are all appended to the last page of each index.
   const ids = submissions.map(() => newRequestId()).sort();
-  const candidates = submissions.map((submission, i): Candidate => {
+  const candidates = submissions.map((asked, i): Candidate => {
     const id = ids[i] ?? newRequestId();
-    const isCompared = submission.idempotencyKey !== null && !isOwnKey;
+    const isCompared = asked.idempotencyKey !== null && !isOwnKey;
+    // Two orders of the same outputs are one wish: one answer, and one price.
+    const outputs = toOrderedOutputs(asked.outputs);
+    const submission = outputs === asked.outputs ? asked : { ...asked, outputs };
     const firstPlan = planNext(plan, toFacts(id, submission), {});
     if (firstPlan === null) {
       const message = `there is no pipeline for requests of the kind ${submission.kind ?? POST_KIND}`;
       throw new UnrecoverableError("invalid_request", message);
     }
-    return { id, submission, bodyHash: isCompared ? hashBody(submission) : null, firstPlan };
+    return { id, submission, bodyHash: isCompared ? hashBody(asked) : null, firstPlan };
   });
   return prepareColumns(candidates);
 }

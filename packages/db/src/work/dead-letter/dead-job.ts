@@ -46,7 +46,9 @@ export interface DeadFilter {
 }
 
 /** Jobs by id, or the `limit` longest-dead jobs of a filter. Ids of jobs that are not dead are skipped. */
-export type DeadSelection = { ids: readonly number[] } | { filter: DeadFilter; limit: number };
+export type DeadSelection =
+  | { ids: readonly number[] }
+  | { filter: DeadFilter; limit: number; exceptIds?: readonly number[] };
 
 /** Must equal the predicate of the dead letter's indexes, or Postgres does not use them. */
 const DEAD = "j.dead";

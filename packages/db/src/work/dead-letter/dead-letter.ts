@@ -1,3 +1,4 @@
+import { UnrecoverableError } from "@clipmill/domain";
 import { type Database, withTransaction } from "../../database.ts";
 import {
   DEAD_COLUMNS,
@@ -25,7 +26,11 @@ export interface DeadLetter {
   ): Promise<{ jobs: DeadJob[]; next: string | null }>;
   /** One failed job, even if it was dropped; null if there is none. */
   find(id: number): Promise<DeadJobDetail | null>;
-  /** Makes jobs ready, with all attempts, and reopens the requests that failed because of them. */
+  /**
+   * Makes jobs ready, with all attempts, and reopens the requests that failed because of them, without their deadlines.
+   * These hold their credits again. A job stays in the dead letter if none of its requests can be paid; if that is so of
+   * all, throws UnrecoverableError `insufficient_credits`.
+   */
   retry(selection: DeadSelection): Promise<{ jobCount: number; requestCount: number }>;
   /** Takes jobs out of the dead letter. They stay failed, but a new request for the same work runs them again. */
   drop(selection: DeadSelection): Promise<{ jobCount: number }>;
@@ -87,12 +92,20 @@ export function createDeadLetter({ pool }: Pick<Database, "pool">): DeadLetter {
 
     async retry(selection) {
       const total = { jobCount: 0, requestCount: 0 };
+      const unpaidIds: number[] = [];
       await inBatches(selection, readClock, async (batch) => {
-        const retried = await withTransaction(pool, (tx) => retryDeadJobs(tx, batch));
+        const part = "filter" in batch ? { ...batch, exceptIds: unpaidIds } : batch;
+        const retried = await withTransaction(pool, (tx) => retryDeadJobs(tx, part));
         total.jobCount += retried.jobCount;
         total.requestCount += retried.requestCount;
-        return retried.jobCount;
+        unpaidIds.push(...retried.unpaidIds);
+        return retried.jobCount + retried.unpaidIds.length;
       });
+      if (total.jobCount === 0 && unpaidIds.length > 0)
+        throw new UnrecoverableError(
+          "insufficient_credits",
+          "the tenants of these jobs have fewer credits than their requests cost",
+        );
       return total;
     },
 
@@ -106,7 +119,8 @@ export function createDeadLetter({ pool }: Pick<Database, "pool">): DeadLetter {
 }
 
 /**
- * Calls `take` batch by batch until the selection is used up. `take` returns how many jobs it changed; so does this.
+ * Calls `take` batch by batch until the selection is used up. `take` returns how many jobs it is done with; so does
+ * this.
  */
 async function inBatches(
   selection: DeadSelection,

@@ -1,4 +1,5 @@
 import type { Queryable } from "../../database.ts";
+import { type CreditedRequest, holdAgain } from "../../ledger/credits.ts";
 import { notify } from "../../notify.ts";
 import { DROPPED, RENEWED, toSet, type Transition } from "../states.ts";
 import { type DeadSelection, toCondition } from "./dead-job.ts";
@@ -6,29 +7,63 @@ import { type DeadSelection, toCondition } from "./dead-job.ts";
 /** A retried job has no latest start: the operator wants it however late it is. */
 const ANY_TIME: Transition = { start_by: "null" };
 
+interface Locked {
+  id: number;
+  stage: string;
+}
+
+interface FailedRequest extends CreditedRequest {
+  jobIds: number[];
+}
+
+export interface Retried {
+  jobCount: number;
+  requestCount: number;
+  /** Jobs that were left alone, because no tenant of their requests has the credits that these cost. */
+  unpaidIds: number[];
+}
+
 /**
  * failed → ready, in the caller's transaction. A job keeps its lane, so one that crashed its worker runs alone again.
- * Requests that failed because of it are reopened, with `retried_at` set.
+ * Requests that failed because of it are reopened, with `retried_at` set. They hold their credits again; those that
+ * cannot stay failed. Their deadlines are lifted: an operator who retries wants the answer even if it is late, and a
+ * deadline that passes would end the request before the job has run.
  */
-export async function retryDeadJobs(
-  tx: Queryable,
-  selection: DeadSelection,
-): Promise<{ jobCount: number; requestCount: number }> {
+export async function retryDeadJobs(tx: Queryable, selection: DeadSelection): Promise<Retried> {
   const { locked, values } = toLocked(selection);
-  const { rows: jobs } = await tx.query<{ id: number; stage: string; queue: string }>(
-    `${locked}
-     update stage_job j set ${toSet(RENEWED, ANY_TIME)}
-     from locked where j.id = any (array[locked.id])
-     returning j.id, j.stage, j.queue`,
-    values,
-  );
-  if (jobs.length === 0) return { jobCount: 0, requestCount: 0 };
-  const requestIds = await openRequests(tx, jobs);
+  const { rows: dead } = await tx.query<Locked>(`${locked} select id, stage from locked`, values);
+  const failed = await lockFailedRequests(tx, dead);
+  const unpaid = await holdAgain(tx, failed);
+  const paid = failed.filter(({ id }) => !unpaid.has(id));
+  const jobIds = toRetried(dead, { failed, paid });
+  const queues = await reopenJobs(tx, [...jobIds]);
+  const requestIds = paid.map(({ id }) => id);
+  await reopenRequests(tx, requestIds);
   const siblings = await reopenCancelled(tx, requestIds);
-  await notify(tx, "clipmill_ready", [
-    ...new Set([...jobs.map(({ queue }) => queue), ...siblings]),
-  ]);
-  return { jobCount: jobs.length, requestCount: requestIds.length };
+  await notify(tx, "clipmill_ready", [...new Set([...queues, ...siblings])]);
+  const unpaidIds = dead.map(({ id }) => id).filter((id) => !jobIds.has(id));
+  return { jobCount: jobIds.size, requestCount: requestIds.length, unpaidIds };
+}
+
+/** Jobs that a reopened request needs, and those that no request failed because of. */
+function toRetried(
+  dead: readonly Locked[],
+  { failed, paid }: { failed: readonly FailedRequest[]; paid: readonly FailedRequest[] },
+): Set<number> {
+  const needed = new Set(failed.flatMap(({ jobIds }) => jobIds));
+  const payable = new Set(paid.flatMap(({ jobIds }) => jobIds));
+  return new Set(dead.map(({ id }) => id).filter((id) => payable.has(id) || !needed.has(id)));
+}
+
+async function reopenJobs(tx: Queryable, ids: readonly number[]): Promise<string[]> {
+  const { rows } = await tx.query<{ queue: string }>({
+    name: "retry_dead_jobs",
+    text: `update stage_job j set ${toSet(RENEWED, ANY_TIME)}
+      from unnest($1::bigint[]) as retried (id) where j.id = any (array[retried.id])
+      returning j.queue`,
+    values: [ids],
+  });
+  return rows.map(({ queue }) => queue);
 }
 
 /** Takes dead jobs out of the dead letter, in the caller's transaction. */
@@ -47,7 +82,9 @@ export async function dropJobs(tx: Queryable, selection: DeadSelection): Promise
 function toLocked(selection: DeadSelection): { locked: string; values: unknown[] } {
   const values: unknown[] = [];
   const byFilter = "filter" in selection;
-  const condition = toCondition(byFilter ? selection.filter : {}, values);
+  let condition = toCondition(byFilter ? selection.filter : {}, values);
+  if (byFilter && selection.exceptIds !== undefined)
+    condition += ` and j.id <> all ($${values.push(selection.exceptIds)}::bigint[])`;
   values.push(byFilter ? selection.limit : selection.ids);
   const last = `$${values.length}`;
   const chosen = byFilter
@@ -58,35 +95,42 @@ function toLocked(selection: DeadSelection): { locked: string; values: unknown[]
     chosen as materialized (${chosen}),
     -- Those of them that are dead, locked in id order.
     locked as (
-      select j.id from stage_job j where j.id = any (array(select id from chosen)) and ${condition}
+      select j.id, j.stage from stage_job j where j.id = any (array(select id from chosen)) and ${condition}
       order by j.id for update of j skip locked)`;
   return { locked, values };
 }
 
-async function openRequests(
+/** The requests that failed at the stage of one of these jobs, locked in id order. */
+async function lockFailedRequests(
   tx: Queryable,
-  jobs: readonly { id: number; stage: string }[],
-): Promise<string[]> {
-  const { rows } = await tx.query<{ id: string }>({
-    name: "reopen_failed_requests",
+  jobs: readonly Locked[],
+): Promise<FailedRequest[]> {
+  const { rows } = await tx.query<FailedRequest>({
+    name: "lock_failed_requests",
     text: `with
-      -- The requests that are linked to the retried jobs.
+      -- The requests that are linked to the dead jobs, by the stage at which they may have failed.
       linked as (
-        select distinct l.request_id, retried.stage from unnest($1::bigint[], $2::text[]) as retried (id, stage)
-        join request_stage_job l on l.stage_job_id = any (array[retried.id])),
-      -- Those of them that failed at one of these stages, locked in id order.
-      ended as (
-        select r.id from (select * from linked order by request_id) l
-        join request r on r.id = any (array[l.request_id]) and r.failed_stage = l.stage
-        where r.state = 'failed'
-        for update of r)
-      update request r set state = 'open', finished_at = null, failed_stage = null, error_code = null,
-        error_message = null, retried_at = now()
-      from ended where r.id = any (array[ended.id])
-      returning r.id`,
+        select l.request_id, dead.stage, array_agg(dead.id::float8) as job_ids
+        from unnest($1::bigint[], $2::text[]) as dead (id, stage)
+        join request_stage_job l on l.stage_job_id = any (array[dead.id])
+        group by l.request_id, dead.stage)
+      select r.id, r.tenant, r.credits, l.job_ids as "jobIds" from (select * from linked order by request_id) l
+      join request r on r.id = any (array[l.request_id]) and r.failed_stage = l.stage
+      where r.state = 'failed'
+      for update of r`,
     values: [jobs.map(({ id }) => id), jobs.map(({ stage }) => stage)],
   });
-  return rows.map(({ id }) => id);
+  return rows;
+}
+
+async function reopenRequests(tx: Queryable, ids: readonly string[]): Promise<void> {
+  await tx.query({
+    name: "reopen_failed_requests",
+    text: `update request r set state = 'open', finished_at = null, failed_stage = null, error_code = null,
+        error_message = null, deadline = null, retried_at = now()
+      from unnest($1::text[]) as failed (id) where r.id = any (array[failed.id])`,
+    values: [ids],
+  });
 }
 
 /**

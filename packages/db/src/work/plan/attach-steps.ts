@@ -4,7 +4,9 @@ import { type AdvancingRequest, toMapKey, type Wanted } from "./advancing-reques
 import { type ExistingJob, lockExisting } from "./existing-jobs.ts";
 import { insertJobs, type StartedJob } from "./insert-jobs.ts";
 import type { Planning } from "./planning.ts";
+import { type Joining, placeJobs } from "../place/place-jobs.ts";
 import { renewJobs } from "./rerun.ts";
+import { condemnUnreadable, dropUnreadable } from "./unreadable.ts";
 import { shouldNotify } from "../lane.ts";
 import { toStageState } from "./stage-state.ts";
 
@@ -47,7 +49,21 @@ export async function attachSteps(
     tx,
     rest.map(({ step }) => step),
   );
-  const renewed = await renewJobs(tx, rerun, findAsking(byKey, existing), existing);
+  const asking = findAsking(byKey, existing);
+  const condemned = await condemnUnreadable(tx, asking, existing);
+  for (const [key, job] of condemned) existing.set(key, job);
+  const renewed = await renewJobs(
+    tx,
+    rerun,
+    asking.filter(({ step }) => !condemned.has(toMapKey(step))),
+    existing,
+  );
+  const joinings = [...byKey].flatMap(([key, wants]) => {
+    const old = existing.get(key);
+    const freshId = created.get(key) ?? (renewed.has(key) ? old?.id : undefined);
+    return toJoinings(wants, freshId, old);
+  });
+  await placeJobs(tx, joinings);
 
   for (const { request, step } of best) {
     const key = toMapKey(step);
@@ -56,18 +72,16 @@ export async function attachSteps(
     if ((first.has(key) || renewed.has(key)) && shouldNotify(request))
       attached.readyQueues.add(step.queue);
   }
-  const links: Link[] = [];
-  for (const [key, wants] of byKey) {
+  const links = [...byKey].flatMap(([key, wants]): Link[] => {
     const old = existing.get(key);
     const fresh = created.get(key) ?? (renewed.has(key) ? old?.id : undefined);
-    if (fresh !== undefined) links.push(...linkFresh(wants, fresh));
-    else if (old !== undefined) links.push(...linkExisting(wants, old, attached.settled));
-    else throw new Error(`stage job ${key} vanished inside a transaction`);
-  }
+    if (fresh !== undefined) return linkFresh(wants, fresh);
+    if (old !== undefined) return linkExisting(wants, old, attached.settled);
+    throw new Error(`stage job ${key} vanished inside a transaction`);
+  });
   await storeLinks(tx, links);
-  attached.enqueued.push(...enqueued);
-  attached.started.push(...started);
-  return attached;
+  await dropUnreadable(tx, wanted, (key) => created.get(key) ?? existing.get(key)?.id);
+  return { ...attached, enqueued, started };
 }
 
 function groupByKey(wanted: readonly Wanted[]): Map<string, Wanted[]> {
@@ -87,17 +101,42 @@ function toBestPlaced(wants: readonly Wanted[]): Wanted {
 }
 
 /**
- * For each job that exists already, the request in the best lane among those not linked to it yet: only these may make
- * it run again. If two steps of one request are the same job, the second takes it as it is; otherwise a job that fails
- * would run again for ever.
+ * Who joins an open job: of each tenant the best-placed want. A job that is new or runs again has its place by the
+ * best-placed of all, and only other tenants join it.
+ */
+function toJoinings(
+  wants: readonly Wanted[],
+  freshId: number | undefined,
+  old: ExistingJob | undefined,
+): Joining[] {
+  const byTenant = Map.groupBy(wants, ({ request }) => request.tenant);
+  const joining = [...byTenant.values()].map(toBestPlaced);
+  if (freshId === undefined)
+    return old === undefined || old.endedMsAgo !== null
+      ? []
+      : joining.map((want) => ({ ...want, job: old }));
+  const { request, step } = toBestPlaced(wants);
+  const { lane, tenant, deadline: startBy } = request;
+  const job = { id: freshId, state: "ready", lane, tenant, startBy, input: step.input };
+  return joining.filter((want) => want.request.tenant !== tenant).map((want) => ({ ...want, job }));
+}
+
+/**
+ * For each job that exists already, the request in the best lane among those that may make it run again: those not
+ * linked to it yet, and those that cannot read its output. If two steps of one request are the same job, the second
+ * takes it as it is; otherwise a job that fails would run again for ever.
  */
 function findAsking(
   byKey: ReadonlyMap<string, readonly Wanted[]>,
   existing: ReadonlyMap<string, ExistingJob>,
 ): Wanted[] {
   return [...existing].flatMap(([key, { id }]) => {
-    const asking = (byKey.get(key) ?? []).filter(({ request }) => !request.jobIds.has(id));
-    return asking.length === 0 ? [] : [toBestPlaced(asking)];
+    const asking = (byKey.get(key) ?? []).filter(
+      ({ request, step }) => step.again === true || !request.jobIds.has(id),
+    );
+    if (asking.length === 0) return [];
+    const { request, step } = toBestPlaced(asking);
+    return [{ request, step: { ...step, again: asking.some((want) => want.step.again === true) } }];
   });
 }
 

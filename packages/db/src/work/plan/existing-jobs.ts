@@ -13,7 +13,10 @@ export interface ExistingJob {
   output: unknown;
   errorCode: string | null;
   errorMessage: string | null;
+  /** How often it ran again because its output could not be read. */
+  unreadableRuns: number;
   lane: number;
+  tenant: string;
   startBy: string | null;
   /** How long ago it ended; null while it is open. */
   endedMsAgo: number | null;
@@ -31,8 +34,8 @@ export async function lockExisting(
     name: "lock_existing_stage_jobs",
     // The subquery for the engines depends on no row, so it runs once, and only if an ended job is found. Jobs are found
     // by key before they are sorted: a join in id order may read all jobs by id while the table looks small.
-    text: `select j.id, j.stage, j.key, j.state, j.input, j.output, j.lane, j.start_by::text as "startBy",
-        j.error_code as "errorCode", j.error_message as "errorMessage",
+    text: `select j.id, j.stage, j.key, j.state, j.input, j.output, j.lane, j.tenant, j.start_by::text as "startBy",
+        j.error_code as "errorCode", j.error_message as "errorMessage", j.unreadable_runs as "unreadableRuns",
         (extract(epoch from now() - j.finished_at) * 1000)::float8 as "endedMsAgo",
         case when j.finished_at is not null then (
           select array_agg(distinct engine) from worker_process w, unnest(w.engines) as engine

@@ -17,12 +17,24 @@ export interface Planning extends Required<PipelineRules> {
   options: RequestOptions;
   records: RecordStore;
   directEnqueue: DirectEnqueue;
+  /** How many requests one transaction plans at most when a job ends. */
+  advancedMax: number;
 }
 
-/** For callers that push no hints and start nothing. `tables`: where records are stored; default: the built-in ones. */
+/** Takes about a second, and holds the locks as long. */
+const ADVANCED_MAX = 1_000;
+
+interface PlanningOptions {
+  /** Where records are stored. Default: the tables of the built-in kinds. */
+  tables?: readonly RecordTable[] | undefined;
+  /** Default 1,000. */
+  advancedMax?: number | undefined;
+}
+
+/** For callers that push no hints and start nothing. */
 export function createPlanning(
   { plan, rerun = () => false }: PipelineRules,
-  tables: readonly RecordTable[] = RECORD_TABLES,
+  { tables = RECORD_TABLES, advancedMax = ADVANCED_MAX }: PlanningOptions = {},
 ): Planning {
   return {
     plan,
@@ -30,5 +42,6 @@ export function createPlanning(
     options: createRequestOptions(),
     records: createRecordStore(tables),
     directEnqueue: NO_DIRECT_ENQUEUE,
+    advancedMax,
   };
 }

@@ -1,4 +1,10 @@
-import type { ArtifactKeys, Plan, Warning } from "@clipmill/domain";
+import {
+  type ArtifactKeys,
+  hashJson,
+  type Plan,
+  toOrderedOutputs,
+  type Warning,
+} from "@clipmill/domain";
 import type { Queryable } from "../../database.ts";
 import type { AdvancingRequest } from "./advancing-request.ts";
 import { endHolds } from "../../ledger/credits.ts";
@@ -42,20 +48,55 @@ export async function storeEnds(tx: Queryable, ended: readonly RequestEnd[]): Pr
   await endHolds(
     tx,
     holding.map(({ request }) => request.id),
-    toPayers(holding),
+    await findPayers(tx, holding),
   );
 }
 
-/** Of requests that get the same answer in one transaction, the oldest pays. Ids sort by age. */
-function toPayers(ended: readonly RequestEnd[]): Set<string> {
-  const payers = new Map<string, string>();
+/**
+ * Of requests that get the same answer, the oldest pays: of those in this transaction, and only if none has paid while
+ * they waited, as the first page of many requests does.
+ */
+async function findPayers(tx: Queryable, ended: readonly RequestEnd[]): Promise<Set<string>> {
+  const oldest = [...toOldest(ended)];
+  if (oldest.length === 0) return new Set();
+  const { rows } = await tx.query<{ id: string }>({
+    name: "find_paid_meanwhile",
+    text: `select asked.id
+      from unnest($1::text[]) as asked (id)
+      join request r on r.id = any (array[asked.id])
+      join request_options o on o.id = any (array[r.options_id])
+      -- Requests for the same answer need the same last job.
+      cross join lateral (
+        select max(stage_job_id) as id from request_stage_job where request_id = any (array[r.id])) job
+      where exists (
+        select from request_stage_job l
+        join credit_txn t on t.request_id = any (array[l.request_id]) and t.kind = 'capture'
+          and t.created_at >= greatest(r.created_at, r.retried_at)
+        join request p on p.id = any (array[l.request_id]) and p.post_id = r.post_id
+        join request_options q on q.id = any (array[p.options_id])
+        where l.stage_job_id = any (array[job.id]) and l.request_id <> r.id
+          and q.outputs @> o.outputs and q.outputs <@ o.outputs and q.recipes = o.recipes
+          and q.language is not distinct from o.language and q.fresh = o.fresh)`,
+    values: [oldest],
+  });
+  const payers = new Set(oldest);
+  for (const { id } of rows) payers.delete(id);
+  return payers;
+}
+
+/** The oldest request for each answer. Ids sort by age. */
+function toOldest(ended: readonly RequestEnd[]): Iterable<string> {
+  const byAnswer = new Map<string, string>();
   for (const { request, plan } of ended) {
     if (plan.kind !== "done") continue;
-    const answer = `${plan.postId ?? request.id} ${request.optionsId}`;
-    const payer = payers.get(answer);
-    if (payer === undefined || request.id < payer) payers.set(answer, request.id);
+    const { outputs, recipes, language, fresh } = request;
+    // Not by the id of the options: earlier programs stored the same options in another order, too.
+    const options = { outputs: toOrderedOutputs(outputs), recipes, language, fresh };
+    const answer = `${plan.postId ?? request.id} ${hashJson(options)}`;
+    const payer = byAnswer.get(answer);
+    if (payer === undefined || request.id < payer) byAnswer.set(answer, request.id);
   }
-  return new Set(payers.values());
+  return byAnswer.values();
 }
 
 /** Sets the current artifacts of each post, even if they were made for another post with the same media. */

@@ -1,4 +1,4 @@
-import { isErrorCode, type RerunPolicy } from "@clipmill/domain";
+import { isErrorCode, type PlannedStep, type RerunPolicy } from "@clipmill/domain";
 import type { Queryable } from "../../database.ts";
 import { RENEWED, toSet } from "../states.ts";
 import { toMapKey, type Wanted } from "./advancing-request.ts";
@@ -10,8 +10,8 @@ interface Wish extends Wanted {
 }
 
 /**
- * Makes ended jobs run again if they failed or were cancelled, or if their stage's `rerun` says so. Moves open jobs to
- * a better lane and a later latest start, if the request has them. Returns the map keys of the jobs that run again.
+ * Makes ended jobs run again if they failed or were cancelled, or if their stage's `rerun` says so. Returns the map keys
+ * of the jobs that run again.
  */
 export async function renewJobs(
   tx: Queryable,
@@ -23,10 +23,14 @@ export async function renewJobs(
     const job = existing.get(toMapKey(want.step));
     return job === undefined ? [] : [{ ...want, job }];
   });
-  const again = wishes.filter(({ job }) => mustRunAgain(rerun, job));
+  const again = wishes.filter(({ job, step }) => isUnread(job, step) || mustRunAgain(rerun, job));
   await renew(tx, again);
-  await promote(tx, wishes.filter(isBetterPlaced));
   return new Set(again.map(({ step }) => toMapKey(step)));
+}
+
+/** Done, with an output that the request which needs it cannot read. */
+export function isUnread({ state }: ExistingJob, { again = false }: PlannedStep): boolean {
+  return again && state === "done";
 }
 
 function mustRunAgain(rerun: RerunPolicy, job: ExistingJob): boolean {
@@ -49,10 +53,6 @@ function mustRunAgain(rerun: RerunPolicy, job: ExistingJob): boolean {
   }
 }
 
-function isBetterPlaced({ job, request }: Wish): boolean {
-  return job.endedMsAgo === null && (request.lane < job.lane || job.startBy !== null);
-}
-
 async function renew(tx: Queryable, wishes: readonly Wish[]): Promise<void> {
   if (wishes.length === 0) return;
   const placed = {
@@ -60,28 +60,19 @@ async function renew(tx: Queryable, wishes: readonly Wish[]): Promise<void> {
     tenant: "a.tenant",
     start_by: "a.start_by",
     input: "a.input::jsonb",
+    unreadable_runs: "case when a.unread then j.unreadable_runs + 1 else 0 end",
   };
   await tx.query({
     name: "renew_stage_jobs",
     text: `update stage_job j set ${toSet(RENEWED, placed)}
-      from unnest($1::bigint[], $2::smallint[], $3::text[], $4::timestamptz[], $5::text[])
-        as a (id, lane, tenant, start_by, input)
+      from unnest($1::bigint[], $2::smallint[], $3::text[], $4::timestamptz[], $5::text[], $6::boolean[])
+        as a (id, lane, tenant, start_by, input, unread)
       where j.id = any (array[a.id])`,
-    values: [...toPlaceColumns(wishes), wishes.map(({ step }) => JSON.stringify(step.input))],
-  });
-}
-
-async function promote(tx: Queryable, wishes: readonly Wish[]): Promise<void> {
-  if (wishes.length === 0) return;
-  // A job in quarantine keeps that lane, the lowest rank: it might crash a worker that runs others beside it.
-  await tx.query({
-    name: "promote_stage_jobs",
-    text: `update stage_job j set lane = least(j.lane, f.lane),
-        tenant = case when f.lane < j.lane then f.tenant else j.tenant end,
-        start_by = case when f.start_by is null then null else greatest(j.start_by, f.start_by) end
-      from unnest($1::bigint[], $2::smallint[], $3::text[], $4::timestamptz[]) as f (id, lane, tenant, start_by)
-      where j.id = any (array[f.id])`,
-    values: toPlaceColumns(wishes),
+    values: [
+      ...toPlaceColumns(wishes),
+      wishes.map(({ step }) => JSON.stringify(step.input)),
+      wishes.map(({ job, step }) => isUnread(job, step)),
+    ],
   });
 }
 

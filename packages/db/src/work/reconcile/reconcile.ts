@@ -1,6 +1,8 @@
-import type { ReconcileCounts } from "@clipmill/domain";
+import type { QueueName, ReconcileCounts } from "@clipmill/domain";
+import type pg from "pg";
 import type { Queryable } from "../../database.ts";
 import { notify } from "../../notify.ts";
+import { isolate } from "../isolate.ts";
 import { QUARANTINE_RANK } from "../lane.ts";
 import { advanceAttached } from "../plan/advance-attached.ts";
 import type { Planning } from "../plan/planning.ts";
@@ -23,50 +25,91 @@ const RECONCILED_MAX = 1_000;
 const POISON_QUARANTINE_CRASHES = 3;
 
 /**
- * Makes jobs ready whose hint, wait or lease is over; leases only unless they are spared. Skips rows that another
- * transaction has locked: it is about to change them. Runs in the caller's transaction.
+ * Makes jobs ready whose hint, wait or lease is over; leases and waits only unless they are spared. A row that cannot be
+ * changed stops only itself: see `failures`. Skips rows that another transaction has locked: it is about to change them.
  */
 export async function reconcileJobs(
-  tx: Queryable,
+  pool: pg.Pool,
   planning: Planning,
   { spareLeases }: { spareLeases: boolean },
 ): Promise<ReconcileCounts> {
-  const requeued = await requeueOverdue(tx);
-  const timedOutQueues = await expireWaits(tx);
-  const expired = spareLeases ? [] : await expireLeases(tx);
-  const poisonedIds = expired.filter(({ state }) => state === "failed").map(({ id }) => id);
-  await advanceAttached(tx, planning, poisonedIds);
-  await notifyReady(tx, [...requeued, ...timedOutQueues, ...expired.map(({ queue }) => queue)]);
+  const failures: unknown[] = [];
+  async function change<Changed>(
+    ids: readonly string[],
+    write: (tx: Queryable, ids: readonly string[]) => Promise<Changed[]>,
+  ): Promise<Changed[]> {
+    const written = await isolate(pool, ids, write);
+    failures.push(...written.failures);
+    return written.results.flat();
+  }
+  const requeued = await change(await findOverdue(pool, "queued"), requeueOverdue);
+  // While nobody could extend a lease, nobody could resolve a token either.
+  const timedOut = spareLeases ? [] : await change(await findWaits(pool), expireWaits);
+  const expired = spareLeases
+    ? []
+    : await change(await findOverdue(pool, "running"), (tx, ids) =>
+        expireLeases(tx, planning, ids),
+      );
+  const poisoned = expired.filter(({ state }) => state === "failed").length;
   return {
     requeued: requeued.length,
-    expired: expired.length - poisonedIds.length,
-    poisoned: poisonedIds.length,
-    timedOut: timedOutQueues.length,
+    expired: expired.length - poisoned,
+    poisoned,
+    timedOut: timedOut.length,
+    failures,
   };
 }
 
-/** queued → ready if the hint's time is over. Returns the queues. */
-async function requeueOverdue(tx: Queryable): Promise<string[]> {
-  const { rows } = await tx.query<{ queue: string }>({
-    name: "requeue_overdue",
-    text: `with overdue as (
-        select j.id from stage_job j where j.in_flight and j.state = 'queued' and ${HELD_UNTIL} < now()
-        order by j.id limit ${RECONCILED_MAX} for update skip locked)
-      update stage_job j set ${toSet(RETURNED)} from overdue where j.id = any (array[overdue.id])
-      returning j.queue`,
+/** Ids of jobs whose hint or lease is over. */
+async function findOverdue(tx: Queryable, state: "queued" | "running"): Promise<string[]> {
+  const { rows } = await tx.query<{ id: string }>({
+    name: `find_overdue_${state}`,
+    text: `select j.id::text from stage_job j where j.in_flight and j.state = '${state}' and ${HELD_UNTIL} < now()
+      order by j.id limit ${RECONCILED_MAX}`,
   });
-  return rows.map(({ queue }) => queue);
+  return rows.map(({ id }) => id);
 }
 
-/** waiting → ready if nobody resolved the token in time. Returns the queues. */
-async function expireWaits(tx: Queryable): Promise<string[]> {
-  const { rows } = await tx.query<{ queue: string }>({
+/** Tokens of waits that are over, the longest first. */
+async function findWaits(tx: Queryable): Promise<string[]> {
+  const { rows } = await tx.query<{ token: string }>({
+    name: "find_waits_over",
+    text: `select token from stage_wait where expires_at < now() order by expires_at limit ${RECONCILED_MAX}`,
+  });
+  return rows.map(({ token }) => token);
+}
+
+/** queued → ready if the hint's time is over. */
+async function requeueOverdue(
+  tx: Queryable,
+  ids: readonly string[],
+): Promise<{ queue: QueueName }[]> {
+  const { rows } = await tx.query<{ queue: QueueName }>({
+    name: "requeue_overdue",
+    text: `with overdue as (
+        select j.id from stage_job j
+        where j.id = any ($1::bigint[]) and j.state = 'queued' and ${HELD_UNTIL} < now()
+        order by j.id for update skip locked)
+      update stage_job j set ${toSet(RETURNED)} from overdue where j.id = any (array[overdue.id])
+      returning j.queue`,
+    values: [ids],
+  });
+  await notifyReady(tx, rows);
+  return rows;
+}
+
+/** waiting → ready if nobody resolved the token in time. */
+async function expireWaits(
+  tx: Queryable,
+  tokens: readonly string[],
+): Promise<{ queue: QueueName }[]> {
+  const { rows } = await tx.query<{ queue: QueueName }>({
     name: "expire_waits",
     text: `with
       -- Waits that are over. A row that another transaction is resolving is skipped.
       over as materialized (
-        select token, stage_job_id, epoch from stage_wait where expires_at < now()
-        order by expires_at limit ${RECONCILED_MAX} for update skip locked),
+        select token, stage_job_id, epoch from stage_wait
+        where token = any ($1::text[]) and expires_at < now() for update skip locked),
       -- Those of their jobs that still wait, locked in id order.
       waiting as materialized (
         select j.id, o.token from (select * from over order by stage_job_id) o
@@ -79,8 +122,10 @@ async function expireWaits(tx: Queryable): Promise<string[]> {
           or not ${isWaiting("over")}))
       update stage_job j set ${toSet(timedOut("waiting.token"))} from waiting where j.id = any (array[waiting.id])
       returning j.queue`,
+    values: [tokens],
   });
-  return rows.map(({ queue }) => queue);
+  await notifyReady(tx, rows);
+  return rows;
 }
 
 const POISON_MESSAGE = `'the job crashed its worker ${POISON_QUARANTINE_CRASHES} times while it ran alone'`;
@@ -92,15 +137,17 @@ const POISON_MESSAGE = `'the job crashed its worker ${POISON_QUARANTINE_CRASHES}
  */
 async function expireLeases(
   tx: Queryable,
-): Promise<{ id: number; queue: string; state: string }[]> {
-  const { rows } = await tx.query<{ id: number; queue: string; state: string }>({
+  planning: Planning,
+  ids: readonly string[],
+): Promise<{ state: string }[]> {
+  const { rows } = await tx.query<{ id: number; queue: QueueName; state: string }>({
     name: "expire_leases",
     text: `with
       -- Jobs whose lease is over, and whether they had the process to themselves.
       expired as (
         select j.id, j.lane = ${QUARANTINE_RANK} and j.started_at is not null as alone
-        from stage_job j where j.in_flight and j.state = 'running' and ${HELD_UNTIL} < now()
-        order by j.id limit ${RECONCILED_MAX} for update skip locked),
+        from stage_job j where j.id = any ($1::bigint[]) and j.state = 'running' and ${HELD_UNTIL} < now()
+        order by j.id for update skip locked),
       -- Whether this crash makes the job poison.
       judged as (
         select e.id, e.alone, e.alone and ${QUARANTINE_CRASHES} + 1 >= ${POISON_QUARANTINE_CRASHES} as poison
@@ -110,26 +157,31 @@ async function expireLeases(
       )}
       from judged where j.id = any (array[judged.id])
       returning j.id, j.queue, j.state`,
+    values: [ids],
   });
+  const poison = rows.filter(({ state }) => state === "failed");
+  await advanceAttached(
+    tx,
+    planning,
+    poison.map(({ id }) => id),
+  );
+  await notifyReady(tx, rows);
   return rows;
 }
 
 /** queued → ready for all jobs, after the queue has lost its hints. Returns how many. */
 export async function requeueAll(tx: Queryable): Promise<number> {
-  const { rows } = await tx.query<{ queue: string }>({
+  const { rows } = await tx.query<{ queue: QueueName }>({
     name: "requeue_all",
     text: `with queued as (
         select id from stage_job where in_flight and state = 'queued' order by id for update skip locked)
       update stage_job j set ${toSet(RETURNED)} from queued where j.id = any (array[queued.id])
       returning j.queue`,
   });
-  await notifyReady(
-    tx,
-    rows.map(({ queue }) => queue),
-  );
+  await notifyReady(tx, rows);
   return rows.length;
 }
 
-async function notifyReady(tx: Queryable, queues: readonly string[]): Promise<void> {
-  await notify(tx, "clipmill_ready", [...new Set(queues)]);
+async function notifyReady(tx: Queryable, jobs: readonly { queue: QueueName }[]): Promise<void> {
+  await notify(tx, "clipmill_ready", [...new Set(jobs.map(({ queue }) => queue))]);
 }
