@@ -15,10 +15,11 @@ import {
 import { QUEUE_NAMES, type Recipes } from "@clipmill/domain";
 import { pipelines } from "@clipmill/pipeline";
 import { toRecipes } from "@clipmill/providers";
-import { createErrorLog, createHints, createQueueBackend, type Hints } from "@clipmill/queue";
+import { createErrorLog, createHints, createQueueBackend } from "@clipmill/queue";
 import type { FastifyBaseLogger } from "fastify";
 import manifest from "../../../package.json" with { type: "json" };
 import { buildApp } from "./app.ts";
+import { examineHealth } from "./health/examine-health.ts";
 
 /** The API only accepts and reads, so leases and windows are the workers' business. */
 const UNUSED_MS = 60_000;
@@ -61,10 +62,7 @@ export async function serveApi(
     dead: createDeadLetter(database),
     recipes: () => recipes,
     recent: () => findRecentRequests(database, RECENT_COUNT),
-    health: async () => ({
-      database: await isUp(database.pool.query("select 1")),
-      queue: await isUp(countHints(hints)),
-    }),
+    health: () => examineHealth(database.pool, backend),
     metrics: { countJobs: countByQueue, countSlots: createWorkerRegistry(database).countSlots },
     log,
     dashboard: createDashboard({
@@ -87,17 +85,6 @@ export async function serveApi(
       await database.close();
     },
   };
-}
-
-async function isUp(probe: Promise<unknown>): Promise<boolean> {
-  return probe.then(
-    () => true,
-    () => false,
-  );
-}
-
-function countHints({ queues }: Hints): Promise<unknown> {
-  return Promise.all(queues.map((queue) => queue.getJobCounts("waiting")));
 }
 
 /** A list of engines that names an unknown one is a wrong setting. */

@@ -2,12 +2,11 @@ import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Config } from "@clipmill/config";
-import { createDatabase } from "@clipmill/db";
+import { examineDatabase } from "@clipmill/db";
 import { findPostgresBinaries } from "@clipmill/postgres";
 import { examineEngines } from "@clipmill/providers";
 import { checkRedis } from "@clipmill/queue";
 import { chooseApiPort } from "../up/api-port.ts";
-import { toReason } from "../up/database.ts";
 import { findFfmpeg } from "./ffmpeg.ts";
 import { findRunState } from "../up/run-state.ts";
 
@@ -50,35 +49,21 @@ async function checkPostgres({ DATABASE_URL }: Config): Promise<Finding> {
       ? missing(name, "none for this platform", "set DATABASE_URL to a Postgres ≥ 14")
       : ok(name, `embedded ${binaries.version}`);
   }
-  const database = createDatabase({
-    url: DATABASE_URL,
-    poolSize: 1,
-    name: "clipmill-doctor",
-    // The query below fails as well, and says so.
-    onError: () => {},
-  });
-  try {
-    const { rows } = await database.pool.query<{ server_version: string }>("show server_version");
-    return ok(name, `DATABASE_URL, ${rows[0]?.server_version ?? "unknown"}`);
-  } catch (error) {
-    const reason = toReason(error) ?? "it refuses the connection";
-    return missing(
-      name,
-      `DATABASE_URL: ${reason}`,
-      "fix DATABASE_URL, or unset it to use the embedded server",
-    );
-  } finally {
-    await database.close();
-  }
+  const { version, problem } = await examineDatabase(DATABASE_URL);
+  if (problem === null) return ok(name, `DATABASE_URL, ${version}, its tables up to date`);
+  const found = `DATABASE_URL: ${problem.problem}`;
+  return problem.isBehind === true
+    ? note(name, found, `${problem.remedy}; \`clipmill up\` does so by itself`)
+    : missing(name, found, problem.remedy);
 }
 
-async function checkQueue({ REDIS_URL }: Config): Promise<Finding> {
+async function checkQueue({ REDIS_URL: url, QUEUE_PREFIX: prefix }: Config): Promise<Finding> {
   const name = "Redis";
-  if (REDIS_URL === undefined) return ok(name, "not set: the queue runs on Postgres");
-  const found = await checkRedis(REDIS_URL);
-  return found === null
-    ? ok(name, "REDIS_URL answers")
-    : missing(name, found.problem, found.remedy);
+  if (url === undefined) return ok(name, "not set: the queue runs on Postgres");
+  const { server, problem, warning } = await checkRedis({ url, prefix });
+  const found = `REDIS_URL, ${server ?? "unknown"}`;
+  if (problem !== null) return missing(name, `REDIS_URL: ${problem.problem}`, problem.remedy);
+  return warning === null ? ok(name, found) : note(name, found, warning);
 }
 
 function checkFfmpeg(config: Config): Finding {
