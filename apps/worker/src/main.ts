@@ -1,4 +1,11 @@
-import { ConfigError, createFailpointTrap, createLogger, loadConfig } from "@clipmill/config";
+import {
+  checkDirectories,
+  ConfigError,
+  createFailpointTrap,
+  createLogger,
+  loadConfig,
+  toDirectoryRefusal,
+} from "@clipmill/config";
 import { armFailpoints, FAILPOINTS } from "@clipmill/domain";
 import { examineDatabase, toDatabaseProblem, toDatabaseRefusal } from "@clipmill/db";
 import { checkRedis, toRedisRefusal } from "@clipmill/queue";
@@ -15,6 +22,9 @@ try {
     throw new ConfigError([
       "DATABASE_URL: a worker of its own needs one; `clipmill up` starts everything",
     ]);
+  const directories = await checkDirectories(config);
+  const unfit = directories.filter(({ mayPass }) => !mayPass);
+  if (unfit.length > 0) throw new ConfigError(unfit.map(toDirectoryRefusal));
   const { problem } = await examineDatabase(config.DATABASE_URL);
   if (problem?.mayPass === false) throw new ConfigError([toDatabaseRefusal(problem)]);
   const redis = await checkRedis({ url: config.REDIS_URL, prefix: config.QUEUE_PREFIX });

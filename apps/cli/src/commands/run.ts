@@ -5,6 +5,7 @@ import { EnvironmentError, InterruptedError, UsageError } from "../failure.ts";
 import { loadCliConfig } from "../load-cli-config.ts";
 import { parseLanguage } from "../parse-options.ts";
 import { toPrintable, toSecondsText } from "../printable.ts";
+import { requireDirectories } from "../require-directories.ts";
 import { type Shutdown, listenForShutdown } from "../up/shutdown.ts";
 
 interface RunOptions {
@@ -33,6 +34,7 @@ async function run(
   { json = false, language, fresh = false }: RunOptions,
 ): Promise<void> {
   const config = loadCliConfig();
+  await requireDirectories(config);
   const { toIntake } = await import("../run/intake.ts");
   const shutdown = listenForShutdown();
   const { signal } = shutdown;
