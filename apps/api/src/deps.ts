@@ -1,5 +1,5 @@
 import type { RecentJob } from "@clipmill/dashboard";
-import type { BackfillStore, DeadLetter, PostReader } from "@clipmill/db";
+import type { BackfillStore, DeadLetter, PostReader, WaitingReader } from "@clipmill/db";
 import type { Recipes, RequestReader, WorkStore } from "@clipmill/domain";
 import type {
   FastifyBaseLogger,
@@ -16,6 +16,8 @@ import type { MetricsReader } from "./metrics/metrics-reader.ts";
 export interface ApiDeps {
   work: Pick<WorkStore, "accept" | "cancel">;
   requests: RequestReader;
+  /** What work waits for, for `/readyz?verbose`. */
+  waiting: WaitingReader;
   posts: PostReader;
   /** Most bytes of answers about posts that are kept; 0 keeps none. */
   answerMemoryBytes: number;

@@ -1,4 +1,4 @@
-import { type Config, ConfigError } from "@clipmill/config";
+import { type Config, ConfigError, toWaitingLimits } from "@clipmill/config";
 import { createDashboard } from "@clipmill/dashboard";
 import {
   countJobs,
@@ -8,6 +8,7 @@ import {
   createListener,
   createPostReader,
   createRequestReader,
+  createWaitingReader,
   createWorkerRegistry,
   createWorkStore,
   findRecentRequests,
@@ -15,7 +16,12 @@ import {
 import { QUEUE_NAMES, type Recipes } from "@clipmill/domain";
 import { pipelines } from "@clipmill/pipeline";
 import { toRecipes } from "@clipmill/providers";
-import { createErrorLog, createHints, createQueueBackend } from "@clipmill/queue";
+import {
+  createErrorLog,
+  createHints,
+  createOverdueLoop,
+  createQueueBackend,
+} from "@clipmill/queue";
 import type { FastifyBaseLogger } from "fastify";
 import manifest from "../../../package.json" with { type: "json" };
 import { buildApp } from "./app.ts";
@@ -49,13 +55,18 @@ export async function serveApi(
   const hints = createHints(backend);
   const recipes = loadRecipes(config);
   const countByQueue = () => countJobs(database, QUEUE_NAMES);
+  const waiting = createWaitingReader(database);
+  const waitingLimits = toWaitingLimits(config);
+  const work = createWorkStore(database, {
+    pipelines,
+    leaseMs: UNUSED_MS,
+    queuedForMs: UNUSED_MS,
+    waitingLimits,
+  });
   const app = await buildApp({
-    work: createWorkStore(database, {
-      pipelines,
-      leaseMs: UNUSED_MS,
-      queuedForMs: UNUSED_MS,
-    }),
-    requests: createRequestReader(database, listener),
+    work,
+    requests: createRequestReader(database, listener, { waitingLimits }),
+    waiting,
     posts: createPostReader(database),
     answerMemoryBytes: config.ANSWER_MEMORY_BYTES,
     backfills: createBackfillStore(database, { pipelines }),
@@ -68,17 +79,21 @@ export async function serveApi(
     dashboard: createDashboard({
       queues: hints.queues,
       countsByQueue: countByQueue,
+      waiting: waiting.findGroups,
       password: config.DASHBOARD_PASSWORD ?? "",
       readOnly: config.DASHBOARD_READ_ONLY,
       log,
     }),
     version: manifest.version,
   });
+  // The workers do this as well. But a job may wait for just that, a worker.
+  const overdue = createOverdueLoop({ work, log });
   const url = await app.listen({ host: config.HOST, port: config.PORT ?? DEFAULT_PORT });
   return {
     url,
     async close() {
       await app.close();
+      await overdue.close();
       await hints.close();
       await backend.close();
       await listener.close();

@@ -3,7 +3,7 @@ import { COUNTS_SCRIPT } from "./assets.ts";
 import { type BoardQueue, registerBoard } from "./board.ts";
 import { registerLogin } from "./login.ts";
 import { renderQueuesPage } from "./pages/queues-page.ts";
-import type { QueueCounts } from "@clipmill/db";
+import type { QueueCounts, WaitingGroup } from "@clipmill/db";
 import { isSameOrigin } from "./same-origin.ts";
 import { createSession, type Session } from "./session.ts";
 
@@ -12,6 +12,8 @@ export interface DashboardOptions {
   queues: readonly BoardQueue[];
   /** The rows in Postgres, one entry a queue. Asked every 3 s per open page. */
   countsByQueue(): Promise<readonly QueueCounts[]>;
+  /** What keeps work from going on. */
+  waiting(): Promise<readonly WaitingGroup[]>;
   password: string;
   /** `false` lets whoever is logged in retry, remove and pause in the board. */
   readOnly: boolean;
@@ -68,9 +70,11 @@ function guard(app: FastifyInstance, session: Session): void {
 function registerQueuesPage(app: FastifyInstance, options: DashboardOptions) {
   app.get("/", { schema: { hide: true } }, async (_request, reply) => {
     reply.type("text/html; charset=utf-8");
+    const [counts, waiting] = await Promise.all([options.countsByQueue(), options.waiting()]);
     return renderQueuesPage({
       prefix: app.prefix,
-      counts: await options.countsByQueue(),
+      counts,
+      waiting,
       readOnly: options.readOnly,
     });
   });

@@ -1,8 +1,11 @@
 import type { WorkerRegistry, WorkerReport } from "@clipmill/db";
 import type { Log } from "@clipmill/domain";
 
-/** A worker that is silent for 15 s counts as gone, so three reports may fail. */
-const REPORT_EVERY_MS = 5_000;
+/**
+ * Jobs of a queue that no worker reports to drain for 5 s are shown as waiting for one. A worker that is silent for 15 s
+ * counts as gone.
+ */
+const REPORT_EVERY_MS = 2_000;
 
 /** Tells the others that this worker is alive, until closed. The first report is in when this resolves. */
 export async function startHeartbeat(

@@ -34,11 +34,35 @@ try {
   // `clipmill up` has told its person already.
   if (redis.warning !== null && process.send === undefined)
     log.warn({ warning: redis.warning }, "REDIS_URL works, with a warning");
-  const worker = await createWorker(config, log, () => process.exit(1));
-  const grace = closeWithGrace({ delay: KILL_AFTER_MS, logger: false }, async ({ err }) => {
-    if (err !== undefined) log.fatal({ err }, "worker crashed");
-    await worker.close();
+  let isLeaving = false;
+  const worker = await createWorker(config, log, () => {
+    isLeaving = true;
+    void grace.close();
   });
+  const startedAt = performance.now();
+  const grace = closeWithGrace(
+    {
+      delay: KILL_AFTER_MS,
+      logger: false,
+      onTimeout: () => log.error(worker.counts(), "worker did not stop in time and exits"),
+    },
+    async ({ err, signal }) => {
+      const stoppingAt = performance.now();
+      if (err !== undefined) {
+        log.fatal({ err, ...worker.counts() }, "worker crashed");
+        await worker.abandon();
+        return;
+      }
+      log.info({ signal, ...worker.counts() }, "worker stopping");
+      await worker.close();
+      const [stopMs, upMs] = [stoppingAt, startedAt].map((at) =>
+        Math.round(performance.now() - at),
+      );
+      log.info({ signal, stopMs, upMs, ...worker.counts() }, "worker stopped");
+      // Not 0: whoever started us is to start us again.
+      if (isLeaving) process.exit(1);
+    },
+  );
   // Whoever started us is gone: nobody would stop us.
   process.on("disconnect", () => grace.close());
   process.send?.({ type: "ready" });

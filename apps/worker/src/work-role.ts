@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import type { Config } from "@clipmill/config";
 import {
   createArtifactReader,
@@ -18,6 +19,7 @@ import {
   type Loop,
   type QueueWorker,
   type Runner,
+  type WorkTally,
 } from "@clipmill/queue";
 import type { Connections } from "./connections.ts";
 import { startHeartbeat } from "./heartbeat.ts";
@@ -40,9 +42,21 @@ export interface WorkRoleOptions {
 
 /** Whoever started us kills after 25 s or more; what has not ended by then is given back and costs no attempt. */
 const STOP_WITHIN_MS = 20_000;
+const ABANDON_WITHIN_MS = 5_000;
+
+export interface WorkRole extends Loop {
+  /** Jobs under way. */
+  count(): number;
+  tally(): Readonly<WorkTally>;
+  /**
+   * For a process that crashed: one of its jobs may be the cause, so none is given back as if nothing were. What has
+   * ended is stored, within 5 s; the others lose their lease, and that counts as a crash of each that ran alone.
+   */
+  abandon(): Promise<void>;
+}
 
 /** The role `work`: the stages with all that they reach, and a worker for each queue that this process drains. */
-export async function startWorkRole(options: WorkRoleOptions): Promise<Loop> {
+export async function startWorkRole(options: WorkRoleOptions): Promise<WorkRole> {
   const { config, connections, work, concurrency, log, leave } = options;
   const { workerId, backend, hints } = connections;
   const { stages, engineIds, upstreams, close } = await openStages(options);
@@ -68,6 +82,12 @@ export async function startWorkRole(options: WorkRoleOptions): Promise<Loop> {
   );
   const watchdog = createWatchdog({ queues: queueWorkers, hints, log, leave });
   return {
+    count: () => runner.count(),
+    tally: () => runner.tally(),
+    async abandon() {
+      watchdog.close();
+      await Promise.race([runner.stored(), wait(ABANDON_WITHIN_MS)]);
+    },
     async close() {
       watchdog.close();
       await drain(queueWorkers, runner);

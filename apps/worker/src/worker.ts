@@ -1,47 +1,72 @@
-import type { Config } from "@clipmill/config";
+import { type Config, toWaitingLimits } from "@clipmill/config";
 import { createWorkerRegistry, createWorkStore } from "@clipmill/db";
 import type { Log, QueueName } from "@clipmill/domain";
 import { pipelines } from "@clipmill/pipeline";
-import { createDispatcher, createReconciler, type Loop } from "@clipmill/queue";
+import {
+  createDispatcher,
+  createOverdueLoop,
+  createReconciler,
+  type Loop,
+  type WorkTally,
+} from "@clipmill/queue";
 import { openConnections } from "./connections.ts";
+import { startDispatchReport } from "./dispatch-report.ts";
 import { startRetention } from "./retention.ts";
 import { createDispatchWindow } from "./window.ts";
-import { startWorkRole } from "./work-role.ts";
+import { startWorkRole, type WorkRole } from "./work-role.ts";
 
 export interface Worker {
   /** Takes nothing new, ends or gives back what is under way, within 25 s. */
   close(): Promise<void>;
+  /** See `WorkRole.abandon`. */
+  abandon(): Promise<void>;
+  /** Jobs under way, and what became of those before. */
+  counts(): { running: number } & Readonly<WorkTally>;
 }
+
+const NO_WORK: WorkTally = { ended: 0, givenBack: 0, lost: 0 };
 
 /** A hint that waits longer than this counts as lost; long enough for a full window of slow stages to drain. */
 const QUEUED_FOR_MS = 60_000;
 
-/** Wires one worker process: whatever of dispatching, reconciling and draining its roles ask for. */
+/**
+ * Wires one worker process: whatever of dispatching, reconciling and draining its roles ask for. It calls `leave` when
+ * it is of no use any more, and is to be closed then.
+ */
 export async function createWorker(config: Config, log: Log, leave: () => void): Promise<Worker> {
   const connections = openConnections(config, log);
   const { database, listener, hints } = connections;
   const concurrency = toConcurrency(config);
-  const window = await createDispatchWindow(createWorkerRegistry(database), concurrency, log);
+  const registry = createWorkerRegistry(database);
+  const window = await createDispatchWindow(registry, concurrency, log);
   const work = createWorkStore(database, {
     pipelines,
     leaseMs: config.LEASE_MS,
     queuedForMs: QUEUED_FOR_MS,
     window: window.size,
+    waitingLimits: toWaitingLimits(config),
   });
   const loops: Loop[] = [];
   const has = (role: Config["CLIPMILL_ROLES"][number]) => config.CLIPMILL_ROLES.includes(role);
 
-  if (has("work"))
-    loops.push(await startWorkRole({ config, connections, work, concurrency, log, leave }));
+  let role: WorkRole | null = null;
+  if (has("work")) {
+    role = await startWorkRole({ config, connections, work, concurrency, log, leave });
+    loops.push(role);
+  }
   if (has("reconcile")) {
-    loops.push(createReconciler({ work, hints, log }), await startRetention(config, database, log));
+    loops.push(createReconciler({ work, hints, log }), createOverdueLoop({ work, log }));
+    loops.push(await startRetention(config, database, log));
   }
   if (has("dispatch")) {
     const nextReady = (queue: QueueName, ms: number) => listener.next("clipmill_ready", queue, ms);
+    loops.push(startDispatchReport(registry, hints, log));
     loops.push(createDispatcher({ work, hints, nextReady, window: window.size, log }));
   }
 
   return {
+    counts: () => ({ running: role?.count() ?? 0, ...(role?.tally() ?? NO_WORK) }),
+    abandon: async () => role?.abandon(),
     async close() {
       await Promise.all(loops.map((loop) => loop.close()));
       window.close();

@@ -12,6 +12,7 @@ import { runtime } from "./env/runtime.ts";
 import { sandbox } from "./env/sandbox.ts";
 import { service } from "./env/service.ts";
 import { storage } from "./env/storage.ts";
+import { waiting } from "./env/waiting.ts";
 import { worker } from "./env/worker.ts";
 import { httpUrl } from "./variable.ts";
 
@@ -24,6 +25,7 @@ export const ENV = {
   ...database,
   ...queue,
   ...worker,
+  ...waiting,
   ...posts,
   ...asr,
   ...ocr,

@@ -5,6 +5,7 @@ export {
   toDirectoryRefusal,
 } from "./check-directories.ts";
 export { createFailpointTrap } from "./failpoint-trap.ts";
+export { toWaitingLimits } from "./waiting-limits.ts";
 export { toStorageSettings } from "./storage-settings.ts";
 export { API_NODE_FLAGS } from "./node-flags.ts";
 export { createLogger, withoutUrls } from "./logger.ts";

@@ -36,6 +36,11 @@ export { migrateDatabase, MigrationRefusedError } from "./server/migrate.ts";
 export { countJobs, type QueueCounts } from "./read/queue-counts.ts";
 export { findRecentRequests, type RecentRequest } from "./read/recent-requests.ts";
 export { createPostReader, type PostReader, type StoredPost } from "./read/post-reader.ts";
+export {
+  createWaitingReader,
+  type WaitingGroup,
+  type WaitingReader,
+} from "./read/waiting-reader.ts";
 export { createRequestReader } from "./read/request-reader.ts";
 export { createRefetch } from "./retention/refetch.ts";
 export {

@@ -11,6 +11,7 @@ export * from "./artifacts/transcript.ts";
 
 export * from "./errors/error-codes.ts";
 export * from "./errors/errors.ts";
+export * from "./errors/named-wait.ts";
 
 export * from "./link/link-hosts.ts";
 export * from "./link/link.ts";
@@ -36,6 +37,7 @@ export * from "./work/record.ts";
 export * from "./work/request.ts";
 export * from "./work/stage.ts";
 export * from "./work/wait.ts";
+export * from "./work/waiting-for.ts";
 export * from "./work/work-item.ts";
 export * from "./work/work-store.ts";
 

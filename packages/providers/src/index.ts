@@ -8,7 +8,7 @@ export {
 } from "./catalog/create-engines.ts";
 export { examineEngines } from "./catalog/examine-engines.ts";
 export { findLimit } from "./catalog/find-limit.ts";
-export { toRecipes } from "./catalog/recipes.ts";
+export { findKeyed, toRecipes } from "./catalog/recipes.ts";
 export type * from "./engine-module.ts";
 export { createStorage, type StorageSettings } from "./storage/create-storage.ts";
 export { createFileStorage } from "./storage/file-storage.ts";

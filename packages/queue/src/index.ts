@@ -6,10 +6,12 @@ export { type RedisProblem, toRedisProblem, toRedisRefusal } from "./bullmq/redi
 export { createDispatcher, type DispatcherDeps, type Loop } from "./dispatch/dispatcher.ts";
 export { createHints, type Hints } from "./bullmq/hints.ts";
 export { createQueueWorker, type QueueWorker } from "./bullmq/queue-worker.ts";
+export { createOverdueLoop } from "./dispatch/overdue.ts";
 export { createReconciler, type ReconcilerDeps } from "./dispatch/reconciler.ts";
 export { createRunner, type Runner, type RunnerDeps } from "./run/runner.ts";
-export type { JobEnd } from "./run/run-job.ts";
+export type { JobEnd, WorkTally } from "./run/run-job.ts";
 export { createSlots, type Slots } from "./run/slots.ts";
 export { createUpstreams, type UpstreamsDeps } from "./limits/upstreams.ts";
+export { sleep } from "./sleep.ts";
 export { createErrorLog } from "./throttled-log.ts";
 export { createWatchdog, type WatchdogOptions, type WatchedQueue } from "./run/watchdog.ts";

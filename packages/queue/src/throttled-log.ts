@@ -6,9 +6,9 @@ const LOGGED_EVERY_MS = 10_000;
 export function createErrorLog(
   log: Log,
   message: string,
-  now: () => number = Date.now,
+  now: () => number = () => performance.now(),
 ): (error: unknown) => void {
-  let nextAt = 0;
+  let nextAt = Number.NEGATIVE_INFINITY;
   let suppressedCount = 0;
   return (error) => {
     if (now() < nextAt) {

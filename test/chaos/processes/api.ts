@@ -7,6 +7,7 @@ import {
   createListener,
   createPostReader,
   createRequestReader,
+  createWaitingReader,
   createWorkStore,
 } from "@clipmill/db";
 import { armFailpoints, FAILPOINTS, type WorkStore } from "@clipmill/domain";
@@ -36,6 +37,7 @@ const work: WorkStore = {
 const app = await buildApp({
   work,
   requests: createRequestReader(database, listener),
+  waiting: createWaitingReader(database),
   posts: createPostReader(database),
   answerMemoryBytes: 1_000_000,
   backfills: createBackfillStore(database, { pipelines: chaosPipelines }),

@@ -75,6 +75,32 @@ describe("health", () => {
       version: "0.0.0-test",
       checks: { database: true, queue: false },
       problems,
+      waiting: [],
+    });
+  });
+
+  it("tells what work waits for, when asked for details", async () => {
+    const group = {
+      queue: "gpu",
+      reason: "no_worker",
+      message: "no running worker drains the queue gpu",
+      advice: "Start one.",
+      needsPerson: true,
+      count: 3,
+      since: null,
+    } as const;
+    const { app } = await startTestApi({ waiting: { findGroups: async () => [group] } });
+    expect((await app.inject("/readyz?verbose")).json()).toMatchObject({
+      waiting: [
+        {
+          queue: "gpu",
+          reason: "no_worker",
+          detail: "no running worker drains the queue gpu",
+          what_to_do: "Start one.",
+          jobs: 3,
+          since: null,
+        },
+      ],
     });
   });
 });

@@ -6,8 +6,8 @@ import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 const PASSWORD = "correct horse battery";
 const PAGE = { accept: "text/html" };
 const COUNTS = [
-  { queue: "io", ready: 12, queued: 3, running: 2, retrying: 1, dead: 4 },
-  { queue: "gpu", ready: 0, queued: 0, running: 0, retrying: 0, dead: 0 },
+  { queue: "io", ready: 12, queued: 3, running: 2, waiting: 5, retrying: 1, dead: 4 },
+  { queue: "gpu", ready: 0, queued: 0, running: 0, waiting: 0, retrying: 0, dead: 0 },
 ] as const;
 
 /** As much of a BullMQ queue as the board asks for when it is told to pause all. */
@@ -27,6 +27,7 @@ async function start(overrides: Partial<DashboardOptions> = {}) {
   const dashboard = createDashboard({
     queues: [createStubQueue("io").queue],
     countsByQueue: () => Promise.resolve(COUNTS),
+    waiting: () => Promise.resolve([]),
     password: PASSWORD,
     readOnly: true,
     log: createLogger({ LOG_LEVEL: "silent" }, "dashboard"),
@@ -177,6 +178,22 @@ describe("with a session", () => {
     expect(body).toContain('<iframe class="board" src="/queues/board"');
     expect(body).not.toMatch(/<script>|style="/);
     expect(headers["content-security-policy"]).toContain("script-src 'self';");
+  });
+
+  it("the page says what keeps work from going on, and what to do", async () => {
+    const group = {
+      queue: "gpu",
+      reason: "no_worker",
+      message: "no running worker drains the queue gpu",
+      advice: "Start one.",
+      needsPerson: true,
+      count: 1_200,
+      since: "2026-11-28T12:00:00.000Z",
+    } as const;
+    const { app } = await start({ waiting: () => Promise.resolve([group]) });
+    const { body } = await app.inject({ url: "/queues", headers: { cookie: await logIn(app) } });
+    for (const part of [group.message, group.advice, "1,200 work items wait", "12:00:00 UTC"])
+      expect(body.replace(/\s+/g, " ")).toContain(part);
   });
 
   it("the counts come as JSON for the refresh", async () => {

@@ -40,6 +40,11 @@ const planted = Array.from({ length: 20 }, (_, number): PlantedPost => {
   return { id, kind: "music", files: [file], faults: [] };
 });
 
+/** A fault of ours that no stage catches, at the time that the test chooses. */
+const CRASHES_ON_SIGWINCH = `--import=data:text/javascript,${encodeURIComponent(
+  'process.on("SIGWINCH", () => setTimeout(() => { throw new Error("crash"); }))',
+)}`;
+
 /** Processes start slowly on a busy machine. */
 const WAIT = { timeout: 40_000, interval: 50 };
 
@@ -165,6 +170,52 @@ describe.skipIf(!hasFfmpeg)("the worker program (needs ffmpeg)", { timeout: 120_
       // One for a connection that broke meanwhile.
       expect(job.attempts).toBeLessThanOrEqual(1);
     }
+  });
+
+  test("that crashes gives nothing back: what it ran may be the cause, and says so with counts", async () => {
+    const env = { LEASE_MS: "3000", LOG_LEVEL: "info", NODE_OPTIONS: CRASHES_ON_SIGWINCH };
+    const { child, ended, readLog } = await start(env);
+    sandbox.addFaults([
+      { kind: "slow-drip", match: { route: "transcriptions" }, intervalMs: 5_000 },
+    ]);
+    await accept([SPOKEN], "transcript");
+    const find = async () => (await readJobs()).find(({ stage }) => stage === "transcribe");
+    await vi.waitFor(async () => expect(await find()).toMatchObject({ state: "running" }), WAIT);
+    child.kill("SIGWINCH");
+    expect(await ended).toBe(1);
+    expect(await find()).toMatchObject({ state: "running", crashes: 0 });
+    const crashed = readLog().find(({ msg }) => msg === "worker crashed");
+    expect(crashed).toMatchObject({ running: 1, givenBack: 0, err: { message: "crash" } });
+    expect(crashed?.["ended"]).toBeGreaterThan(0);
+
+    sandbox.clearFaults();
+    await start({ LEASE_MS: "3000" });
+    await expectAllDone();
+    expect(await find()).toMatchObject({ crashes: 1, attempts: 0 });
+  });
+
+  test("that is stopped says what it did and what it gave back, and each line of a job whose it is", async () => {
+    const { child, ended, readLog } = await start({ LOG_LEVEL: "info" });
+    sandbox.addFaults([
+      { kind: "slow-drip", match: { route: "transcriptions" }, intervalMs: 60_000 },
+    ]);
+    await accept([SPOKEN], "transcript");
+    await vi.waitFor(async () => {
+      const running = (await readJobs()).filter(({ state }) => state === "running");
+      expect(running).toMatchObject([{ stage: "transcribe" }]);
+    }, WAIT);
+    child.kill("SIGTERM");
+    expect(await ended).toBe(0);
+    const lines = readLog();
+    const line = (msg: string) => lines.find((each) => each.msg === msg);
+    expect(line("worker stopping")).toMatchObject({ signal: "SIGTERM", running: 1 });
+    expect(line("worker stopped")).toMatchObject({ running: 0, givenBack: 1, lost: 0 });
+    const { rows } = await database.pool.query<{ id: string }>("select id from request");
+    const closing = lines.filter(({ msg }) => msg === "job ended");
+    expect(closing.length).toBeGreaterThan(1);
+    for (const each of closing)
+      expect(each).toMatchObject({ requestIds: [rows[0]?.id], postId: SPOKEN });
+    expect(new Set(closing.map(({ jobId }) => jobId)).size).toBe(closing.length);
   });
 
   test("killed in the middle of jobs, they run elsewhere within a lease and 5 s", async () => {

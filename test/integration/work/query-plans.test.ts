@@ -6,12 +6,19 @@ import {
   createListener,
   createPostReader,
   createRequestReader,
+  createWaitingReader,
   createWorkStore,
   type Database,
   grantCredits,
   findRecentRequests,
 } from "@clipmill/db";
-import { type ClaimedJob, type Outcome, QUEUE_NAMES, type QueueName } from "@clipmill/domain";
+import {
+  type ClaimedJob,
+  type Outcome,
+  QUEUE_NAMES,
+  type QueueName,
+  type Submission,
+} from "@clipmill/domain";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../support/servers/database.ts";
 import { newPostId, toyPipelines, toSubmission } from "../../support/work/toy-pipeline.ts";
@@ -157,6 +164,32 @@ async function runEverything(): Promise<void> {
   await countJobs(database, QUEUE_NAMES);
   await findRecentRequests(database, 10);
   await listener.close();
+  await runWaits(submit);
+}
+
+/** Jobs that wait for what is not there: put off, in a queue that no worker drains, and of a tenant that is stopped. */
+async function runWaits(submit: (more?: object) => Submission): Promise<void> {
+  const waitingLimits = { interactive: 1, standard: 1, backfill: 1 };
+  const options = { pipelines: toyPipelines, leaseMs: 30_000, queuedForMs: 60_000, waitingLimits };
+  const work = createWorkStore(database, options);
+  await database.pool.query("insert into tenant (id, max_in_flight) values ('stopped', 0)");
+  const { postId } = submit();
+  const [hasty] = await work.accept([
+    submit({ postId, lane: "interactive" }),
+    submit({ postId, lane: "standard" }),
+    submit(),
+    submit({ tenant: "stopped", credits: 0 }),
+  ]);
+  const [job] = await work.claim(await work.dispatch("io", 1), "test");
+  const why = { code: "provider_key", message: "no key", upstream: null } as const;
+  const putOff = { kind: "retry", ...why, delayMs: 60_000, counts: false } as const;
+  if (job !== undefined) await work.settle([{ id: job.id, epoch: job.epoch, ...putOff }]);
+  await createWaitingReader(database).findGroups();
+  // One of the two requests of this job may wait on.
+  await database.pool.query("update request set created_at = '2100-01-01' where id = $1", [
+    hasty?.requestId,
+  ]);
+  await work.failOverdue();
 }
 
 /** A job that submits a request and waits, one that resolves it and submits again, and the end of what they submitted. */

@@ -97,6 +97,7 @@ function toView(id: string, { link, postId }: Submission, result: PostResult | n
     link,
     postId,
     stages: result === null ? [{ name: "download", state: "queued", attempts: 0 }] : [],
+    waitingFor: null,
     failure: null,
     result,
     cost: result?.cost ?? null,

@@ -42,6 +42,7 @@ export async function startTestApi(overrides: Partial<ApiDeps> = {}): Promise<Te
   const app = await buildApp({
     work: fake,
     requests: fake,
+    waiting: { findGroups: () => Promise.resolve([]) },
     posts: createFakePosts(fake.stored),
     answerMemoryBytes: 1_000_000,
     backfills: NO_BACKFILLS,

@@ -7,6 +7,8 @@ export interface WorkerProgram {
   child: ChildProcess;
   /** The exit code, or the signal that ended it. */
   ended: Promise<number | NodeJS.Signals>;
+  /** The lines of its log so far. Its level is `silent` unless the test asks for more. */
+  readLog(): Record<string, unknown>[];
 }
 
 /**
@@ -34,13 +36,21 @@ export async function startWorkerProgram(env: NodeJS.ProcessEnv): Promise<Worker
   const child = fork(WORKER_MAIN, [], {
     env,
     execArgv: [],
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
+    stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
-  const ended = once(child, "exit").then(
+  let output = "";
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+    output += text;
+  });
+  const ended = once(child, "close").then(
     ([code, signal]) => (code ?? signal) as number | NodeJS.Signals,
   );
   const ready = once(child, "message").then(() => null);
   const early = await Promise.race([ready, ended]);
   if (early !== null) throw new Error(`the worker ended before it was ready: ${early}`);
-  return { child, ended };
+  const readLog = () => {
+    const lines = output.split("\n").filter((line) => line.startsWith("{"));
+    return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  };
+  return { child, ended, readLog };
 }

@@ -1,12 +1,22 @@
 import { z } from "zod";
-import type { Api, ApiDeps } from "../deps.ts";
+import type { Api, ApiDeps, Health } from "../deps.ts";
 import { checkHealth } from "./health.ts";
+
+const Waiting = z.object({
+  queue: z.string(),
+  reason: z.string().describe("a code, as in a job's `waiting_for.reason`"),
+  detail: z.string(),
+  what_to_do: z.string(),
+  jobs: z.number().int().describe("stages that wait for it, counted up to 1,000"),
+  since: z.string().nullable().describe("null if nobody knows"),
+});
 
 const Readiness = z.object({
   status: z.enum(["ok", "unavailable"]),
   version: z.string().optional(),
   checks: z.object({ database: z.boolean(), queue: z.boolean() }).optional(),
   problems: z.array(z.string()).optional().describe("what is wrong, and what mends it"),
+  waiting: z.array(Waiting).optional().describe("what keeps work from going on"),
 });
 
 /** `GET /readyz`: requests can be accepted. A queue that is down delays work but loses none, so it stays 200. */
@@ -28,10 +38,32 @@ export function readyz(api: Api, deps: ApiDeps): void {
     },
     async (request, reply) => {
       const { problems = [], ...checks } = await checkHealth(deps);
-      const found = { version: deps.version, checks, problems: [...problems] };
-      const details = request.query.verbose === undefined ? {} : found;
+      const details =
+        request.query.verbose === undefined
+          ? {}
+          : { ...(await toDetails(deps, checks)), problems: [...problems] };
       if (checks.database) return reply.code(200).send({ status: "ok", ...details });
       return reply.code(503).send({ status: "unavailable", ...details });
     },
   );
+}
+
+async function toDetails(
+  { version, waiting }: ApiDeps,
+  checks: Health,
+): Promise<Omit<z.infer<typeof Readiness>, "status">> {
+  if (!checks.database) return { version, checks };
+  const groups = await waiting.findGroups();
+  return {
+    version,
+    checks,
+    waiting: groups.map(({ queue, reason, message, advice, count, since }) => ({
+      queue,
+      reason,
+      detail: message,
+      what_to_do: advice,
+      jobs: count,
+      since,
+    })),
+  };
 }

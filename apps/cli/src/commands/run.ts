@@ -4,8 +4,9 @@ import type { Command } from "commander";
 import { EnvironmentError, InterruptedError, UsageError } from "../failure.ts";
 import { loadCliConfig } from "../load-cli-config.ts";
 import { parseLanguage } from "../parse-options.ts";
-import { toPrintable, toSecondsText } from "../printable.ts";
+import { toSecondsText } from "../printable.ts";
 import { requireDirectories } from "../require-directories.ts";
+import { leaveWaiting, tellWaiting, toInterruption, toPatienceMs } from "../run/waiting.ts";
 import { type Shutdown, listenForShutdown } from "../up/shutdown.ts";
 
 interface RunOptions {
@@ -14,8 +15,6 @@ interface RunOptions {
   fresh?: boolean;
 }
 
-/** Longer than the longest clip takes; a request that hangs is a bug, not a reason to wait for ever. */
-const TIMEOUT_MS = 3_600_000;
 const notice = (line: string): void => console.error(`clipmill: ${line}`);
 
 export function addRunCommand(program: Command): void {
@@ -49,17 +48,21 @@ async function run(
     const requests = createRequests(config, { ...service, onError });
     try {
       const startedAt = Date.now();
+      // The worker of this command has the same environment.
+      if (service.apiUrl !== null) await requests.requireEngines(intake.origin);
       const [accepted] = await requests.submit([{ ...intake, fresh }]);
       if (accepted === undefined) throw new Error("the request was not accepted");
       const following = followRequest(requests.reader, accepted.requestId, {
-        timeoutMs: TIMEOUT_MS,
         signal,
+        onWaiting: (waiting) => tellWaiting(waiting, service, notice),
+        toPatienceMs: (waiting) => toPatienceMs(waiting, service),
         onChange: ({ stage, state }) =>
           console.error(`${toSecondsText(Date.now() - startedAt).padStart(7)}  ${stage}: ${state}`),
       });
       const view = await Promise.race([following, service.failed]);
-      if (signal.aborted) throw new InterruptedError(`interrupted; ${view.id} goes on`);
+      if (signal.aborted) throw new InterruptedError(toInterruption(view, service));
       await printView(view, json);
+      if (view.waitingFor !== null) await leaveWaiting(view, service, requests);
     } finally {
       await requests.close();
     }
@@ -70,6 +73,8 @@ async function run(
 }
 
 interface Service {
+  /** Null: a worker of this command's own does the work. */
+  apiUrl: string | null;
   databaseUrl: string;
   sandboxUrl: string | null;
   failed: Promise<never>;
@@ -100,7 +105,7 @@ async function findOrStart(config: Config, shutdown: Shutdown): Promise<Service>
       await stack.close();
       home.release();
     };
-    return { databaseUrl, sandboxUrl, failed, close };
+    return { apiUrl: null, databaseUrl, sandboxUrl, failed, close };
   } catch (error) {
     home.release();
     throw error;
@@ -119,17 +124,15 @@ async function explainInput<T>(understand: () => Promise<T>): Promise<T> {
   }
 }
 
-async function printView({ failure, result, state }: RequestView, json: boolean): Promise<void> {
+async function printView(view: RequestView, json: boolean): Promise<void> {
+  const { result } = view;
   if (result !== null) {
     const { toReport } = await import("../run/report.ts");
     console.log(json ? JSON.stringify(result, null, 2) : toReport(result));
     return;
   }
-  if (json) console.log(JSON.stringify({ status: state, error: failure }, null, 2));
-  notice(
-    failure === null
-      ? `ended ${state}`
-      : `${state}: ${toPrintable(failure.message)} (${failure.code})`,
-  );
+  const { toJsonView, toEndLine } = await import("../run/report.ts");
+  if (json) console.log(JSON.stringify(toJsonView(view), null, 2));
+  notice(toEndLine(view));
   process.exitCode = 1;
 }

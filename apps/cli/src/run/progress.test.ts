@@ -1,5 +1,5 @@
-import type { RequestView } from "@clipmill/domain";
-import { expect, test } from "vitest";
+import type { RequestView, WaitingFor } from "@clipmill/domain";
+import { describe, expect, test } from "vitest";
 import { findChanges, followRequest } from "./progress.ts";
 
 function view(
@@ -12,6 +12,7 @@ function view(
     link: "",
     postId: null,
     stages: stages.map(([name, stage, attempts]) => ({ name, state: stage, attempts })),
+    waitingFor: null,
     failure: null,
     result: null,
     cost: null,
@@ -73,6 +74,60 @@ test("following ends when it is interrupted", async () => {
     { timeoutMs: 60_000, signal: aborted, onChange: () => {} },
   );
   expect(last.state).toBe("queued");
+});
+
+describe("a request that waits for something", () => {
+  const waitingFor: WaitingFor = {
+    stage: "transcribe",
+    reason: "provider_key",
+    message: "the key is refused",
+    advice: "Set another key.",
+    needsPerson: true,
+    since: "2026-11-28T12:00:00.000Z",
+    failsAt: null,
+  };
+  const waiting = { ...view("running", ["transcribe", "ready", 0]), waitingFor };
+  const trying = view("running", ["transcribe", "running", 0]);
+  const done = view("done", ["transcribe", "done", 1]);
+
+  /** One view a second. */
+  async function follow(views: RequestView[], patienceMs = Infinity) {
+    let nowMs = 0;
+    const told: string[] = [];
+    const last = await followRequest(
+      {
+        findRequest: async () => null,
+        waitForRequest: async () => {
+          nowMs += 1_000;
+          return views.shift() ?? done;
+        },
+      },
+      "job_1",
+      {
+        signal: new AbortController().signal,
+        onChange: () => {},
+        onWaiting: ({ reason }) => told.push(reason),
+        toPatienceMs: () => patienceMs,
+        now: () => nowMs,
+      },
+    );
+    return { told, state: last.state };
+  }
+
+  test("is told once, however long it lasts, and also across a further try", async () => {
+    const views = [waiting, waiting, waiting, trying, waiting, waiting];
+    expect(await follow(views)).toEqual({ told: ["provider_key"], state: "done" });
+  });
+
+  test("for a moment is not told", async () => {
+    expect(await follow([waiting, waiting])).toEqual({ told: [], state: "done" });
+  });
+
+  test("is left when the patience is over, and not before", async () => {
+    const views = () => Array.from({ length: 6 }, () => waiting);
+    expect((await follow(views(), 5_000)).state).toBe("running");
+    expect((await follow(views(), 6_000)).state).toBe("done");
+  });
 });
 
 test("a request that was complete on arrival has no progress to tell", async () => {

@@ -1,4 +1,4 @@
-import type { PostResult } from "@clipmill/domain";
+import { type PostResult, type RequestView, toPublicWaitingFor } from "@clipmill/domain";
 import { toCostText, toPrintable } from "../printable.ts";
 
 /** A result for a person at a terminal. Everything in it came from outside. */
@@ -23,6 +23,23 @@ export function toReport(result: PostResult): string {
     ),
   ];
   return toPrintable(parts.filter((part) => part !== null && part !== "").join("\n"));
+}
+
+/** A request without a result, for a program. */
+export function toJsonView({ state, failure, waitingFor }: RequestView): object {
+  return {
+    status: state,
+    error: failure,
+    ...(waitingFor === null ? {} : { waiting_for: toPublicWaitingFor(waitingFor) }),
+  };
+}
+
+/** How a request without a result ended, or why it does not go on. */
+export function toEndLine({ state, failure, waitingFor }: RequestView): string {
+  if (failure !== null) return `${state}: ${toPrintable(failure.message)} (${failure.code})`;
+  if (waitingFor === null) return `ended ${state}`;
+  const { stage, message, reason } = waitingFor;
+  return `not done: ${stage} waits: ${toPrintable(message)} (${reason})`;
 }
 
 function section(title: string, body: string | null): string | null {

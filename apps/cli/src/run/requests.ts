@@ -1,9 +1,15 @@
-import type { Config } from "@clipmill/config";
-import { createDatabase, createListener, createRequestReader, createWorkStore } from "@clipmill/db";
+import { type Config, toWaitingLimits } from "@clipmill/config";
+import {
+  createDatabase,
+  createListener,
+  createRequestReader,
+  createWorkerRegistry,
+  createWorkStore,
+} from "@clipmill/db";
 import type { Accepted, PostId, RequestReader } from "@clipmill/domain";
 import { pipelines } from "@clipmill/pipeline";
-import { toRecipes } from "@clipmill/providers";
-import { UsageError } from "../failure.ts";
+import { findKeyed, toRecipes } from "@clipmill/providers";
+import { EnvironmentError, UsageError } from "../failure.ts";
 
 /** What a person typed, understood. */
 export interface Intake {
@@ -20,6 +26,12 @@ export interface Intake {
 /** Submits and reads requests as the API does, straight from Postgres. */
 export interface Requests {
   submit(intakes: readonly Intake[]): Promise<Accepted[]>;
+  cancel(id: string): Promise<void>;
+  /**
+   * Throws EnvironmentError if no live worker has an engine whose key is set here: the workers of another command have
+   * the keys that they were started with.
+   */
+  requireEngines(origin: Intake["origin"]): Promise<void>;
   reader: RequestReader;
   close(): Promise<void>;
 }
@@ -77,10 +89,26 @@ export function createRequests(config: Config, options: RequestsOptions): Reques
           fresh,
         })),
       ),
-    reader: createRequestReader(database, listener),
+    async cancel(id) {
+      await work.cancel([id]);
+    },
+    async requireEngines(origin) {
+      const live = await createWorkerRegistry(database).findEngines();
+      if (live !== null) requireKeyed(Object.values(toEngines(origin)).flat(), live, config);
+    },
+    reader: createRequestReader(database, listener, { waitingLimits: toWaitingLimits(config) }),
     async close() {
       await listener.close();
       await database.close();
     },
   };
+}
+
+function requireKeyed(engines: readonly string[], live: ReadonlySet<string>, config: Config): void {
+  const keyed = findKeyed(config);
+  const missing = engines.find((engine) => keyed.has(engine) && !live.has(engine));
+  if (missing === undefined) return;
+  throw new EnvironmentError(
+    `${keyed.get(missing)} is set here, but the clipmill that is running has no ${missing}: stop it and start it with ${keyed.get(missing)}, or unset the variable for this command`,
+  );
 }

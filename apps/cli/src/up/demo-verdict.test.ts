@@ -29,6 +29,7 @@ const DONE: RequestView = {
   link: "",
   postId: null,
   stages: [],
+  waitingFor: null,
   failure: null,
   result: RESULT,
   cost: RESULT.cost,

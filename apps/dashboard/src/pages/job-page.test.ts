@@ -1,5 +1,5 @@
 import type { RequestView } from "@clipmill/domain";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import { renderJobPage } from "./job-page.ts";
 
 const OPEN: RequestView = {
@@ -11,6 +11,7 @@ const OPEN: RequestView = {
     { name: "source", state: "done", attempts: 0 },
     { name: "transcribe", state: "running", attempts: 1 },
   ],
+  waitingFor: null,
   failure: null,
   result: null,
   cost: null,
@@ -43,4 +44,27 @@ describe("a job without a result", () => {
     });
     for (const amount of ["$0.0025", "$0.0100", "$0.0125"]) expect(page).toContain(amount);
   });
+});
+
+test("a job that does not go on says why, what to do, and until when it waits", () => {
+  const page = renderJobPage({
+    ...OPEN,
+    waitingFor: {
+      stage: "transcribe",
+      reason: "provider_key",
+      message: "the key <b>is</b> refused",
+      advice: "Set another key.",
+      needsPerson: true,
+      since: "2026-11-28T12:00:00.123Z",
+      failsAt: "2026-11-28T12:10:00.123Z",
+    },
+  });
+  for (const part of [
+    "the key &lt;b&gt;is&lt;/b&gt; refused",
+    "Set another key.",
+    "/errors#provider_key",
+    "2026-11-28 12:00:00 UTC",
+    "2026-11-28 12:10:00 UTC",
+  ])
+    expect(page).toContain(part);
 });

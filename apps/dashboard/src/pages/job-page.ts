@@ -1,7 +1,13 @@
-import { ERROR_CODES, isTerminal, type PostResult, type RequestView } from "@clipmill/domain";
+import {
+  ERROR_CODES,
+  isTerminal,
+  type PostResult,
+  type RequestView,
+  type WaitingFor,
+} from "@clipmill/domain";
 import { html, type Html } from "./html.ts";
 import { renderPage } from "./layout.ts";
-import { toDollars, toStatusPill } from "./parts.ts";
+import { toDollars, toMoment, toStatusPill } from "./parts.ts";
 import { toResultSections } from "./result-sections.ts";
 
 /** One job for people. Everything of the post and of a model is untrusted text. It reloads itself until the job has ended. */
@@ -14,6 +20,7 @@ export function renderJobPage(job: RequestView): string {
         <h1 dir="auto">${toHeading(job)}</h1>
         ${toStatusPill(job.state)}
       </div>
+      ${job.waitingFor !== null && toWaiting(job.waitingFor)}
       ${job.failure !== null && toFailure(job.failure)}
       ${job.result === null ? toProgress(job) : toResultSections(job.result)}
       <footer><a href="/v1/jobs/${job.id}">This job as JSON</a></footer>`,
@@ -31,6 +38,19 @@ function toRibbon({ simulated }: PostResult): Html | null {
   return html`<p class="ribbon">
     <b>Simulated</b> Output or cost of ${simulated.join(", ")} is recorded or made up, not real.
   </p>`;
+}
+
+function toWaiting({ stage, reason, message, advice, since, failsAt }: WaitingFor): Html {
+  return html`<section class="waiting">
+    <h2>${ERROR_CODES[reason].title}</h2>
+    <p dir="auto">${message}</p>
+    <p>${advice}</p>
+    <p class="quiet">
+      <a href="/errors#${reason}"><code>${reason}</code></a> in ${stage} · waits since
+      <time datetime="${since}">${toMoment(since)}</time
+      >${failsAt !== null && html` · fails at <time datetime="${failsAt}">${toMoment(failsAt)}</time>`}
+    </p>
+  </section>`;
 }
 
 function toFailure({ code, message, stage, retryable }: NonNullable<RequestView["failure"]>): Html {

@@ -24,3 +24,8 @@ export function toDollars(usd: number): string {
   if (usd > 0 && usd < 0.0001) return "< $0.0001";
   return `$${usd.toFixed(usd === 0 ? 2 : 4)}`;
 }
+
+/** `2026-11-28T13:45:10.123Z` → `2026-11-28 13:45:10 UTC`. */
+export function toMoment(iso: string): string {
+  return `${iso.slice(0, 19).replace("T", " ")} UTC`;
+}

@@ -5,6 +5,8 @@ import {
   type RequestReader,
   type RequestState,
   type RequestView,
+  type WaitingFor,
+  type WaitingLimits,
 } from "@clipmill/domain";
 import type { ArtifactTable } from "../artifacts/artifact-table.ts";
 import { ARTIFACT_TABLES } from "../artifacts/tables.ts";
@@ -12,6 +14,8 @@ import { ASKED, createBatchedFind } from "./batched-find.ts";
 import type { Database } from "../database.ts";
 import type { Listener } from "../listener.ts";
 import type { request } from "../schema/index.ts";
+import { createStopReader } from "./stops.ts";
+import { type StageFacts, toWaitingFor } from "./waiting-for.ts";
 import {
   createResultQuery,
   type RequestShare,
@@ -35,6 +39,7 @@ type RequestRow = Pick<
   | "errorMessage"
   | "warnings"
   | "cached"
+  | "lane"
   | "createdAt"
   | "finishedAt"
 > & { stages: StageRow[] };
@@ -48,6 +53,8 @@ interface StageRow {
   state: string;
   attempts: number;
   relation: string;
+  /** Null if the request has ended. */
+  wait: StageFacts | null;
   ranMs: number | null;
   usd: number;
 }
@@ -56,13 +63,15 @@ const toFindRequests = ({
   columns,
   joins,
 }: ResultQuery) => `select r.id, r.state, r.link, r.post_id as "postId", r.failed_stage as "failedStage",
-    r.error_code as "errorCode", r.error_message as "errorMessage", r.warnings, r.cached,
+    r.error_code as "errorCode", r.error_message as "errorMessage", r.warnings, r.cached, r.lane,
     to_json(r.created_at) #>> '{}' as "createdAt", to_json(r.finished_at) #>> '{}' as "finishedAt",
     work.stages, ${columns}
   from ${ASKED} join request r on r.id = any (array[asked.id])
   left join lateral (
     select coalesce(json_agg(json_build_object('stage', coalesce(l.step, j.stage), 'state', j.state, 'attempts', j.attempts,
-      'relation', l.relation,
+      'relation', l.relation, 'wait', case when r.state = 'open' then json_build_object(
+        'queue', j.queue, 'tenant', j.tenant, 'putOffSince', j.put_off_since, 'createdAt', j.created_at,
+        'code', j.error_code, 'message', j.error_message) end,
       'ranMs', (extract(epoch from j.finished_at - j.started_at) * 1000)::float8,
       'usd', coalesce((select sum(c.usd) from cost_entry c where c.stage_job_id = any (array[j.id])), 0)::float8)
       order by l.stage_job_id), '[]') as stages
@@ -70,13 +79,20 @@ const toFindRequests = ({
     where l.request_id = r.id) work on true
   left join post p on p.post_id = any (array[r.post_id]) and r.state = 'done' ${joins}`;
 
-/** `tables`: those of the artifacts that results are made of; default: the built-in ones. */
+export interface RequestReaderOptions {
+  /** Those of the artifacts that results are made of. Default: the built-in ones. */
+  tables?: readonly ArtifactTable[];
+  /** As the reconcilers have them, for `WaitingFor.failsAt`. Default: jobs wait for ever. */
+  waitingLimits?: WaitingLimits;
+}
+
 export function createRequestReader(
   { pool }: Pick<Database, "pool">,
   listener: Listener,
-  { tables = ARTIFACT_TABLES }: { tables?: readonly ArtifactTable[] } = {},
+  { tables = ARTIFACT_TABLES, waitingLimits = {} }: RequestReaderOptions = {},
 ): RequestReader {
   const resultQuery = createResultQuery("r", tables);
+  const stops = createStopReader(pool);
   const findRequests = toFindRequests(resultQuery);
   const findRow = createBatchedFind<FoundRequest>(async (ids) => {
     const statement = { name: "find_requests", text: findRequests, values: [ids] };
@@ -94,12 +110,17 @@ export function createRequestReader(
       link: row.link,
       postId: row.postId,
       stages: row.stages.map(({ stage, state, attempts }) => ({ name: stage, state, attempts })),
+      waitingFor: row.finishedAt === null ? await findWait(row) : null,
       failure: toFailure(row),
       result: hasResult(row) ? resultQuery.toResult(row, share) : null,
       cost: row.finishedAt === null ? null : toCost(share),
       createdAt: row.createdAt,
       finishedAt: row.finishedAt,
     };
+  }
+
+  async function findWait(row: RequestRow): Promise<WaitingFor | null> {
+    return toWaitingFor(row, row.stages, await stops.find(), waitingLimits);
   }
 
   return {

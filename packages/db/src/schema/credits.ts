@@ -24,7 +24,11 @@ export const tenant = pgTable(
     available: bigint({ mode: "number" }).notNull().default(0),
     held: bigint({ mode: "number" }).notNull().default(0),
   },
-  () => [
+  (t) => [
+    // Tenants that may run nothing: why their jobs do not start is shown to whoever looks.
+    index("tenant_stopped")
+      .on(t.id)
+      .where(sql`max_in_flight <= 0`),
     check("tenant_weight", sql`weight > 0`),
     check("tenant_balance", sql`available >= 0 and held >= 0`),
   ],

@@ -131,6 +131,11 @@ export const stageJob = pgTable(
     deadline: moment("deadline"),
     /** The token that it waited for and that nobody resolved in time. Its next run gets it. */
     expiredToken: text("expired_token"),
+    /**
+     * Since when it has been put off: retried without using up an attempt, because something that it needs is not there.
+     * Why is in `error_code`. Null after an attempt that counts.
+     */
+    putOffSince: moment("put_off_since"),
     /** Latest start: after this no open request wants the result. Null if one wants it at any time. */
     startBy: moment("start_by"),
     input: jsonb().notNull(),
@@ -161,6 +166,10 @@ export const stageJob = pgTable(
     index("stage_job_start_by")
       .on(t.startBy)
       .where(sql`run_at is not null and start_by is not null`),
+    // Jobs that were put off, the longest first. Read by lane, because each lane has its own limit.
+    index("stage_job_put_off")
+      .on(t.lane, t.putOffSince)
+      .where(sql`run_at is not null and put_off_since is not null`),
     // The dead letter, newest first: as a whole, and by each of its filters. They hold few rows.
     index("stage_job_dead_by_queue").on(t.queue).where(DEAD),
     index("stage_job_dead").on(t.finishedAt, t.id).where(DEAD),
@@ -210,6 +219,18 @@ export const stageWait = pgTable(
   },
   (t) => [index("stage_wait_expiry").on(t.expiresAt)],
 );
+
+/** Each queue: who has served it, and what stops it. */
+export const workQueue = pgTable("work_queue", {
+  queue: text().primaryKey(),
+  /** When a worker that drains it last reported. Null: none ever did. */
+  drainedAt: moment("drained_at"),
+  /** When a dispatcher last reported. Null: none did, as those of 0.1 never do. */
+  dispatchedAt: moment("dispatched_at"),
+  /** Why jobs cannot reach its workers now, as the dispatcher sees it; null if they can. */
+  trouble: text(),
+  troubleSince: moment("trouble_since"),
+});
 
 /** Jobs that submitted requests and whose own requests were ended early: some of the submitted ones may have to end. */
 export const childrenToEnd = pgTable("children_to_end", {

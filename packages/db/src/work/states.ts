@@ -11,6 +11,7 @@ import { QUARANTINE_RANK } from "./lane.ts";
  *     │                                                  │
  *     ├─▶ queued, running  (at once, with the result before it)            done · skipped · failed · cancelled
  *     │                                                                       │
+ *     │   ready, queued ── waited for too long for what is not there ──▶ failed
  *     │   any open state ── nobody needs it ──▶ cancelled                     │ rerun, retried from the dead letter,
  *     │                                                                       ▼ file lost
  *                                                                           ready
@@ -42,6 +43,7 @@ export const isWaiting = (wait: string) => `coalesce((
   select j.state = 'waiting' and j.epoch = ${wait}.epoch from stage_job j where j.id = ${wait}.stage_job_id limit 1), false)`;
 
 const NO_ERROR: Transition = { error_code: "null", error_message: "null", error_upstream: "null" };
+const NOT_PUT_OFF: Transition = { put_off_since: "null" };
 const NOT_RUN: Transition = { worker_id: "null", started_at: "null", finished_at: "null" };
 
 /** ready → queued, in the next epoch. The dispatcher pushes a hint afterwards. */
@@ -88,17 +90,32 @@ export const ended = ({ state, output, code, message, upstream }: Settling): Tra
   run_at: "null",
   finished_at: "now()",
   expired_token: "null",
+  ...NOT_PUT_OFF,
   ...NOT_HELD,
 });
 
-/** running → ready: another attempt later, or given back untried. */
-export const retried = (runAt: string, why: Omit<Settling, "state" | "output">): Transition => ({
+/** ready or queued → failed, with the error of its last attempt if that was put off, else with this one. */
+export const overdue = (code: string, message: string): Transition =>
+  ended({
+    state: "'failed'",
+    output: "null",
+    code: `case when j.put_off_since is null then ${code} else j.error_code end`,
+    message: `case when j.put_off_since is null then ${message} else j.error_message end`,
+    upstream: "case when j.put_off_since is not null then j.error_upstream end",
+  });
+
+/** running → ready: another attempt later, or given back untried. `putOff`: SQL, whether it uses up no attempt. */
+export const retried = (
+  runAt: string,
+  why: Omit<Settling, "state" | "output"> & { putOff: string },
+): Transition => ({
   state: "'ready'",
   output: "null",
   run_at: runAt,
   error_code: why.code,
   error_message: why.message,
   error_upstream: why.upstream,
+  put_off_since: `case when ${why.putOff} then coalesce(j.put_off_since, now()) end`,
   ...NOT_RUN,
   ...NOT_HELD,
 });
@@ -111,6 +128,7 @@ export const waiting = (until: string): Transition => ({
   worker_id: "null",
   expired_token: "null",
   ...NO_ERROR,
+  ...NOT_PUT_OFF,
   ...held(until),
 });
 
@@ -156,6 +174,7 @@ export const CANCELLED: Transition = {
   run_at: "null",
   finished_at: "now()",
   start_by: "null",
+  ...NOT_PUT_OFF,
   ...NOT_HELD,
 };
 
@@ -170,6 +189,7 @@ export const RENEWED: Transition = {
   output: "null",
   expired_token: "null",
   dropped_at: "null",
+  ...NOT_PUT_OFF,
   ...NO_ERROR,
   ...NOT_RUN,
   ...NOT_HELD,

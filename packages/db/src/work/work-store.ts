@@ -1,4 +1,10 @@
-import { type CallLedger, failpoint, type QueueName, type WorkStore } from "@clipmill/domain";
+import {
+  type CallLedger,
+  failpoint,
+  type QueueName,
+  type WaitingLimits,
+  type WorkStore,
+} from "@clipmill/domain";
 import type { RecordTable } from "../artifacts/record-table.ts";
 import { type Database, withTransaction } from "../database.ts";
 import { createCallLedger } from "../ledger/call-ledger.ts";
@@ -31,6 +37,8 @@ export interface WorkStoreOptions {
    * tries again.
    */
   settleWithinMs?: number;
+  /** How long jobs may wait for what is not there; see `WorkStore.failOverdue`. Default: for ever. */
+  waitingLimits?: WaitingLimits;
 }
 
 /** The record of all work, in Postgres: see `WorkStore`. Each method is one transaction, or several in pages. */
@@ -44,7 +52,7 @@ export function createWorkStore(
     ...createScheduling(pool, options),
     ...createSettling(pool, planning, options),
     ...createEnding(pool),
-    ...createRecovery(pool, planning),
+    ...createRecovery(pool, planning, options.waitingLimits ?? {}),
     ...createCallLedger(pool),
   };
 }

@@ -82,7 +82,8 @@ export const ERROR_CODES = {
   invalid_answer: entry(
     "unrecoverable",
     502,
-    "The model's answer does not fit the schema, after one repair.",
+    "The engine's answer was paid for and cannot be read, for a model also after one repair.",
+    { failover: true },
   ),
 
   // What our own side does.
@@ -92,6 +93,12 @@ export const ERROR_CODES = {
     "No engine of the recipe is available on this worker.",
     { failover: true, counts: false },
   ),
+  no_worker: entry("retryable", 503, "No running worker takes work of this queue.", {
+    counts: false,
+  }),
+  tenant_stopped: entry("retryable", 503, "The tenant is allowed no work at present.", {
+    counts: false,
+  }),
   engine_failed: entry("retryable", 502, "A recognition or media engine crashed."),
   storage_failed: entry("retryable", 503, "Stored media could not be read or written."),
   timeout: entry("retryable", 504, "The stage ran over its time limit."),

@@ -1,9 +1,10 @@
 import { type CodeOf, ERROR_CODES, type ErrorCode, type ErrorCodeEntry } from "./error-codes.ts";
+import { toNamedWaitMs } from "./named-wait.ts";
 
 export interface ErrorOptions {
   cause?: unknown;
-  /** How long the upstream asked us to wait, in ms. Replaces the backoff. */
-  retryAfterMs?: number;
+  /** How long the upstream asked us to wait, in ms; more than an hour counts as an hour. Replaces the backoff. */
+  retryAfterMs?: number | undefined;
   /** Whose machine said so: a provider's id. Absent when the fault is ours or the caller's. */
   upstream?: string;
   /** What the failed work was billed all the same, in dollars. Default: nothing. */
@@ -26,7 +27,7 @@ export abstract class ClipmillError extends Error {
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
-    this.retryAfterMs = options.retryAfterMs;
+    this.retryAfterMs = toNamedWaitMs(options.retryAfterMs);
     this.upstream = options.upstream;
     this.costUsd = options.costUsd;
     this.details = options.details ?? {};

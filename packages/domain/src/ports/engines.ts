@@ -1,5 +1,5 @@
 import type { EngineId } from "../engine-id.ts";
-import type { EvidenceSource } from "../artifacts/answer.ts";
+import type { EvidenceSource, UnreadEvidence } from "../artifacts/answer.ts";
 import type { Summary } from "../artifacts/summary.ts";
 import type { Sha256 } from "../ids.ts";
 import type { Engagement } from "../post/post.ts";
@@ -12,9 +12,12 @@ export interface AsrProvider {
   supports(language: string | null): boolean;
   /** Dollars for a clip of this length; 0 for what runs here. */
   estimateUsd(durationMs: number): number;
+  /** Longest that one recognition takes, in ms: it ends by itself then. The stage waits for as long. Default: 10 min. */
+  readonly limitMs?: number;
   /**
-   * Throws RetryableError `engine_failed` when the engine crashes, `engine_unavailable` for a language that it does
-   * not support; no words is an empty list, not an error. An abort rejects with the signal's reason, child gone.
+   * Throws RetryableError `engine_failed` when the engine crashes; UnrecoverableError `unsupported` for a language that
+   * it does not support, and `invalid_answer` for an answer that was paid for and cannot be read. No words is an empty
+   * list, not an error. An abort rejects with the signal's reason, child gone.
    */
   transcribe(audio: AsrInput, options: { signal: AbortSignal }): Promise<AsrOutput>;
 }
@@ -33,6 +36,8 @@ export interface AsrOutput {
   language: string | null;
   /** In order, without overlap, each with text. */
   segments: Segment[];
+  /** The engine itself says that what it wrote down is no speech. Default: it does not. */
+  saidNoSpeech?: boolean;
   usd: number;
 }
 
@@ -59,6 +64,8 @@ export interface Evidence {
   transcript: string | null;
   screenLines: string[];
   sources: EvidenceSource[];
+  /** What may be there but could not be read. Default: nothing. */
+  unread?: readonly UnreadEvidence[];
 }
 
 /** Answers a question about a post: a model, or a rule. */
@@ -72,6 +79,8 @@ export interface SummaryProvider {
 export interface SummaryQuestion {
   /** Instructions; trusted. */
   system: string;
+  /** The part of the instructions that an answer may repeat, because it asks for that. Default: none. */
+  mayQuote?: string;
   /** The evidence as delimited data; untrusted. */
   user: string;
   evidence: Evidence;

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { ARTIFACT_FIELDS } from "../artifacts/kinds.ts";
 import { isErrorCode } from "../errors/error-codes.ts";
 import type { REQUEST_STATES } from "../work/request.ts";
+import type { WaitingFor } from "../work/waiting-for.ts";
 import { Models } from "./models.ts";
 
 /** Dollars, by stage. */
@@ -58,6 +59,8 @@ export interface RequestView {
   postId: string | null;
   /** The stages that are open now, in pipeline order. */
   stages: { name: string; state: string; attempts: number }[];
+  /** Null if it goes on, or has ended. */
+  waitingFor: WaitingFor | null;
   failure: RequestFailure | null;
   result: PostResult | null;
   /** Null until it has ended; what failed may have cost something, too. */

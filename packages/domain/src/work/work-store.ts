@@ -43,6 +43,9 @@ export interface ClaimedJob extends JobRef {
   ageMs: number;
   /** See `StageContext.expiredToken`. */
   expiredToken: string | null;
+  /** Some of the requests that need it, three at most, and the post of one of them. For logs. Default: not told. */
+  requestIds?: readonly string[];
+  postId?: string | null;
 }
 
 /** What is stored together with an outcome; see `StageEffects`. */
@@ -168,6 +171,11 @@ export interface WorkStore {
   reconcile(options?: { spareLeases?: boolean }): Promise<ReconcileCounts>;
   /** Ends open requests past their deadline, and jobs past their latest start. Returns how many requests ended. */
   expireDeadlines(): Promise<number>;
+  /**
+   * Fails jobs that have waited for longer than their lane may for something that is not there: a worker, an engine, a
+   * provider that takes our calls. Up to 500 at once. Returns how many.
+   */
+  failOverdue(): Promise<number>;
   /** queued → ready for all jobs: to be called when the queue has lost its hints. Returns how many. */
   requeueAll(): Promise<number>;
   /**

@@ -53,6 +53,20 @@ export function toRecipes(
   };
 }
 
+/** The engines that can be used because a person has set what they need, by id, each with the name of that variable. */
+export function findKeyed(
+  variables: Variables,
+  { posts, asr, ocr, llm }: Catalog = CATALOG,
+): ReadonlyMap<string, string> {
+  const modules: readonly Module[] = [...posts, ...asr, ...ocr, ...llm];
+  return new Map(
+    modules.flatMap((module): [string, string][] => {
+      const real = module.needs === undefined ? null : findReal(module, variables);
+      return real === null ? [] : [[real.id, module.needs ?? ""]];
+    }),
+  );
+}
+
 type Module = Omit<EngineModule<unknown, Record<string, unknown>, never>, "create">;
 
 function toRecipe(modules: readonly Module[], rule: Rule, variables: Variables): Recipe {

@@ -1,10 +1,9 @@
+import { toNamedWaitMs } from "@clipmill/domain";
 import { parseRetryAfter } from "./upstream-error.ts";
 
 /** Headers of an answer, names in lower case. */
 export type RateHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
-/** A longer wait than this is a bug of theirs or an attack; after it they are asked again. */
-const WAIT_MAX_MS = 3_600_000;
 /** A number above this is a moment, below it a wait: thirty years of seconds. */
 const UNIX_TIME_FROM = 1_000_000_000;
 
@@ -78,5 +77,5 @@ function toWaitMs(reset: number, now: number): number | undefined {
   const isMs = reset > UNIX_TIME_FROM * 1_000;
   const untilMs = isMs ? reset : reset * 1_000;
   const waitMs = reset > UNIX_TIME_FROM ? untilMs - now : untilMs;
-  return waitMs > 0 ? Math.min(WAIT_MAX_MS, Math.ceil(waitMs)) : undefined;
+  return waitMs > 0 ? toNamedWaitMs(Math.ceil(waitMs)) : undefined;
 }

@@ -30,6 +30,13 @@ describe("Retry-After", () => {
     expect(parseRetryAfter("Sun, 22 Nov 2026 00:01:00 GMT", now)).toBe(60_000);
   });
 
+  test.each(["9999999", "9999999.999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])(
+    "of %s is an hour",
+    (value) => {
+      expect(parseRetryAfter(value, now)).toBe(3_600_000);
+    },
+  );
+
   test("in the past is no wait", () => {
     expect(parseRetryAfter("Sun, 22 Nov 2020 00:01:00 GMT", now)).toBe(0);
   });

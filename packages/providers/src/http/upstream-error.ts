@@ -1,4 +1,4 @@
-import { type ErrorOptions, RetryableError } from "@clipmill/domain";
+import { type ErrorOptions, RetryableError, toNamedWaitMs } from "@clipmill/domain";
 
 /**
  * The error for an HTTP status that is not success, where the status alone tells enough. The body stays out of the
@@ -26,16 +26,17 @@ export function toStatusError(
   });
 }
 
-/** `Retry-After` in ms, from seconds or an HTTP date; undefined where it is missing or makes no sense. */
+/** `Retry-After` in ms, an hour at most, from seconds or an HTTP date; undefined where it is missing or makes no sense. */
 export function parseRetryAfter(
   value: string | null | undefined,
   now: number = Date.now(),
 ): number | undefined {
   if (value === null || value === undefined) return undefined;
-  if (/^\d{1,7}(\.\d+)?$/.test(value.trim())) return Math.ceil(Number(value) * 1000);
+  if (/^\d{1,7}(\.\d{1,9})?$/.test(value.trim()))
+    return toNamedWaitMs(Math.ceil(Number(value) * 1000));
   // Date.parse alone takes "-5" for a year.
   const at = value.endsWith(" GMT") ? Date.parse(value) : Number.NaN;
-  return Number.isNaN(at) ? undefined : Math.max(0, at - now);
+  return toNamedWaitMs(at - now);
 }
 
 const NEVER_SENT = new Set([
@@ -45,6 +46,8 @@ const NEVER_SENT = new Set([
   "EHOSTUNREACH",
   "ENETUNREACH",
   "UND_ERR_CONNECT_TIMEOUT",
+  // The HTTP client refused the request itself.
+  "UND_ERR_INVALID_ARG",
 ]);
 
 /**

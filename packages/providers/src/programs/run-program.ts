@@ -1,15 +1,13 @@
-import { spawn } from "node:child_process";
-import { toProgramEnv } from "./program-env.ts";
+import { once } from "node:events";
+import { type ProgramLimits, type StartedProgram, startProgram } from "./start-program.ts";
 
-export interface ProgramOptions {
+export interface ProgramOptions extends ProgramLimits {
   signal: AbortSignal;
-  /** Kills the child and rejects with ProgramError `timeout`. */
+  /** Kills the program with all that it started, and rejects with ProgramError `timeout`. */
   timeoutMs: number;
-  /** Most of stdout that is taken; a child that writes more is killed. Default 8 MiB. */
+  /** Most of stdout that is taken; a program that writes more is killed. Default 8 MiB. */
   maxOutputBytes?: number;
-  /** Most address space of the child, where the system has such a limit (Linux). Default: none. */
-  maxMemoryBytes?: number;
-  /** The child's whole environment. Default: what any program needs, and no key of ours (`toProgramEnv`). */
+  /** The program's whole environment. Default: what any program needs, and no key of ours (`toProgramEnv`). */
   env?: Readonly<Record<string, string>>;
 }
 
@@ -29,79 +27,79 @@ export class ProgramError extends Error {
 }
 
 const STDERR_TAIL_CHARS = 2_000;
+const MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
 
-/** What the shell exits with when there is nothing to become. */
-const NOT_FOUND = 127;
+/** What the shell exits with when there is nothing to become, or nothing that may be run. */
+const NOT_STARTED: readonly (number | null)[] = [126, 127];
 
-/**
- * Node cannot limit a child, so a shell does and then becomes the program: one process, whose id is known. Path and
- * arguments are the shell's own, not its text. A system that refuses the limit runs the program without it.
- */
-const LIMITED = 'ulimit -v "$0" 2>/dev/null; exec "$@"';
-
-function start(
-  path: string,
-  args: readonly string[],
-  { maxMemoryBytes, env = toProgramEnv() }: Pick<ProgramOptions, "maxMemoryBytes" | "env">,
-) {
-  const stdio: ["ignore", "pipe", "pipe"] = ["ignore", "pipe", "pipe"];
-  if (maxMemoryBytes === undefined || process.platform === "win32") {
-    return spawn(path, args, { stdio, env });
-  }
-  const kilobytes = String(Math.floor(maxMemoryBytes / 1024));
-  return spawn("/bin/sh", ["-c", LIMITED, kilobytes, path, ...args], { stdio, env });
-}
+/** After the program's end its output is waited for this long. Who still holds the pipe then was started by it. */
+const PIPES_MS = 1_000;
 
 /**
- * Runs a program with an argument array, no shell and no stdin, and returns its stdout as text. It settles only
- * once the child is gone, so whoever awaits it leaves no process behind. An abort rejects with the signal's reason.
+ * Runs a program with an argument array, no shell and no stdin, and returns its stdout as text. It settles only once the
+ * program is gone, with all that it started, so whoever awaits it leaves no process behind. An abort rejects with the
+ * signal's reason.
  */
 export async function runProgram(
   path: string,
   args: readonly string[],
   options: ProgramOptions,
 ): Promise<string> {
-  const { signal, timeoutMs, maxOutputBytes = 8 * 1024 * 1024, maxMemoryBytes } = options;
+  const { signal, timeoutMs, maxOutputBytes = MAX_OUTPUT_BYTES } = options;
   signal.throwIfAborted();
-  const child = start(path, args, options);
+  const program = startProgram(path, args, options);
   let fault: "timeout" | "output" | undefined;
-  const kill = (): void => void child.kill("SIGKILL");
-  const timer = setTimeout(() => {
-    fault = "timeout";
-    kill();
-  }, timeoutMs);
-  signal.addEventListener("abort", kill, { once: true });
+  const stop = (why: typeof fault): void => {
+    fault ??= why;
+    program.kill();
+  };
+  const onAbort = (): void => program.kill();
+  const timer = setTimeout(stop, timeoutMs, "timeout");
+  signal.addEventListener("abort", onAbort, { once: true });
+  const output = collect(program, maxOutputBytes, () => stop("output"));
+  try {
+    const exitCode = await waitForEnd(program);
+    signal.throwIfAborted();
+    const stderrTail = output.stderrTail();
+    if (fault !== undefined) throw new ProgramError(fault, null, stderrTail);
+    if (exitCode === null) throw new ProgramError("killed", null, stderrTail);
+    if (NOT_STARTED.includes(exitCode)) throw new ProgramError("missing", null, stderrTail);
+    if (exitCode !== 0) throw new ProgramError("exit", exitCode, stderrTail);
+    return output.stdout();
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
 
+function collect({ child }: StartedProgram, maxOutputBytes: number, onTooMuch: () => void) {
   const chunks: Buffer[] = [];
   let bytes = 0;
+  let stderrTail = "";
   child.stdout.on("data", (chunk: Buffer) => {
     bytes += chunk.length;
     if (bytes <= maxOutputBytes) chunks.push(chunk);
-    else {
-      fault = "output";
-      kill();
-    }
+    else onTooMuch();
   });
-  let stderrTail = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderrTail = (stderrTail + text).slice(-STDERR_TAIL_CHARS);
   });
+  return { stdout: () => Buffer.concat(chunks).toString("utf8"), stderrTail: () => stderrTail };
+}
 
-  try {
-    const exitCode = await new Promise<number | null>((resolve, reject) => {
-      child.on("error", () => reject(new ProgramError("missing", null)));
-      child.on("close", resolve);
-    });
-    signal.throwIfAborted();
-    if (fault !== undefined) throw new ProgramError(fault, null, stderrTail);
-    if (exitCode === null) throw new ProgramError("killed", null, stderrTail);
-    if (exitCode === NOT_FOUND && maxMemoryBytes !== undefined) {
-      throw new ProgramError("missing", null, stderrTail);
-    }
-    if (exitCode !== 0) throw new ProgramError("exit", exitCode, stderrTail);
-    return Buffer.concat(chunks).toString("utf8");
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", kill);
-  }
+/** Its exit code; null: a signal ended it. Not the end of its pipes: a child of its own may hold those for as long as it likes. */
+async function waitForEnd(program: StartedProgram): Promise<number | null> {
+  const { child } = program;
+  const closed = once(child, "close").catch(() => {});
+  const exitCode = await new Promise<number | null>((resolve, reject) => {
+    child.on("error", () => reject(new ProgramError("missing", null)));
+    child.once("exit", resolve);
+  }).finally(() => program.end());
+  const late = setTimeout(() => {
+    program.kill();
+    for (const stream of [child.stdout, child.stderr]) stream.destroy();
+  }, PIPES_MS);
+  await closed;
+  clearTimeout(late);
+  return exitCode;
 }

@@ -6,6 +6,24 @@ export interface Hint {
   epoch: number;
 }
 
+/** Of the column `epoch`. */
+const EPOCH_MAX = 2 ** 31 - 1;
+
+/**
+ * A hint as it came out of the queue, or null for what is none. Whoever reaches the queue can write there: another
+ * program, another version, somebody at the dashboard.
+ */
+export function parseHint(data: unknown): Hint | null {
+  if (typeof data !== "object" || data === null) return null;
+  const { id, epoch } = data as Readonly<Record<string, unknown>>;
+  const isHint = isCount(id, Number.MAX_SAFE_INTEGER) && isCount(epoch, EPOCH_MAX);
+  return isHint ? { id, epoch } : null;
+}
+
+function isCount(value: unknown, max: number): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= max;
+}
+
 export type HintQueue = Queue<Hint, string, string>;
 export type HintWorker = Worker<Hint, string, string>;
 export type HintProcessor = Processor<Hint, string, string>;

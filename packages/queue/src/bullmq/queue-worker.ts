@@ -1,6 +1,7 @@
-import type { Log, QueueName } from "@clipmill/domain";
+import type { JobRef, Log, QueueName } from "@clipmill/domain";
 import { type Job, UnrecoverableError } from "bullmq";
-import type { Hint, QueueBackend } from "./backend.ts";
+import { parseHint, type QueueBackend } from "./backend.ts";
+import type { JobEnd } from "../run/run-job.ts";
 import type { Runner } from "../run/runner.ts";
 import type { Slots } from "../run/slots.ts";
 import { createErrorLog } from "../throttled-log.ts";
@@ -15,6 +16,9 @@ export interface QueueWorker {
   close(): Promise<void>;
 }
 
+/** Of a stranger's name for a hint, in the log. */
+const SHOWN_CHARS = 100;
+
 /** Drains one queue: BullMQ delivers hints, the runner does the work. */
 export function createQueueWorker(options: {
   backend: QueueBackend;
@@ -25,23 +29,36 @@ export function createQueueWorker(options: {
   log: Log;
 }): QueueWorker {
   const { backend, queue, slots, runner } = options;
-  const report = createErrorLog(options.log.child({ queue }), "queue error");
+  const log = options.log.child({ queue });
+  const report = createErrorLog(log, "queue error");
+  const reportDropped = createErrorLog(log, "hint dropped: it names no job");
   const worker = backend.createWorker(queue, process, { concurrency: slots.size });
   worker.on("error", report);
 
   let lastTakenAt = Date.now();
 
-  async function process(job: Job<Hint, string, string>): Promise<string> {
+  async function process(job: Job<unknown, string, string>): Promise<string> {
     lastTakenAt = Date.now();
-    // In BullMQ's order, also while a job that started eagerly has the slot.
-    await slots.take(job.opts.priority);
-    const { kind, code } = await runner
-      .run({ id: job.data.id, epoch: job.data.epoch })
-      .finally(() => slots.leave());
+    const hint = parseHint(job.data);
+    if (hint === null) {
+      reportDropped(new Error(`the hint ${String(job.id).slice(0, SHOWN_CHARS)} is malformed`));
+      return "dropped: malformed";
+    }
+    const { kind, code } = await runInSlot(hint, job.opts?.priority);
     // What is thrown or returned here is for the dashboard only: what comes next is decided in Postgres.
     if (kind === "failed" || kind === "retry")
       throw new UnrecoverableError(`${kind}: ${code ?? "unknown"}`);
     return code === null ? kind : `${kind}: ${code}`;
+  }
+
+  async function runInSlot(hint: JobRef, priority: number | undefined): Promise<JobEnd> {
+    // In BullMQ's order, also while a job that started eagerly has the slot.
+    await slots.take(priority);
+    try {
+      return await runner.run(hint);
+    } finally {
+      slots.leave();
+    }
   }
 
   return {

@@ -1,4 +1,10 @@
-import type { Log, UpstreamPolicy, UpstreamState, UpstreamStore } from "@clipmill/domain";
+import {
+  type Log,
+  NAMED_WAIT_MAX_MS,
+  type UpstreamPolicy,
+  type UpstreamState,
+  type UpstreamStore,
+} from "@clipmill/domain";
 import { createErrorLog } from "../throttled-log.ts";
 import { toSpacing } from "./sync/pace.ts";
 import { EMPTY_REPORT, type Report } from "./sync/upstream-report.ts";
@@ -14,7 +20,7 @@ export interface LimiterOptions {
   random: () => number;
 }
 
-/** What this process knows of one upstream. All moments that are not the shared state's own are of the local clock. */
+/** What this process knows of one upstream. All moments that are not the shared state's own are of `performance.now()`. */
 export interface LimiterState extends LimiterOptions {
   readonly logStoreError: (error: unknown) => void;
   readonly clock: UpstreamClock;
@@ -69,10 +75,11 @@ export function createLimiterState(options: LimiterOptions): LimiterState {
   };
 }
 
-/** How long this process must still stay away; 0: not at all. */
+/** How long this process must still stay away, an hour at most; 0: not at all. */
 export function toPauseLeftMs({ pause, clock, holdOffUntilMs }: LimiterState): number {
-  const pauseUntilMs = pause === null ? 0 : clock.toLocalMs(pause.untilMs);
-  return Math.max(0, Math.max(pauseUntilMs, holdOffUntilMs) - Date.now());
+  const pauseUntilMs = pause === null ? Number.NEGATIVE_INFINITY : clock.toLocalMs(pause.untilMs);
+  const leftMs = Math.max(pauseUntilMs, holdOffUntilMs) - performance.now();
+  return Math.min(NAMED_WAIT_MAX_MS, Math.max(0, leftMs));
 }
 
 /** This process's equal share of the calls at once. Where no rate is known, it shrinks with the pace. */
@@ -83,10 +90,12 @@ export function toInFlightMax({ policy, shared, holderCount }: LimiterState): nu
 }
 
 export function isFresh({ syncedAtMs }: LimiterState): boolean {
-  return Date.now() - syncedAtMs < FRESH_FOR_MS;
+  return performance.now() - syncedAtMs < FRESH_FOR_MS;
 }
 
 /** A reservation that is used later than its tolerance would add to the calls of a later window. */
 export function isTooLate({ policy }: LimiterState, reservedAtMs: number): boolean {
-  return policy.rate !== null && Date.now() - reservedAtMs > toSpacing(policy.rate).toleranceMs;
+  return (
+    policy.rate !== null && performance.now() - reservedAtMs > toSpacing(policy.rate).toleranceMs
+  );
 }

@@ -16,7 +16,7 @@ export async function syncLimiter(limiter: LimiterState, want: number): Promise<
   limiter.unreported = EMPTY_REPORT;
   const request = { holder, want, report: unreported, horizonMs: policy.maxWaitMs / 2 };
   const grant = await syncWithStore(limiter, request);
-  limiter.syncedAtMs = Date.now();
+  limiter.syncedAtMs = performance.now();
   logChange(limiter, grant);
   return grant;
 }
@@ -25,12 +25,12 @@ async function syncWithStore(limiter: LimiterState, request: SyncRequest): Promi
   // Also what could not be shared before: the others never heard of it, and the shared state replaces our own.
   const report = addReports(limiter.unshared, request.report);
   limiter.unshared = EMPTY_REPORT;
-  if (Date.now() >= limiter.storeRetryAtMs) {
+  if (performance.now() >= limiter.storeRetryAtMs) {
     try {
       return await syncShared(limiter, { ...request, report });
     } catch (error) {
       limiter.logStoreError(error);
-      limiter.storeRetryAtMs = Date.now() + STORE_RETRY_MS;
+      limiter.storeRetryAtMs = performance.now() + STORE_RETRY_MS;
     }
   }
   limiter.unshared = addReports(report, limiter.unshared);
@@ -39,14 +39,15 @@ async function syncWithStore(limiter: LimiterState, request: SyncRequest): Promi
 
 async function syncShared(limiter: LimiterState, request: SyncRequest): Promise<Grant> {
   const { policy, store, clock } = limiter;
-  const sentAtMs = Date.now();
+  const sentAtMs = performance.now();
   const { state, result, nowMs } = await within(
     STORE_TIMEOUT_MS,
     store.change(policy.id, (before, atMs) => sync(before, request, policy, atMs)),
   );
-  clock.sample(sentAtMs, Date.now(), nowMs);
-  // Two syncs may be under way at once, and the older one may arrive last.
-  if (nowMs < limiter.sharedAtMs) return result;
+  clock.sample(sentAtMs, performance.now(), nowMs);
+  // Two syncs may be under way at once, and the older one may arrive last. More than that is a clock that was set back.
+  const behindMs = limiter.sharedAtMs - nowMs;
+  if (behindMs > 0 && behindMs <= STORE_TIMEOUT_MS) return result;
   limiter.sharedAtMs = nowMs;
   limiter.shared = state;
   limiter.pause = result.pause;
@@ -60,7 +61,7 @@ function syncLocally(limiter: LimiterState, request: SyncRequest): Grant {
   const { rate } = limiter.policy;
   const share =
     rate === null ? null : { ...rate, windowMs: rate.windowMs * Math.max(1, holderCount) };
-  const local = sync(shared, request, { rate: share }, clock.toDatabaseMs(Date.now()));
+  const local = sync(shared, request, { rate: share }, clock.toDatabaseMs(performance.now()));
   limiter.shared = local.state;
   limiter.pause = local.result.pause;
   return local.result;
@@ -68,7 +69,8 @@ function syncLocally(limiter: LimiterState, request: SyncRequest): Grant {
 
 function logChange({ log, clock }: LimiterState, { change, pause }: Grant): void {
   if (change === null) return;
-  const forMs = pause === null ? 0 : Math.round(pause.untilMs - clock.toDatabaseMs(Date.now()));
+  const forMs =
+    pause === null ? 0 : Math.round(pause.untilMs - clock.toDatabaseMs(performance.now()));
   if (change === "resumed") log.info({}, "upstream resumed");
   else if (change === "throttled") log.info({ code: change, forMs }, "upstream paused");
   else if (change === "paused") log.warn({ code: change, forMs }, "upstream paused");

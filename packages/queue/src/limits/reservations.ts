@@ -6,7 +6,7 @@ import { syncLimiter } from "./limiter-sync.ts";
 
 /** A moment at which one call is permitted. */
 export interface Reservation {
-  /** Local clock. */
+  /** As `performance.now()` counts. */
   atMs: number;
   isProbe: boolean;
 }
@@ -37,7 +37,8 @@ export function createReservations(limiter: LimiterState): Reservations {
   return createGroupCommit({
     maxItems: BATCH_MAX,
     async flush(calls) {
-      const spacingMs = limiter.syncedAtMs + SYNC_SPACING_MS * limiter.holderCount - Date.now();
+      const spacingMs =
+        limiter.syncedAtMs + SYNC_SPACING_MS * limiter.holderCount - performance.now();
       if (spacingMs > 0) await sleep(spacingMs, limiter.closing.signal);
       const { count, firstAtMs, intervalMs, isProbe } = await syncLimiter(limiter, calls.length);
       return calls.map((_, i) =>
@@ -55,13 +56,18 @@ export async function waitForReservation(
 ): Promise<Reservation> {
   for (;;) {
     await waitForPause(limiter, wait);
-    if (needsNone(limiter)) return { atMs: Date.now(), isProbe: false };
+    if (needsNone(limiter)) return { atMs: performance.now(), isProbe: false };
     const reservation = await reservations.add(null);
     if (reservation === null) {
       if (toPauseLeftMs(limiter) === 0) await sleep(ASK_AGAIN_MS, wait.signal);
       continue;
     }
-    const untilMs = reservation.atMs - Date.now();
+    const untilMs = reservation.atMs - performance.now();
+    // None is granted so far ahead: the database's clock was set, and by the next sample we know.
+    if (untilMs > limiter.policy.maxWaitMs) {
+      await sleep(ASK_AGAIN_MS, wait.signal);
+      continue;
+    }
     if (untilMs > 0) await sleep(untilMs, wait.signal);
     // A probe goes although the upstream is paused: it is how the pause ends.
     if (reservation.isProbe) return reservation;
@@ -81,7 +87,7 @@ export async function waitForPause(
 ): Promise<void> {
   for (;;) {
     signal.throwIfAborted();
-    const leftMs = giveUpAtMs - Date.now();
+    const leftMs = giveUpAtMs - performance.now();
     const pauseMs = toPauseLeftMs(limiter);
     if (leftMs <= 0 || pauseMs > leftMs) {
       await sleep(Math.min(HOLD_MS, Math.max(0, leftMs)), signal);

@@ -260,3 +260,49 @@ test("closing reports what is not reported yet", async () => {
   await limiter.close();
   expect(store.state?.tallies).toEqual([expect.objectContaining({ calls: 1, failures: 0 })]);
 });
+
+describe("clocks that are set", () => {
+  /** Of one call, after the longest that a call may wait. */
+  async function countDone(limiter: ReturnType<typeof newLimiter>): Promise<number> {
+    const { seen } = startCalls(limiter, 1);
+    await vi.advanceTimersByTimeAsync(3_000);
+    return seen.done;
+  }
+
+  test("this machine's, back by a day: calls go on, and Postgres is asked again", async () => {
+    const store = newStore();
+    const limiter = newLimiter(store);
+    await limiter.call(async () => {}, { signal });
+    store.down = true;
+    await vi.advanceTimersByTimeAsync(2_000);
+    await limiter.call(async () => {}, { signal });
+    store.down = false;
+    vi.setSystemTime(Date.now() - 86_400_000);
+    await vi.advanceTimersByTimeAsync(2_000);
+    const before = store.changes;
+    await limiter.call(async () => {}, { signal });
+    expect(store.changes).toBeGreaterThan(before);
+  });
+
+  test("the database's, by a day to either side: a limited upstream is called again within seconds", async () => {
+    const store = newStore();
+    const rate = { calls: 60, windowMs: 60_000, burst: 3 };
+    const limiter = newLimiter(store, { rate });
+    expect(await countDone(limiter)).toBe(1);
+    for (const stepMs of [86_400_000, -86_400_000]) {
+      vi.setSystemTime(Date.now() + stepMs);
+      // The first may go back for an unknown time.
+      const first = await countDone(limiter);
+      expect(first + (await countDone(limiter))).toBeGreaterThanOrEqual(1);
+    }
+  });
+
+  test("a hold-off of 115 days lasts an hour", async () => {
+    const limiter = newLimiter(newStore());
+    await limiter.call(async () => limiter.holdOff(115 * 86_400_000), { signal });
+    await vi.advanceTimersByTimeAsync(3_500_000);
+    expect(await countDone(limiter)).toBe(0);
+    await vi.advanceTimersByTimeAsync(100_000);
+    expect(await countDone(limiter)).toBe(1);
+  });
+});

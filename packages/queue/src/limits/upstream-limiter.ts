@@ -1,3 +1,4 @@
+import { toNamedWaitMs } from "@clipmill/domain";
 import { addReport, reportAll } from "./limiter-reports.ts";
 import {
   createLimiterState,
@@ -31,7 +32,7 @@ export function createUpstreamLimiter(options: LimiterOptions): UpstreamLimiter 
   const inFlight = createSemaphore(() => toInFlightMax(limiter));
   return {
     async call(call, { signal }) {
-      const wait: Wait = { signal, giveUpAtMs: Date.now() + limiter.policy.maxWaitMs };
+      const wait: Wait = { signal, giveUpAtMs: performance.now() + limiter.policy.maxWaitMs };
       await waitForPause(limiter, wait);
       await acquire(limiter, inFlight, signal);
       try {
@@ -83,8 +84,10 @@ async function callAndReport<T>(
   }
 }
 
-function holdOff(limiter: LimiterState, forMs: number): void {
-  limiter.holdOffUntilMs = Math.max(limiter.holdOffUntilMs, Date.now() + forMs);
+function holdOff(limiter: LimiterState, namedMs: number): void {
+  const forMs = toNamedWaitMs(namedMs);
+  if (forMs === undefined) return;
+  limiter.holdOffUntilMs = Math.max(limiter.holdOffUntilMs, performance.now() + forMs);
   // Not reported before the call's own report: if the call is a probe, its success would end this pause too.
   const pushback = { code: "throttled" as const, retryAfterMs: forMs };
   limiter.unreported = addReports(limiter.unreported, { ...EMPTY_REPORT, pushback });

@@ -1,5 +1,6 @@
 import {
   type ClaimedJob,
+  LeaseLostError,
   type Log,
   type Outcome,
   type PaidCall,
@@ -138,6 +139,54 @@ test("a call whose intent is booked when the shutdown comes is not sent, and cos
   expect(await outcome).toMatchObject({ kind: "released" });
   expect(sent).not.toHaveBeenCalled();
   expect(paidCalls.fail).toHaveBeenCalledExactlyOnceWith({ callId: 7, usd: 0 });
+});
+
+describe("a stage that ignores its abort", () => {
+  const late = Promise.withResolvers<never>();
+  const deaf: RunnableStage = {
+    name: "toy",
+    queue: "io",
+    attempts: 3,
+    timeoutMs: 1_500,
+    run: () => late.promise,
+  };
+
+  function startDeaf() {
+    const abort = new AbortController();
+    const settled = vi.fn<(outcome: Outcome) => void>();
+    const outcome = attempt(setUp().deps, deaf, job, { abort, log });
+    void outcome.then(settled);
+    return { abort, outcome, settled };
+  }
+
+  test("ends with its limit and a moment, as a timeout", async () => {
+    const { outcome, settled } = startDeaf();
+    await vi.advanceTimersByTimeAsync(1_500);
+    expect(settled).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(settled).toHaveBeenCalledOnce();
+    expect(await outcome).toMatchObject({ kind: "retry", code: "timeout", counts: true });
+  });
+
+  test.each([new ShutdownError("stop"), new LeaseLostError("lost")])(
+    "is given back soon after a $name, untried",
+    async (reason) => {
+      const { abort, outcome, settled } = startDeaf();
+      abort.abort(reason);
+      await vi.advanceTimersByTimeAsync(5_000);
+      expect(settled).toHaveBeenCalledOnce();
+      expect(await outcome).toEqual({ id: 1, epoch: 1, kind: "released" });
+    },
+  );
+
+  test("may fail at last, and nobody is troubled by it", async () => {
+    const { outcome } = startDeaf();
+    await vi.advanceTimersByTimeAsync(6_500);
+    await outcome;
+    // An unhandled rejection fails the run.
+    late.reject(new Error("too late"));
+    await vi.advanceTimersByTimeAsync(0);
+  });
 });
 
 describe("what a stage wants stored with its end", () => {

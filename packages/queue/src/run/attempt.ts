@@ -31,8 +31,15 @@ export class ShutdownError extends Error {
 }
 
 /**
+ * What a stage may still do after its abort: end a program, remove a file. Then it has ignored the abort. Less than what
+ * a stop has left after the worker has waited for its jobs (`STOP_WITHIN_MS` of apps/worker).
+ */
+const ABORT_GRACE_MS = 4_000;
+
+/**
  * Runs a stage on a claimed job and says what becomes of the job; never throws. `abort` ends it early: with a
- * LeaseLostError or a ShutdownError the job is released and costs no attempt.
+ * LeaseLostError or a ShutdownError the job is released and costs no attempt. It ends at the latest 4 s after the
+ * stage's limit or its abort, whatever the stage does: else a stage that ignores both would keep its slot for ever.
  */
 export async function attempt(
   { paidCalls, upstreams, now, random }: AttemptDeps,
@@ -47,8 +54,9 @@ export async function attempt(
     stage.timeoutMs,
   );
   const calls: CallSettlement[] = [];
+  const ignored = watchAbort(signal);
   try {
-    const result = await stage.run(job.input, {
+    const run = stage.run(job.input, {
       signal,
       log,
       attempt: job.attempts + 1,
@@ -60,8 +68,13 @@ export async function attempt(
         return upstreams?.call(intent.engine, go, { signal }) ?? go();
       },
     });
-    return toStored(job, result, calls);
+    return toStored(job, await Promise.race([run, ignored.promise]), calls);
   } catch (error) {
+    if (error instanceof AbortIgnoredError)
+      log.error(
+        { graceMs: ABORT_GRACE_MS },
+        "stage goes on after its abort, and is left to itself",
+      );
     const reason = error instanceof LeaseLostError ? error : signal.reason;
     if (reason instanceof ShutdownError || reason instanceof LeaseLostError)
       return { id: job.id, epoch: job.epoch, kind: "released" };
@@ -71,7 +84,30 @@ export async function attempt(
     return toOutcome(cause, job, { maxAttempts: stage.attempts, random });
   } finally {
     clearTimeout(limit);
+    ignored.dispose();
   }
+}
+
+class AbortIgnoredError extends Error {
+  override readonly name = "AbortIgnoredError";
+}
+
+/** A promise that rejects when the grace after the abort is over, and what makes it never do so. */
+function watchAbort(signal: AbortSignal): { promise: Promise<never>; dispose(): void } {
+  const { promise, reject } = Promise.withResolvers<never>();
+  let grace: NodeJS.Timeout | undefined;
+  const start = () => {
+    grace = setTimeout(() => reject(new AbortIgnoredError()), ABORT_GRACE_MS);
+  };
+  if (signal.aborted) start();
+  else signal.addEventListener("abort", start, { once: true });
+  return {
+    promise,
+    dispose() {
+      clearTimeout(grace);
+      signal.removeEventListener("abort", start);
+    },
+  };
 }
 
 function toStored(

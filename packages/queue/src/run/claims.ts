@@ -1,5 +1,5 @@
 import type { ClaimedJob, JobRef, Log, WorkStore } from "@clipmill/domain";
-import { createGroupCommit } from "../group-commit.ts";
+import { createGroupCommit, isItemError } from "../group-commit.ts";
 import { sleep } from "../sleep.ts";
 import { createErrorLog } from "../throttled-log.ts";
 
@@ -38,11 +38,13 @@ export function createClaims(options: {
   return {
     async claim(ref) {
       // Without retries a restart of the database would cost all hints of the window.
-      for (const until = Date.now() + leaseMs; !isStopping && Date.now() < until;) {
+      for (const until = performance.now() + leaseMs; !isStopping && performance.now() < until;) {
         try {
           return await batches.add(ref);
         } catch (error) {
           report(error);
+          // There is no such job, and there never will be.
+          if (isItemError(error)) return null;
           await sleep(RETRY_MS, NEVER);
         }
       }

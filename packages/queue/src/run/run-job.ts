@@ -12,6 +12,16 @@ import type { Exclusion } from "./exclusion.ts";
 import type { Leases } from "./leases.ts";
 import type { Settlements } from "./settlements.ts";
 
+/** What became of the jobs of this process so far. */
+export interface WorkTally {
+  /** Their stage ended, well or not, and that is stored. */
+  ended: number;
+  /** Given back untried. */
+  givenBack: number;
+  /** Their outcome could not be stored, or somebody else has them by now. */
+  lost: number;
+}
+
 /** What a claimed job passes through. */
 export interface JobParts {
   stages: ReadonlyMap<string, RunnableStage>;
@@ -21,6 +31,7 @@ export interface JobParts {
   exclusion: Exclusion;
   runTimes: Pick<RunTimes, "note">;
   settlements: Settlements;
+  tally: WorkTally;
   log: Log;
   reportLost(error: unknown): void;
   reportNotStarted(error: unknown): void;
@@ -73,6 +84,8 @@ async function start(parts: JobParts, job: ClaimedJob): Promise<StartedJob> {
     stage: job.stage,
     jobId: `${job.stage}-${job.id}-e${job.epoch}`,
     attempt: job.attempts + 1,
+    requestIds: job.requestIds,
+    postId: job.postId ?? undefined,
   });
   const abort = leases.hold(job);
   const runsAlone = job.lane === "quarantine" && stages.has(job.stage);
@@ -102,10 +115,12 @@ async function store(parts: JobParts, ended: EndedJob): Promise<readonly Claimed
   try {
     failpoint("before-settle", job.stage);
     const { isFenced, started } = await parts.settlements.settle(outcome, job.stage);
+    parts.tally[isFenced ? "lost" : outcome.kind === "released" ? "givenBack" : "ended"]++;
     logEnd(ended, isFenced);
     return started;
   } catch (error) {
     // The lease runs out, and the job runs again.
+    parts.tally.lost++;
     parts.reportLost(error);
     return [];
   } finally {

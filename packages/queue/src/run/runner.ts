@@ -17,7 +17,7 @@ import { createExclusion } from "./exclusion.ts";
 import { createLeases } from "./leases.ts";
 import { createPaidCalls } from "./paid-calls.ts";
 import { type Chains, runHinted } from "./run-chain.ts";
-import type { JobEnd } from "./run-job.ts";
+import type { JobEnd, WorkTally } from "./run-job.ts";
 import { createSettlements } from "./settlements.ts";
 
 export interface RunnerDeps extends Partial<Omit<AttemptDeps, "paidCalls">> {
@@ -39,6 +39,9 @@ export interface Runner {
   run(ref: JobRef): Promise<JobEnd>;
   /** Jobs under way, including those whose outcome is being stored. */
   count(): number;
+  tally(): Readonly<WorkTally>;
+  /** Resolves when no outcome is on its way to Postgres. */
+  stored(): Promise<void>;
   /** Starts nothing eagerly any more; resolves when what started eagerly has ended. */
   drain(): Promise<void>;
   /** Aborts what is under way; its jobs go back and it costs them no attempt. */
@@ -74,6 +77,7 @@ export function createRunner(deps: RunnerDeps): Runner {
       exclusion: createExclusion(),
       runTimes,
       settlements,
+      tally: { ended: 0, givenBack: 0, lost: 0 },
       log,
       reportLost: createErrorLog(log, "result lost"),
       reportNotStarted: createErrorLog(log, "quarantined job not started"),
@@ -96,6 +100,8 @@ export function createRunner(deps: RunnerDeps): Runner {
       return await runHinted(chains, job);
     },
     count: () => chains.runningCount + chains.unstored.size,
+    tally: () => chains.parts.tally,
+    stored: async () => void (await Promise.all(chains.unstored)),
     drain: () => eagerStarts.close(),
     releaseAll,
     async close() {

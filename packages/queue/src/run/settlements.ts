@@ -97,7 +97,7 @@ export function createSettlements(options: {
   async function store(item: Stored): Promise<Settlement> {
     let { outcome } = item;
     // The lease is extended meanwhile where Postgres allows, so a restart or a connection that hangs costs no work.
-    for (const until = Date.now() + STORED_WITHIN_LEASES * leaseMs; ;) {
+    for (const until = performance.now() + STORED_WITHIN_LEASES * leaseMs; ;) {
       try {
         return await batches.add({ ...item, outcome });
       } catch (error) {
@@ -105,7 +105,7 @@ export function createSettlements(options: {
           outcome = toUnstorable(outcome, error, random);
           continue;
         }
-        if (Date.now() > until) throw error;
+        if (performance.now() > until) throw error;
         report(error);
         // At shutdown, too: to wait a second longer costs less than to do the work again.
         await sleep(RETRY_MS, NEVER);

@@ -10,7 +10,7 @@ afterEach(() => void vi.useRealTimers());
 
 /** A queue of which the test says what is seen at each check. */
 function watch() {
-  const seen = { waiting: 0, takenAt: 0, full: false, unreachable: false };
+  const seen = { waiting: 0, takenAt: 0, full: false, unreachable: false, heldBack: false };
   let nowMs = HOUR_MS;
   const leave = vi.fn();
   const dog = createWatchdog({
@@ -18,6 +18,7 @@ function watch() {
     hints: {
       countWaiting: () =>
         seen.unreachable ? Promise.reject(new Error("down")) : Promise.resolve(seen.waiting),
+      isHeldBack: () => Promise.resolve(seen.heldBack),
     },
     log,
     leave,
@@ -74,11 +75,23 @@ describe("createWatchdog", () => {
     ["something is taken now and then", (seen, at) => (seen.takenAt = Math.floor(at / 5))],
     ["all slots are busy now and then", (seen, at) => (seen.full = at % 6 === 5)],
     ["nothing waits now and then", (seen, at) => (seen.waiting = at % 6 === 5 ? 0 : 3)],
+    ["the queue is paused", (seen) => (seen.heldBack = true)],
+    ["the queue is paused now and then", (seen, at) => (seen.heldBack = at % 6 === 5)],
     ["the queue cannot be asked", (seen) => (seen.unreachable = true)],
   ])("stays when %s", async (_title, change) => {
     dog.seen.waiting = 3;
     await dog.pass(60, (at) => change(dog.seen, at));
     expect(dog.leave).not.toHaveBeenCalled();
+  });
+
+  test("leaves when a queue that was paused is taken up by nobody for a minute", async () => {
+    [dog.seen.waiting, dog.seen.heldBack] = [5, true];
+    await dog.pass(60);
+    dog.seen.heldBack = false;
+    await dog.pass(6);
+    expect(dog.leave).not.toHaveBeenCalled();
+    await dog.pass(1);
+    expect(dog.leave).toHaveBeenCalledOnce();
   });
 
   test("counts anew after the process was stopped for a while", async () => {

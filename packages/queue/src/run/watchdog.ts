@@ -7,9 +7,9 @@ export type WatchedQueue = Pick<QueueWorker, "queue" | "lastTakenAt" | "isFull">
 
 export interface WatchdogOptions {
   queues: readonly WatchedQueue[];
-  hints: Pick<Hints, "countWaiting">;
+  hints: Pick<Hints, "countWaiting" | "isHeldBack">;
   log: Log;
-  /** Ends the process, so that whoever started it starts it again. */
+  /** Ends the process, what it does given back, so that whoever started it starts it again. */
   leave(): void;
   /** Ms since any moment. Default: a clock that nobody sets. */
   now?: () => number;
@@ -33,7 +33,7 @@ interface Watch extends WatchdogOptions {
   checkedAtMs: number;
 }
 
-/** Leaves when a queue took nothing for a minute in which work waited and a slot was free. */
+/** Leaves when a queue took nothing for a minute in which it was not paused, work waited, and a slot was free. */
 export function createWatchdog(options: WatchdogOptions): {
   check(): Promise<void>;
   close(): void;
@@ -49,7 +49,7 @@ async function check(watch: Watch): Promise<void> {
   if (atMs - watch.checkedAtMs > PAUSED_AFTER_MS) watch.stalls.clear();
   watch.checkedAtMs = atMs;
   for (const watched of watch.queues) {
-    const waitingCount = await countWaiting(watch, watched);
+    const waitingCount = await countTakeable(watch, watched);
     const stuckMs = toStuckMs(watch, watched, { waitingCount, atMs });
     if (stuckMs < STUCK_AFTER_MS) continue;
     watch.log.error(
@@ -61,9 +61,18 @@ async function check(watch: Watch): Promise<void> {
   }
 }
 
-/** 0 as well where all slots are busy, or where the queue does not answer: then nothing is known to be wrong. */
-async function countWaiting({ hints }: Watch, watched: WatchedQueue): Promise<number> {
-  return watched.isFull() ? 0 : await hints.countWaiting(watched.queue).catch(() => 0);
+/**
+ * Hints that this worker could take now. None where all its slots are busy, where somebody has paused the queue, or where
+ * the queue does not answer: then nothing is known to be wrong.
+ */
+async function countTakeable({ hints }: Watch, watched: WatchedQueue): Promise<number> {
+  if (watched.isFull()) return 0;
+  try {
+    const waitingCount = await hints.countWaiting(watched.queue);
+    return waitingCount > 0 && (await hints.isHeldBack(watched.queue)) ? 0 : waitingCount;
+  } catch {
+    return 0;
+  }
 }
 
 function toStuckMs(

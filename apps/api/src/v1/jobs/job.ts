@@ -2,10 +2,12 @@ import {
   Cost,
   ERROR_CODES,
   PostResult,
+  PublicWaitingFor,
   REQUEST_STATES,
   type RequestFailure,
   type RequestView,
   toAwemeId,
+  toPublicWaitingFor,
 } from "@clipmill/domain";
 import { z } from "zod";
 
@@ -26,6 +28,9 @@ export const Job = z.object({
   stages: z
     .array(z.object({ name: z.string(), state: z.string(), attempts: z.number().int() }))
     .describe("the stages that are open now"),
+  waiting_for: PublicWaitingFor.nullable().describe(
+    "why the job does not go on now; null if it does, waits for its turn, or has ended",
+  ),
   result: PostResult.nullable().describe("present when status is done"),
   error: JobError.nullable().describe("present when status is failed or skipped"),
   cost: Cost.nullable().describe("null until the job has ended"),
@@ -46,6 +51,7 @@ export function toJob(view: RequestView): Job {
     url: view.link,
     aweme_id: view.postId === null ? null : toAwemeId(view.postId),
     stages: view.stages,
+    waiting_for: view.waitingFor === null ? null : toPublicWaitingFor(view.waitingFor),
     result: view.result,
     error: view.failure === null ? null : toJobError(view.failure),
     cost: view.cost,

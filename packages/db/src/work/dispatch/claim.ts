@@ -4,6 +4,14 @@ import { toJobLane } from "../lane.ts";
 import { REFS, toRefColumns } from "./refs.ts";
 import { claimed, extended, inMs, STARTED_ALONE, toSet } from "../states.ts";
 
+/** Of requests that need one job, in a log line. */
+const TOLD_REQUESTS = 3;
+
+/** SQL: some requests that need the job, as an array. */
+const REQUEST_IDS = `array(select a.request_id from request_stage_job a where a.stage_job_id = j.id limit ${TOLD_REQUESTS})`;
+const POST_ID = `(select r.post_id from request_stage_job a join request r on r.id = a.request_id
+          where a.stage_job_id = j.id limit 1)`;
+
 /** queued → running, for jobs whose epoch is current. A job in quarantine has not started yet: see `startAlone`. */
 export async function claimJobs(
   tx: Queryable,
@@ -17,7 +25,8 @@ export async function claimJobs(
       from ${REFS} where j.id = any (array[ref.id]) and j.epoch = ref.epoch and j.state = 'queued'
         and (j.start_by is null or j.start_by > now())
       returning j.id, j.epoch, j.stage, j.key, j.input, j.attempts, j.lane, j.expired_token as "expiredToken",
-        greatest(0, extract(epoch from now() - j.created_at) * 1000)::float8 as "ageMs"`,
+        greatest(0, extract(epoch from now() - j.created_at) * 1000)::float8 as "ageMs",
+        ${REQUEST_IDS} as "requestIds", ${POST_ID} as "postId"`,
     values: [...toRefColumns(refs), workerId, leaseMs],
   });
   return rows.map((row) => ({ ...row, lane: toJobLane(row.lane) }));

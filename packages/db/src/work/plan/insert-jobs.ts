@@ -144,8 +144,8 @@ export async function insertJobs(
   });
   const inState = (state: string) => rows.filter((row) => row.state === state);
   const started = inState("running");
-  const inputs = new Map(
-    started.length === 0 ? [] : wanted.map(({ step }) => [toMapKey(step), step.input]),
+  const wantedBy = new Map(
+    started.length === 0 ? [] : wanted.map((each) => [toMapKey(each.step), each]),
   );
   return {
     created: new Map(rows.map((row) => [toMapKey(row), row.id])),
@@ -154,18 +154,25 @@ export async function insertJobs(
       const place = { lane: toJobLane(lane), underShare, shareDue: false, overflow: false };
       return { id, epoch, queue, stage, key, ...place };
     }),
-    started: started.map(({ id, epoch, queue, stage, key, lane }) => ({
-      id,
-      epoch,
-      queue,
-      stage,
-      key,
-      // Through JSON, so that the input is the same as when it is read from the row later.
-      input: JSON.parse(JSON.stringify(inputs.get(toMapKey({ stage, key })))),
-      attempts: 0,
-      expiredToken: null,
-      lane: toJobLane(lane),
-      ageMs: 0,
-    })),
+    started: started.map((row) => toStarted(row, wantedBy.get(toMapKey(row)))),
+  };
+}
+
+function toStarted(row: InsertedRow, wanted: Wanted | undefined): StartedJob {
+  const { id, epoch, queue, stage, key, lane } = row;
+  return {
+    id,
+    epoch,
+    queue,
+    stage,
+    key,
+    // Through JSON, so that the input is the same as when it is read from the row later.
+    input: JSON.parse(JSON.stringify(wanted?.step.input)),
+    attempts: 0,
+    expiredToken: null,
+    lane: toJobLane(lane),
+    ageMs: 0,
+    requestIds: wanted === undefined ? [] : [wanted.request.id],
+    postId: wanted?.request.postId ?? null,
   };
 }

@@ -64,7 +64,12 @@ function toRef({ id, epoch }: JobRef): JobRef {
 const SETTLED = choose(
   [
     "o.kind in ('retry', 'released')",
-    retried(inMs("o.ms"), { code: "o.code", message: "o.message", upstream: "o.upstream" }),
+    retried(inMs("o.ms"), {
+      code: "o.code",
+      message: "o.message",
+      upstream: "o.upstream",
+      putOff: "o.kind = 'retry' and not o.counts",
+    }),
   ],
   ["o.kind = 'waiting'", waiting(inMs("o.ms"))],
   [

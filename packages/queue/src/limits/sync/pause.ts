@@ -1,4 +1,4 @@
-import type { UpstreamPause, UpstreamState } from "@clipmill/domain";
+import { NAMED_WAIT_MAX_MS, type UpstreamPause, type UpstreamState } from "@clipmill/domain";
 import type { Pushback, Report } from "./upstream-report.ts";
 
 /** The first pause; each failed probe doubles the next. Keys and balances are fixed by people, so those are probed less often. */
@@ -6,10 +6,8 @@ const BREAKER_PAUSE_MS = { first: 30_000, max: 5 * 60_000 };
 const PROVIDER_PAUSE_MS = { first: 60_000, max: 15 * 60_000 };
 /** For a 429 that names no wait: short, because the pace falls too. */
 const THROTTLED_PAUSE_MS = 1_000;
-/** A Retry-After above this is a bug of the upstream or an attack. */
-const THROTTLED_PAUSE_MAX_MS = 60 * 60_000;
 /** If the process with the probe says nothing for this long, it died, and another may probe. */
-const PROBE_MS = 60_000;
+export const PROBE_MS = 60_000;
 /** While one process probes, the others ask again after this. */
 const PROBE_POLL_MS = 1_000;
 
@@ -35,27 +33,39 @@ export function settleProbe(state: UpstreamState, probe: Report["probe"], nowMs:
   }
 }
 
-/** A pause only ever gets longer, and one that needs a probe is not replaced by one that ends by itself. */
+/**
+ * A pause only ever gets longer, and one that needs a probe is not replaced by one that ends by itself. Keys and balances
+ * may be put right at any moment, so whatever wait is named, those are probed at the latest after their longest pause.
+ */
 export function pauseAfter(
   state: UpstreamState,
   { code, retryAfterMs }: Pushback,
   nowMs: number,
 ): void {
   const { pause } = state;
+  const failedProbes = pause?.failedProbes ?? 0;
   const forMs =
     code === "throttled"
-      ? Math.min(retryAfterMs ?? THROTTLED_PAUSE_MS, THROTTLED_PAUSE_MAX_MS)
-      : Math.max(retryAfterMs ?? 0, toPauseMs({ code, failedProbes: pause?.failedProbes ?? 0 }));
-  const untilMs = Math.max(pause?.untilMs ?? 0, nowMs + forMs);
-  state.pause =
-    pause === null
-      ? { code, untilMs, failedProbes: 0, probeUntilMs: null }
-      : { ...pause, untilMs, code: code === "throttled" ? pause.code : code };
+      ? Math.min(retryAfterMs ?? THROTTLED_PAUSE_MS, NAMED_WAIT_MAX_MS)
+      : Math.max(
+          Math.min(retryAfterMs ?? 0, PROVIDER_PAUSE_MS.max),
+          toPauseMs({ code, failedProbes }),
+        );
+  // The upstream meant to be left alone for longer than we do: one call asks first.
+  const isCut = code === "throttled" && forMs === NAMED_WAIT_MAX_MS;
+  state.pause = {
+    code: code === "throttled" ? (pause?.code ?? code) : code,
+    untilMs: Math.max(pause?.untilMs ?? 0, nowMs + forMs),
+    failedProbes: isCut ? Math.max(1, failedProbes) : failedProbes,
+    probeUntilMs: pause?.probeUntilMs ?? null,
+  };
 }
 
-/** A pause for throttling ends with its time; every other one needs a probe. */
+/** A pause for throttling ends with its time, unless a longer one was asked for; every other one needs a probe. */
 export function endThrottling(state: UpstreamState, nowMs: number): void {
-  if (state.pause?.code === "throttled" && state.pause.untilMs <= nowMs) state.pause = null;
+  const { pause } = state;
+  if (pause?.code === "throttled" && pause.failedProbes === 0 && pause.untilMs <= nowMs)
+    state.pause = null;
 }
 
 /** The pause's time is over and nobody probes, so the next caller may. */

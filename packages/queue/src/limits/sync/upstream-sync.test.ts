@@ -144,6 +144,33 @@ describe("pauses", () => {
     expect(upstream.ask(1).count).toBe(1);
   });
 
+  test("after the hour of a longer Retry-After one call asks first, and the rest follow when it may", () => {
+    const upstream = newUpstream();
+    const pushback = { code: "throttled" as const, retryAfterMs: Number.POSITIVE_INFINITY };
+    upstream.ask(0, { pushback });
+    upstream.wait(60 * 60_000);
+    expect(upstream.ask(20)).toMatchObject({ count: 1, isProbe: true });
+    expect(upstream.ask(20, {}, { holder: "b" }).count).toBe(0);
+    expect(upstream.ask(0, { pushback, probe: "passed" }).change).toBeNull();
+    upstream.wait(60 * 60_000 - 1);
+    expect(upstream.ask(20).count).toBe(0);
+    upstream.wait(1);
+    expect(upstream.ask(20)).toMatchObject({ count: 1, isProbe: true });
+    expect(upstream.ask(20, { calls: 1, probe: "passed" })).toMatchObject({ count: 20 });
+  });
+
+  test.each(["provider_key", "provider_balance"] as const)(
+    "%s with a Retry-After of 115 days is probed within a quarter of an hour",
+    (code) => {
+      const upstream = newUpstream();
+      upstream.ask(0, { pushback: { code, retryAfterMs: 9_999_999_000 } });
+      upstream.wait(15 * 60_000 - 1);
+      expect(upstream.ask(5).count).toBe(0);
+      upstream.wait(1);
+      expect(upstream.ask(5)).toMatchObject({ count: 1, isProbe: true });
+    },
+  );
+
   test("an empty balance pauses once, lets one probe through after a minute, and doubles when that fails", () => {
     const upstream = newUpstream(RATE);
     const pushback = { code: "provider_balance" as const, retryAfterMs: undefined };
@@ -228,4 +255,52 @@ test("processes that are silent for 15 s no longer count as sharing the upstream
   expect(upstream.ask(1, {}, { holder: "b" }).holderCount).toBe(2);
   upstream.wait(15_000);
   expect(upstream.ask(1, {}, { holder: "b" }).holderCount).toBe(1);
+});
+
+describe("moments far ahead, stored before a clock was set back or by a version without a cap", () => {
+  const FAR_MS = START + 115 * 86_400_000;
+  const stored = (changes: Partial<UpstreamState>): UpstreamState => ({
+    nextReservationAtMs: START,
+    pace: 1,
+    paceAtMs: START,
+    pause: null,
+    tallies: [],
+    holders: {},
+    ...changes,
+  });
+  const ask = (state: UpstreamState, nowMs: number, rate: UpstreamRate | null = null) =>
+    sync(state, { holder: "a", want: 3, horizonMs: 1_000, report: EMPTY_REPORT }, { rate }, nowMs);
+
+  test("a pause ends within an hour", () => {
+    const pause = { code: "paused" as const, untilMs: FAR_MS, failedProbes: 0, probeUntilMs: null };
+    const first = ask(stored({ pause }), START);
+    expect(first.result.pause?.untilMs).toBe(START + 3_600_000);
+    expect(ask(first.state, START + 3_600_000).result).toMatchObject({ count: 1, isProbe: true });
+  });
+
+  test("a probe that nobody will end gives way within a minute", () => {
+    const pause = {
+      code: "paused" as const,
+      untilMs: START,
+      failedProbes: 0,
+      probeUntilMs: FAR_MS,
+    };
+    const { state } = ask(stored({ pause }), START);
+    expect(ask(state, START + 60_000).result).toMatchObject({ count: 1, isProbe: true });
+  });
+
+  test("reservations, pace, tallies and holders count from now", () => {
+    const changes = {
+      nextReservationAtMs: FAR_MS,
+      pace: 0.5,
+      paceAtMs: FAR_MS,
+      tallies: [{ fromMs: FAR_MS, calls: 50, failures: 50 }],
+      holders: { gone: FAR_MS },
+    };
+    const first = ask(stored(changes), START, RATE);
+    expect(first.result).toMatchObject({ pause: null, holderCount: 2 });
+    const later = ask(first.state, START + 120_000, RATE);
+    expect(later.result).toMatchObject({ count: 3, holderCount: 1 });
+    expect(toPace(later.state, RATE.windowMs, START + 120_000)).toBe(1);
+  });
 });

@@ -15,6 +15,7 @@ import {
   startProbe,
   toRetryAtMs,
 } from "./pause.ts";
+import { toSoundState } from "./sound-state.ts";
 import type { Report } from "./upstream-report.ts";
 
 /** What a process brings to a sync. */
@@ -58,7 +59,7 @@ export function sync(
   policy: Pick<UpstreamPolicy, "rate">,
   nowMs: number,
 ): { state: UpstreamState; result: Grant } {
-  const state = before === null ? newState(nowMs) : structuredClone(before);
+  const state = before === null ? newState(nowMs) : toSoundState(structuredClone(before), nowMs);
   const { report } = request;
   const codeBefore = state.pause?.code;
   state.holders = toLive({ ...state.holders, [request.holder]: nowMs }, nowMs);
@@ -120,7 +121,9 @@ function reserve(
 ): Partial<Granted> {
   const { intervalMs, toleranceMs } = toSpacing(rate, toPace(state, rate.windowMs, nowMs));
   // After an idle time, reservations that are older than the tolerance are lost to everybody: to use them would be a burst.
-  const firstAtMs = Math.max(state.nextReservationAtMs, nowMs - toleranceMs);
+  // And none lies further ahead than what was ever granted, unless the clock was set back.
+  const nextAtMs = Math.min(state.nextReservationAtMs, nowMs + horizonMs + intervalMs);
+  const firstAtMs = Math.max(nextAtMs, nowMs - toleranceMs);
   const room = Math.floor((nowMs + horizonMs - firstAtMs) / intervalMs) + 1;
   const count = Math.max(0, Math.min(want, room));
   state.nextReservationAtMs = firstAtMs + count * intervalMs;
