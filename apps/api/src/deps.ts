@@ -41,6 +41,8 @@ export interface Health {
   database: boolean;
   /** Down means slower, not unable: Postgres is the record and accepts without the queue. */
   queue: boolean;
+  /** What is wrong and what mends it, a sentence each; without secrets and addresses. */
+  problems?: readonly string[];
 }
 
 /** The instance that routes are registered on: bodies and answers are typed by their zod schemas. */

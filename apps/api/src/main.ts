@@ -1,5 +1,6 @@
 import { ConfigError, createFailpointTrap, createLogger, loadConfig } from "@clipmill/config";
 import { armFailpoints, FAILPOINTS } from "@clipmill/domain";
+import { examineDatabase, toDatabaseRefusal } from "@clipmill/db";
 import { checkRedis, toRedisRefusal } from "@clipmill/queue";
 import closeWithGrace from "close-with-grace";
 import { serveApi } from "./serve.ts";
@@ -19,10 +20,15 @@ try {
     throw new ConfigError([
       "DASHBOARD_PASSWORD: an API of its own needs one; `clipmill up` generates it",
     ]);
-  const redis = config.REDIS_URL === undefined ? null : await checkRedis(config.REDIS_URL);
-  // A Redis that would evict jobs stops the start; one that is away now is waited for.
-  if (redis?.reachable === true) throw new ConfigError([toRedisRefusal(redis)]);
+  const { problem } = await examineDatabase(DATABASE_URL);
+  if (problem?.mayPass === false) throw new ConfigError([toDatabaseRefusal(problem)]);
+  const redis = await checkRedis({ url: config.REDIS_URL, prefix: config.QUEUE_PREFIX });
+  // What only a person can mend stops the start; a server that is away now is waited for.
+  if (redis.problem?.mayPass === false) throw new ConfigError([toRedisRefusal(redis.problem)]);
   const log = createLogger(config, "api");
+  // `clipmill up` has told its person already.
+  if (redis.warning !== null && process.send === undefined)
+    log.warn({ warning: redis.warning }, "REDIS_URL works, with a warning");
   const api = await serveApi(config, DATABASE_URL, log);
   const grace = closeWithGrace({ delay: KILL_AFTER_MS, logger: false }, async ({ err }) => {
     if (err !== undefined) log.fatal({ err }, "api crashed");

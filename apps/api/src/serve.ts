@@ -21,11 +21,11 @@ import {
   createHints,
   createOverdueLoop,
   createQueueBackend,
-  type Hints,
 } from "@clipmill/queue";
 import type { FastifyBaseLogger } from "fastify";
 import manifest from "../../../package.json" with { type: "json" };
 import { buildApp } from "./app.ts";
+import { examineHealth } from "./health/examine-health.ts";
 
 /** The API only accepts and reads, so leases and windows are the workers' business. */
 const UNUSED_MS = 60_000;
@@ -73,10 +73,7 @@ export async function serveApi(
     dead: createDeadLetter(database),
     recipes: () => recipes,
     recent: () => findRecentRequests(database, RECENT_COUNT),
-    health: async () => ({
-      database: await isUp(database.pool.query("select 1")),
-      queue: await isUp(countHints(hints)),
-    }),
+    health: () => examineHealth(database.pool, backend),
     metrics: { countJobs: countByQueue, countSlots: createWorkerRegistry(database).countSlots },
     log,
     dashboard: createDashboard({
@@ -103,17 +100,6 @@ export async function serveApi(
       await database.close();
     },
   };
-}
-
-async function isUp(probe: Promise<unknown>): Promise<boolean> {
-  return probe.then(
-    () => true,
-    () => false,
-  );
-}
-
-function countHints({ queues }: Hints): Promise<unknown> {
-  return Promise.all(queues.map((queue) => queue.getJobCounts("waiting")));
 }
 
 /** A list of engines that names an unknown one is a wrong setting. */

@@ -1,5 +1,13 @@
-import { ConfigError, createFailpointTrap, createLogger, loadConfig } from "@clipmill/config";
+import {
+  checkDirectories,
+  ConfigError,
+  createFailpointTrap,
+  createLogger,
+  loadConfig,
+  toDirectoryRefusal,
+} from "@clipmill/config";
 import { armFailpoints, FAILPOINTS } from "@clipmill/domain";
+import { examineDatabase, toDatabaseProblem, toDatabaseRefusal } from "@clipmill/db";
 import { checkRedis, toRedisRefusal } from "@clipmill/queue";
 import closeWithGrace from "close-with-grace";
 import { createWorker } from "./worker.ts";
@@ -14,10 +22,18 @@ try {
     throw new ConfigError([
       "DATABASE_URL: a worker of its own needs one; `clipmill up` starts everything",
     ]);
-  const redis = config.REDIS_URL === undefined ? null : await checkRedis(config.REDIS_URL);
-  // A Redis that would evict jobs stops the start; one that is away now is waited for.
-  if (redis?.reachable === true) throw new ConfigError([toRedisRefusal(redis)]);
+  const directories = await checkDirectories(config);
+  const unfit = directories.filter(({ mayPass }) => !mayPass);
+  if (unfit.length > 0) throw new ConfigError(unfit.map(toDirectoryRefusal));
+  const { problem } = await examineDatabase(config.DATABASE_URL);
+  if (problem?.mayPass === false) throw new ConfigError([toDatabaseRefusal(problem)]);
+  const redis = await checkRedis({ url: config.REDIS_URL, prefix: config.QUEUE_PREFIX });
+  // What only a person can mend stops the start; a server that is away now is waited for.
+  if (redis.problem?.mayPass === false) throw new ConfigError([toRedisRefusal(redis.problem)]);
   const log = createLogger(config, "worker");
+  // `clipmill up` has told its person already.
+  if (redis.warning !== null && process.send === undefined)
+    log.warn({ warning: redis.warning }, "REDIS_URL works, with a warning");
   let isLeaving = false;
   const worker = await createWorker(config, log, () => {
     isLeaving = true;
@@ -52,6 +68,12 @@ try {
   process.send?.({ type: "ready" });
   log.info({ queues: config.CLIPMILL_QUEUES, roles: config.CLIPMILL_ROLES }, "worker ready");
 } catch (error) {
+  const outage = toDatabaseProblem(error);
+  if (outage !== null) {
+    process.stderr.write(`${toDatabaseRefusal(outage)}\n`);
+    // What is open already would keep the process; whoever started it starts it anew.
+    process.exit(1);
+  }
   if (!(error instanceof ConfigError)) throw error;
   process.stderr.write(`${error.message}\n`);
   process.exitCode = 2;

@@ -1,4 +1,9 @@
 export { type Config, ConfigError, ENV, loadConfig } from "./config.ts";
+export {
+  checkDirectories,
+  type DirectoryProblem,
+  toDirectoryRefusal,
+} from "./check-directories.ts";
 export { createFailpointTrap } from "./failpoint-trap.ts";
 export { toWaitingLimits } from "./waiting-limits.ts";
 export { toStorageSettings } from "./storage-settings.ts";

@@ -27,7 +27,14 @@ export type {
 export { createDeadLetter, type DeadLetter } from "./work/dead-letter/dead-letter.ts";
 export { toWorkItem, toWorkItemDetail } from "./work/dead-letter/to-work-item.ts";
 export { createListener, type Listener } from "./listener.ts";
-export { migrateDatabase } from "./migrate.ts";
+export { checkSchema } from "./server/check-schema.ts";
+export {
+  type DatabaseProblem,
+  toDatabaseProblem,
+  toDatabaseRefusal,
+} from "./server/database-problem.ts";
+export { type DatabaseCheck, examineDatabase } from "./server/examine-database.ts";
+export { migrateDatabase, MigrationRefusedError } from "./server/migrate.ts";
 export { countJobs, type QueueCounts } from "./read/queue-counts.ts";
 export { findRecentRequests, type RecentRequest } from "./read/recent-requests.ts";
 export { createPostReader, type PostReader, type StoredPost } from "./read/post-reader.ts";

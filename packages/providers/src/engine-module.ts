@@ -72,6 +72,8 @@ export interface DoctorLine {
   without: string;
   /** What to do to get it. */
   advice: string;
+  /** True: a person has set it up or listed it, so that it is missed where it is not there. Default false. */
+  isWanted?: boolean;
 }
 
 /** A source of posts. `Settings` and the rest as in `EngineModule`. */

@@ -1,7 +1,8 @@
 export type { Hint, HintQueue, QueueBackend } from "./bullmq/backend.ts";
 export { createQueueBackend, type QueueBackendOptions } from "./bullmq/queue-backend.ts";
 export { migrateQueueSchema } from "./bullmq/postgres-backend.ts";
-export { checkRedis, type RedisProblem, toRedisRefusal } from "./bullmq/check-redis.ts";
+export { checkRedis, type RedisCheck, type RedisOptions } from "./bullmq/check-redis.ts";
+export { type RedisProblem, toRedisProblem, toRedisRefusal } from "./bullmq/redis-refusal.ts";
 export { createDispatcher, type DispatcherDeps, type Loop } from "./dispatch/dispatcher.ts";
 export { createHints, type Hints } from "./bullmq/hints.ts";
 export { createQueueWorker, type QueueWorker } from "./bullmq/queue-worker.ts";

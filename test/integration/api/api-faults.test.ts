@@ -66,13 +66,15 @@ describe("health", () => {
   });
 
   it("is ready while only the queue is down", async () => {
-    const health = () => Promise.resolve({ database: true, queue: false });
+    const problems = ["REDIS_URL: gone"];
+    const health = () => Promise.resolve({ database: true, queue: false, problems });
     const { app } = await startTestApi({ health });
     expect((await app.inject("/readyz")).json()).toEqual({ status: "ok" });
     expect((await app.inject("/readyz?verbose")).json()).toEqual({
       status: "ok",
       version: "0.0.0-test",
       checks: { database: true, queue: false },
+      problems,
       waiting: [],
     });
   });

@@ -28,15 +28,16 @@ export async function startTestRedis(): Promise<TestServer | null> {
   return (await startRedisProgram("redis-server")) ?? (await startRedisProgram("valkey-server"));
 }
 
-/** Null where the program is not installed. */
+/** Null where the program is not installed. `extra` are arguments such as `--requirepass secret`. */
 export async function startRedisProgram(
   program: string,
+  extra: readonly string[] = [],
 ): Promise<(TestServer & { directory: string }) | null> {
   const directory = await mkdtemp(join(tmpdir(), "clipmill-test-redis-"));
   const port = await findFreePort();
   const options = { port: String(port), bind: "127.0.0.1", dir: directory, save: "" };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
-  const server = spawn(program, args, { stdio: "ignore" });
+  const server = spawn(program, [...args, ...extra], { stdio: "ignore" });
   const exited = new Promise<void>((done) => {
     server.once("error", () => done());
     server.once("exit", () => done());

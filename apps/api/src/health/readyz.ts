@@ -15,6 +15,7 @@ const Readiness = z.object({
   status: z.enum(["ok", "unavailable"]),
   version: z.string().optional(),
   checks: z.object({ database: z.boolean(), queue: z.boolean() }).optional(),
+  problems: z.array(z.string()).optional().describe("what is wrong, and what mends it"),
   waiting: z.array(Waiting).optional().describe("what keeps work from going on"),
 });
 
@@ -30,14 +31,17 @@ export function readyz(api: Api, deps: ApiDeps): void {
         tags: ["health"],
         querystring: z.object({ verbose: z.string().optional().describe("also tell each check") }),
         response: {
-          200: Readiness.describe("The database is up."),
-          503: Readiness.describe("The database is down."),
+          200: Readiness.describe("The database is up, and of this version."),
+          503: Readiness.describe("The database is down, or `clipmill migrate` is needed."),
         },
       },
     },
     async (request, reply) => {
-      const checks = await checkHealth(deps);
-      const details = request.query.verbose === undefined ? {} : await toDetails(deps, checks);
+      const { problems = [], ...checks } = await checkHealth(deps);
+      const details =
+        request.query.verbose === undefined
+          ? {}
+          : { ...(await toDetails(deps, checks)), problems: [...problems] };
       if (checks.database) return reply.code(200).send({ status: "ok", ...details });
       return reply.code(503).send({ status: "unavailable", ...details });
     },

@@ -133,8 +133,9 @@ function toSelection(ids: readonly number[] = [], { all = false, limit, ...optio
 }
 
 async function withDeadLetter<T>(use: (dead: DeadLetter) => Promise<T>): Promise<T> {
-  const { createDatabase, createDeadLetter } = await import("@clipmill/db");
-  const { toReason } = await import("../up/database.ts");
+  const { checkSchema, createDatabase, createDeadLetter, toDatabaseProblem } =
+    await import("@clipmill/db");
+  const { toUnusable } = await import("../up/database.ts");
   const { findRunState } = await import("../up/run-state.ts");
   const { CLIPMILL_HOME, DATABASE_URL } = loadCliConfig();
   const url = DATABASE_URL ?? findRunState(CLIPMILL_HOME)?.databaseUrl;
@@ -143,11 +144,13 @@ async function withDeadLetter<T>(use: (dead: DeadLetter) => Promise<T>): Promise
   const onError = () => {};
   const database = createDatabase({ url, poolSize: 1, name: "clipmill-dead", onError });
   try {
+    const unfit = await checkSchema(database.pool);
+    if (unfit !== null) throw new EnvironmentError(toUnusable(url, unfit));
     return await use(createDeadLetter(database));
   } catch (error) {
-    const reason = toReason(error);
-    if (reason === null) throw error;
-    throw new EnvironmentError(`cannot reach the database (${reason})`, { cause: error });
+    const problem = toDatabaseProblem(error);
+    if (problem === null) throw error;
+    throw new EnvironmentError(toUnusable(url, problem), { cause: error });
   } finally {
     await database.close();
   }

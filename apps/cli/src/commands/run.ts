@@ -5,6 +5,7 @@ import { EnvironmentError, InterruptedError, UsageError } from "../failure.ts";
 import { loadCliConfig } from "../load-cli-config.ts";
 import { parseLanguage } from "../parse-options.ts";
 import { toSecondsText } from "../printable.ts";
+import { requireDirectories } from "../require-directories.ts";
 import { leaveWaiting, tellWaiting, toInterruption, toPatienceMs } from "../run/waiting.ts";
 import { type Shutdown, listenForShutdown } from "../up/shutdown.ts";
 
@@ -32,6 +33,7 @@ async function run(
   { json = false, language, fresh = false }: RunOptions,
 ): Promise<void> {
   const config = loadCliConfig();
+  await requireDirectories(config);
   const { toIntake } = await import("../run/intake.ts");
   const shutdown = listenForShutdown();
   const { signal } = shutdown;

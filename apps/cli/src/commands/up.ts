@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { InterruptedError, UsageError } from "../failure.ts";
 import { loadCliConfig } from "../load-cli-config.ts";
 import { parsePort } from "../parse-options.ts";
+import { requireDirectories } from "../require-directories.ts";
 import type { DemoOutcome } from "../up/demo.ts";
 import type { Stack } from "../up/stack.ts";
 import type { Config } from "@clipmill/config";
@@ -40,6 +41,7 @@ export function addUpCommand(program: Command): void {
 
 async function up({ demo = false, once = false, port }: UpOptions): Promise<void> {
   const config = loadCliConfig();
+  await requireDirectories(config);
   const { lockHome } = await import("../up/run-state.ts");
   const { startStack } = await import("../up/stack.ts");
   const shutdown = listenForShutdown();

@@ -1,137 +1,63 @@
-import { existsSync } from "node:fs";
-import { statfs } from "node:fs/promises";
-import { dirname } from "node:path";
 import type { Config } from "@clipmill/config";
-import { createDatabase } from "@clipmill/db";
-import { findPostgresBinaries } from "@clipmill/postgres";
-import { examineEngines } from "@clipmill/providers";
-import { checkRedis } from "@clipmill/queue";
-import { chooseApiPort } from "../up/api-port.ts";
-import { toReason } from "../up/database.ts";
-import { findFfmpeg } from "./ffmpeg.ts";
-import { findRunState } from "../up/run-state.ts";
+import { examineEngines, toRecipes } from "@clipmill/providers";
+import { type Finding, missing, note, ok } from "./finding.ts";
+import { examineDirectories, examineFfmpeg, examinePort } from "./machine.ts";
+import { examineQueue, examineRecord } from "./servers.ts";
 
-/** One thing that clipmill depends on. */
-export interface Finding {
-  name: string;
-  /** `missing` is what the demo cannot do without; `note` is worse without, but works. */
-  status: "ok" | "note" | "missing";
-  found: string;
-  /** What to do; null where nothing is to be done. */
-  advice: string | null;
-}
-
-const MIN_FREE_BYTES = 1_000_000_000;
-
+/** Everything that clipmill depends on as it is set up here. A line is a tick only if what it names was tried. */
 export async function examine(config: Config): Promise<Finding[]> {
-  const [postgres, queue, engines, disk, port] = await Promise.all([
-    checkPostgres(config),
-    checkQueue(config),
-    checkEngines(config),
-    checkDisk(config),
-    checkPort(config),
+  const directories = await examineDirectories(config);
+  const hasTemporary = directories.every(
+    ({ name, status }) => name !== "TMPDIR" || status !== "missing",
+  );
+  const [record, queue, engines, port] = await Promise.all([
+    examineRecord(config),
+    examineQueue(config),
+    hasTemporary
+      ? examineAllEngines(config)
+      : [note("engines", "not looked at: they need TMPDIR", "mend TMPDIR first")],
+    examinePort(config),
   ]);
   return [
     ok("Node", process.versions.node),
-    postgres,
+    ...record,
     queue,
-    checkFfmpeg(config),
+    ...directories,
+    examineFfmpeg(config),
     ...engines,
-    disk,
     port,
   ];
 }
 
-async function checkPostgres({ DATABASE_URL }: Config): Promise<Finding> {
-  const name = "Postgres";
-  if (DATABASE_URL === undefined) {
-    const binaries = findPostgresBinaries();
-    return binaries === null
-      ? missing(name, "none for this platform", "set DATABASE_URL to a Postgres ≥ 14")
-      : ok(name, `embedded ${binaries.version}`);
-  }
-  const database = createDatabase({
-    url: DATABASE_URL,
-    poolSize: 1,
-    name: "clipmill-doctor",
-    // The query below fails as well, and says so.
-    onError: () => {},
-  });
-  try {
-    const { rows } = await database.pool.query<{ server_version: string }>("show server_version");
-    return ok(name, `DATABASE_URL, ${rows[0]?.server_version ?? "unknown"}`);
-  } catch (error) {
-    const reason = toReason(error) ?? "it refuses the connection";
-    return missing(
-      name,
-      `DATABASE_URL: ${reason}`,
-      "fix DATABASE_URL, or unset it to use the embedded server",
-    );
-  } finally {
-    await database.close();
-  }
-}
-
-async function checkQueue({ REDIS_URL }: Config): Promise<Finding> {
-  const name = "Redis";
-  if (REDIS_URL === undefined) return ok(name, "not set: the queue runs on Postgres");
-  const found = await checkRedis(REDIS_URL);
-  return found === null
-    ? ok(name, "REDIS_URL answers")
-    : missing(name, found.problem, found.remedy);
-}
-
-function checkFfmpeg(config: Config): Finding {
-  const name = "ffmpeg";
-  const found = findFfmpeg(config);
-  const advice = "apt-get install ffmpeg, or brew install ffmpeg";
-  if (found === null)
-    return note(name, "not found; an old one is fetched at the first start", advice);
-  if (found.origin === "installed") return ok(name, found.version);
-  const scope = config.ALLOW_BUNDLED_FFMPEG ? "any file" : "the demo's own clips only";
-  return note(name, `${found.version}, bundled and old, for ${scope}`, advice);
-}
-
-/** The demo runs without any of them: the sandbox and recorded texts stand in. */
-async function checkEngines(config: Config): Promise<Finding[]> {
+/** The demo runs without any of them: the sandbox and recorded texts stand in. What is set and does not work is missing. */
+async function examineAllEngines(config: Config): Promise<Finding[]> {
+  const lists = examineLists(config);
   const lines = await examineEngines(config);
-  return lines.map(({ name, found, without, advice }) =>
-    found === null ? note(name, without, advice) : ok(name, found),
-  );
+  const engines = lines.map(({ name, found, without, advice, isWanted = false }) => {
+    if (found !== null) return ok(name, found);
+    return isWanted ? missing(name, without, advice) : note(name, without, advice);
+  });
+  return [...lists, ...engines];
 }
 
-async function checkDisk({ CLIPMILL_HOME }: Config): Promise<Finding> {
-  let directory = CLIPMILL_HOME;
-  while (!existsSync(directory)) directory = dirname(directory);
-  const { bavail, bsize } = await statfs(directory);
-  const free = bavail * bsize;
-  const found = `${(free / 1e9).toFixed(1)} GB free for ${CLIPMILL_HOME}`;
-  return free < MIN_FREE_BYTES
-    ? missing("disk", found, "free 1 GB, or set CLIPMILL_HOME")
-    : ok("disk", found);
-}
-
-async function checkPort(config: Config): Promise<Finding> {
-  const running = findRunState(config.CLIPMILL_HOME);
-  if (running?.apiUrl != null) return ok("API port", `in use by the clipmill at ${running.apiUrl}`);
-  const configured = config.PORT === undefined ? null : { port: config.PORT, origin: "PORT" };
+/** A list of engines that names an unknown one stops every start; without a source no link can work. */
+function examineLists(config: Config): Finding[] {
   try {
-    return ok("API port", `${await chooseApiPort(config.HOST, configured)} is free`);
+    const { source } = toRecipes(config);
+    const hasSandbox = config.CLIPMILL_SANDBOX !== "off";
+    return source.length > 0 || hasSandbox
+      ? []
+      : [
+          missing(
+            "sources of posts",
+            "none: links fail, files work",
+            "set TIKLIVE_API_KEY, or POST_SOURCES=ytdlp",
+          ),
+        ];
   } catch (error) {
-    return missing("API port", (error as Error).message, "set PORT to a free one");
+    // It begins with the name of the variable.
+    const [, variable = "engines", rest = ""] =
+      /^(\w+):? (.*)/s.exec((error as Error).message) ?? [];
+    return [missing(variable, rest, "correct the list")];
   }
 }
-
-const ok = (name: string, found: string): Finding => ({ name, status: "ok", found, advice: null });
-const note = (name: string, found: string, advice: string): Finding => ({
-  name,
-  status: "note",
-  found,
-  advice,
-});
-const missing = (name: string, found: string, advice: string): Finding => ({
-  name,
-  status: "missing",
-  found,
-  advice,
-});

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Config } from "@clipmill/config";
-import { migrateDatabase } from "@clipmill/db";
+import { type DatabaseProblem, migrateDatabase, MigrationRefusedError } from "@clipmill/db";
 import { EmbeddedPostgresError, startEmbeddedPostgres } from "@clipmill/postgres";
 import { migrateQueueSchema } from "@clipmill/queue";
 import { EnvironmentError, UsageError } from "../failure.ts";
@@ -61,22 +61,14 @@ async function migrateConfigured(url: string): Promise<void> {
   try {
     await migrate(url);
   } catch (error) {
-    const reason = toReason(error);
-    if (reason === null) throw error;
-    const { hostname, port, pathname } = new URL(url);
-    const where = `${hostname}:${port === "" ? "5432" : port}${pathname}`;
-    throw new UsageError(`DATABASE_URL: cannot connect to ${where} (${reason})`, { cause: error });
+    if (!(error instanceof MigrationRefusedError)) throw error;
+    throw new UsageError(`DATABASE_URL: ${toUnusable(url, error.problem)}`, { cause: error });
   }
 }
 
-/** Why there is no connection; null where the error is of another kind. Class 28: role or password, 3D: no such database. */
-export function toReason(error: unknown): string | null {
-  if (error instanceof AggregateError) return toReason(error.errors[0]);
-  if (!(error instanceof Error)) return null;
-  const code = "code" in error ? String(error.code) : "";
-  if (/^E[A-Z_]+$/.test(code)) return code;
-  if (code.startsWith("28")) return "the server refuses the user or the password";
-  if (code === "3D000") return "there is no such database";
-  if (code === "53300") return "the server has no connection left";
-  return error.message.includes("timeout") ? "no answer within 5 s" : null;
+/** With the place, but neither user nor password. */
+export function toUnusable(url: string, { problem, remedy }: DatabaseProblem): string {
+  const { hostname, port, pathname } = new URL(url);
+  const where = `${hostname}:${port === "" ? "5432" : port}${pathname}`;
+  return `cannot use the database at ${where}: ${problem}. Fix it: ${remedy}`;
 }

@@ -1,8 +1,13 @@
+import type { Config } from "@clipmill/config";
 import { checkRedis, toRedisRefusal } from "@clipmill/queue";
 import { UsageError } from "../failure.ts";
 
 /** Throws UsageError, with what to do, when the configured Redis would lose or refuse jobs. */
-export async function requireUsableRedis(url: string | undefined): Promise<void> {
-  const found = url === undefined ? null : await checkRedis(url);
-  if (found !== null) throw new UsageError(toRedisRefusal(found));
+export async function requireUsableRedis(
+  { REDIS_URL, QUEUE_PREFIX }: Pick<Config, "REDIS_URL" | "QUEUE_PREFIX">,
+  notice: (line: string) => void,
+): Promise<void> {
+  const { problem, warning } = await checkRedis({ url: REDIS_URL, prefix: QUEUE_PREFIX });
+  if (problem !== null) throw new UsageError(toRedisRefusal(problem));
+  if (warning !== null) notice(`REDIS_URL: ${warning}`);
 }

@@ -41,7 +41,7 @@ export interface Stack {
  */
 export async function startStack(config: Config, options: StackOptions): Promise<Stack> {
   const { api = true, notice } = options;
-  await requireUsableRedis(config.REDIS_URL);
+  await requireUsableRedis(config, notice);
   // Before anything is started: a wrong port is a wrong setting.
   const port = api ? await choosePort(config, options) : null;
   const supervisor = createSupervisor({ logDirectory: join(config.CLIPMILL_HOME, "logs"), notice });

@@ -37,6 +37,8 @@ export interface QueueBackend {
     processor: HintProcessor,
     options: { concurrency: number },
   ): HintWorker;
+  /** Throws what the server answers where a hint could not be written now. */
+  checkWritable(): Promise<void>;
   close(): Promise<void>;
 }
 

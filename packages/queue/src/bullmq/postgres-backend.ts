@@ -39,6 +39,10 @@ export function createPostgresBackend(options: PostgresBackendOptions): QueueBac
       worker.on("error", onError);
       return worker as unknown as HintWorker;
     },
+    async checkWritable() {
+      // Nothing is written: one server holds queue and record, and the record's own check asks whether it takes writes.
+      await pool.query("select from bullmq.migration limit 0");
+    },
     close: () => pool.end(),
   };
 }

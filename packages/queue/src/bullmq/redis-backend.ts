@@ -20,6 +20,7 @@ export interface RedisBackendOptions {
  * when a server that vanished is given up: after a quarter of an hour.
  */
 const COMMAND_TIMEOUT_MS = 5_000;
+const TRIAL_LIVES_MS = 1_000;
 /** The same where BullMQ waits for a job: it asks the server to answer after 10 s at most. */
 const BLOCKING_TIMEOUT_MS = 15_000;
 
@@ -39,11 +40,22 @@ export function createRedisBackend({ url, prefix, onError }: RedisBackendOptions
       worker.on("error", onError);
       return worker;
     },
+    async checkWritable() {
+      await producer.set(`${prefix}:trial`, "1", "PX", TRIAL_LIVES_MS);
+    },
     async close() {
       producer.disconnect();
       consumer.disconnect();
     },
   };
+}
+
+/**
+ * After a failover the old primary lives on as a replica, and the connection with it. A new connection follows the
+ * name of the host to the new primary. The command fails all the same: whoever sent it tries again.
+ */
+function reconnectOnError(error: Error): boolean {
+  return /^(READONLY|MASTERDOWN)/.test(error.message);
 }
 
 /** The producer fails fast, so that the dispatcher can return its jobs; the consumer waits for the server for ever. */
@@ -52,11 +64,13 @@ function connect(
   onError: (error: Error) => void,
 ): { producer: Redis; consumer: Redis } {
   const producer = new Redis(url, {
+    reconnectOnError,
     maxRetriesPerRequest: 1,
     commandTimeout: COMMAND_TIMEOUT_MS,
     socketTimeout: COMMAND_TIMEOUT_MS,
   });
   const consumer = new Redis(url, {
+    reconnectOnError,
     maxRetriesPerRequest: null,
     socketTimeout: BLOCKING_TIMEOUT_MS,
   });

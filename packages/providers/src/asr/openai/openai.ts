@@ -1,6 +1,7 @@
 import { toEngineId } from "@clipmill/domain";
 import { z } from "zod";
 import type { AsrModule } from "../../engine-module.ts";
+import { askServer } from "../../http/ask-server.ts";
 import { perMinute } from "../../http/per-minute.ts";
 import { createOpenAiTranscriber } from "./openai-transcriber.ts";
 
@@ -12,6 +13,10 @@ const settings = z.object({
   ASR_RATE_PER_MINUTE: z.number().optional(),
   ASR_MAX_UPLOAD_BYTES: z.number(),
 });
+
+/** Its address may be given with or without the version. */
+const toV1 = (baseUrl: string): string =>
+  `${baseUrl.replace(/\/+(v1\/*)?$/, "").replace(/\/v1$/, "")}/v1`;
 
 /** A server that speaks OpenAI's API for transcriptions, often one's own. */
 export const openai: AsrModule<z.infer<typeof settings>> = {
@@ -32,12 +37,27 @@ export const openai: AsrModule<z.infer<typeof settings>> = {
     rate: perMinute(ASR_RATE_PER_MINUTE),
     credential: ASR_API_KEY ?? ASR_BASE_URL ?? null,
   }),
-  doctor: async ({ ASR_BASE_URL }) => ({
-    name: "speech recognition",
-    found: ASR_BASE_URL === undefined ? null : "the server at ASR_BASE_URL",
-    without: "none: the demo plays recorded transcripts",
-    advice: "set ASR_BASE_URL",
-  }),
+  doctor: async ({ ASR_BASE_URL, ASR_API_KEY }) => {
+    const name = "speech recognition";
+    const without = "none: the demo plays recorded transcripts";
+    if (ASR_BASE_URL === undefined) {
+      return { name, found: null, without, advice: "set ASR_BASE_URL" };
+    }
+    const headers: Record<string, string> =
+      ASR_API_KEY === undefined ? {} : { authorization: `Bearer ${ASR_API_KEY}` };
+    const answer = await askServer(`${toV1(ASR_BASE_URL)}/models`, headers);
+    if (answer === "works") {
+      return { name, found: "the server at ASR_BASE_URL answers", without, advice: "" };
+    }
+    const refused = answer === "refuses the key";
+    return {
+      name: "ASR_BASE_URL",
+      found: null,
+      isWanted: true,
+      without: `the server ${answer}`,
+      advice: refused ? "correct ASR_API_KEY" : "start it, or correct or unset ASR_BASE_URL",
+    };
+  },
   toSandbox: (own, sandboxUrl) => ({
     ...own,
     ASR_BASE_URL: `${sandboxUrl}/openai`,

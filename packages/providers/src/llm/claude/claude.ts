@@ -1,6 +1,7 @@
 import { toEngineId } from "@clipmill/domain";
 import { z } from "zod";
 import type { LlmModule } from "../../engine-module.ts";
+import { askServer } from "../../http/ask-server.ts";
 import { perMinute } from "../../http/per-minute.ts";
 import { createClaude } from "./create-claude.ts";
 
@@ -28,12 +29,32 @@ export const claude: LlmModule<z.infer<typeof settings>> = {
     rate: perMinute(LLM_RATE_PER_MINUTE),
     credential: ANTHROPIC_API_KEY ?? null,
   }),
-  doctor: async ({ ANTHROPIC_API_KEY }) => ({
-    name: "ANTHROPIC_API_KEY",
-    found: ANTHROPIC_API_KEY === undefined ? null : "set",
-    without: "not set: simulated or extracted answers",
-    advice: "set ANTHROPIC_API_KEY for the real thing",
-  }),
+  doctor: async ({ ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL }) => {
+    const name = "ANTHROPIC_API_KEY";
+    if (ANTHROPIC_API_KEY === undefined) {
+      return {
+        name,
+        found: null,
+        without: "not set: simulated or extracted answers",
+        advice: "set ANTHROPIC_API_KEY for the real thing",
+      };
+    }
+    // The list of models costs nothing.
+    const answer = await askServer(`${ANTHROPIC_BASE_URL}/v1/models?limit=1`, {
+      "x-api-key": ANTHROPIC_API_KEY,
+      "anthropic-version": "2023-06-01",
+    });
+    const refused = answer === "refuses the key";
+    return {
+      name,
+      found: answer === "works" ? "set, and taken by the server at ANTHROPIC_BASE_URL" : null,
+      isWanted: true,
+      without: `set, but the server at ANTHROPIC_BASE_URL ${answer}`,
+      advice: refused
+        ? "correct ANTHROPIC_API_KEY; keys begin with sk-ant-"
+        : "see whether this machine reaches it, or correct ANTHROPIC_BASE_URL",
+    };
+  },
   toSandbox: (own, sandboxUrl) => ({
     ...own,
     ANTHROPIC_API_KEY: "sandbox",

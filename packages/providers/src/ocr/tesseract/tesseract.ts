@@ -17,10 +17,14 @@ export const tesseract: OcrModule<z.infer<typeof settings>> = {
   create: ({ TESSERACT_PATH, FFMPEG_PATH }) =>
     createTesseract({ path: TESSERACT_PATH, ffmpegPath: FFMPEG_PATH }),
   find: ({ TESSERACT_PATH }) => findTesseract(TESSERACT_PATH),
-  doctor: async ({ TESSERACT_PATH }) => ({
-    name: "tesseract",
-    found: (await findTesseract(TESSERACT_PATH))?.version ?? null,
-    without: "not found: on-screen text is not read",
-    advice: "apt-get install tesseract-ocr",
-  }),
+  doctor: async ({ TESSERACT_PATH }) => {
+    const found = await findTesseract(TESSERACT_PATH);
+    return {
+      name: "tesseract",
+      found: found === null ? null : `${found.version}, with its data for English`,
+      isWanted: TESSERACT_PATH !== "tesseract",
+      without: "not found, or without data for English: on-screen text is not read",
+      advice: "apt-get install tesseract-ocr tesseract-ocr-eng, or correct TESSERACT_PATH",
+    };
+  },
 };

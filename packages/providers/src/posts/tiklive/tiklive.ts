@@ -25,8 +25,8 @@ export const tiklive: PostModule<z.infer<typeof settings>> = {
   }),
   doctor: async ({ TIKLIVE_API_KEY }) => ({
     name: "TIKLIVE_API_KEY",
-    found: TIKLIVE_API_KEY === undefined ? null : "set",
-    without: "not set: the sandbox's sample posts",
+    found: TIKLIVE_API_KEY === undefined ? null : "set; not tried, since each call is paid",
+    without: "not set: the sandbox's sample posts, where the sandbox is on",
     advice: "set TIKLIVE_API_KEY for the real thing",
   }),
   toSandbox: (own, sandboxUrl) => ({

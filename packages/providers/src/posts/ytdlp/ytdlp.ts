@@ -17,8 +17,9 @@ export const ytdlp: PostModule<z.infer<typeof settings>> = {
   doctor: async ({ YTDLP_PATH }) => ({
     name: "yt-dlp",
     found: (await findYtDlp(YTDLP_PATH))?.version ?? null,
-    without: "not found: posts come from the other sources",
+    isWanted: true,
+    without: "not found, and POST_SOURCES names it",
     // Debian's copy is of 2023, and TikTok changes by the month.
-    advice: "install a current yt-dlp, or set YTDLP_PATH",
+    advice: "install a current yt-dlp, set YTDLP_PATH, or take it off POST_SOURCES",
   }),
 };
