@@ -52,8 +52,8 @@ const GREEN = 0;
 const BROKEN = 1;
 const DID_TOO_LITTLE = 3;
 
-async function runOnce({ backend, seed, plan, keep }: ChaosOptions): Promise<number> {
-  const result = await runChaos({ backend, seed, plan, control: null, keep });
+async function runOnce({ backend, seed, plan, beside, keep }: ChaosOptions): Promise<number> {
+  const result = await runChaos({ backend, seed, plan, control: null, beside, keep });
   const shortfalls = findShortfalls(result, plan);
   const problems = [...result.violations, ...shortfalls];
   for (const problem of problems.slice(0, SHOWN)) console.log(`  ${problem}`);
@@ -81,9 +81,15 @@ const BROKEN_BY: Readonly<Record<Control, RegExp>> = {
  * Each protection is taken out in turn; a check that stays green then has proved nothing before. The run before them,
  * under the same plan and with all protections, must be green, or the plan alone would break what they are to break.
  */
-async function runControls({ backend, seed, keep, controls }: ChaosOptions): Promise<number> {
+async function runControls({
+  backend,
+  seed,
+  beside,
+  keep,
+  controls,
+}: ChaosOptions): Promise<number> {
   const run = (control: Control | null, i: number) =>
-    runChaos({ backend, seed: seed + i, plan: CONTROL, control, keep });
+    runChaos({ backend, seed: seed + i, plan: CONTROL, control, beside, keep });
   const whole = await run(null, 0);
   const shortfalls = findShortfalls(whole, CONTROL);
   const isGreen = whole.lost === 0 && whole.violations.length === 0 && shortfalls.length === 0;

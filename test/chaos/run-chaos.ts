@@ -13,6 +13,7 @@ import { type Waited, watchHints } from "./harness/verdict/hints-watch.ts";
 import { checkInvariants, type Verdict } from "./harness/verdict/invariants.ts";
 import { hasChildren } from "./harness/verdict/verdict-counts.ts";
 import { createLoad } from "./harness/load.ts";
+import { startNeighbours } from "./harness/neighbours.ts";
 import { createRandom } from "./harness/random.ts";
 import {
   type ChaosServer,
@@ -51,6 +52,7 @@ export interface ChaosRun {
   seed: number;
   plan: Plan;
   control: Control | null;
+  beside: number;
   keep: boolean;
 }
 
@@ -62,6 +64,7 @@ export async function runChaos({
   seed,
   plan,
   control,
+  beside,
   keep,
 }: ChaosRun): Promise<ChaosResult> {
   const startedAt = Date.now();
@@ -75,6 +78,8 @@ export async function runChaos({
   const say = createProgress();
   if (smallDisk) closers.push(async () => unmountSmallDisk(directories.storage));
   try {
+    const neighbours = startNeighbours(beside);
+    closers.push(() => neighbours.close());
     const postgres = await startPostgres(directories.postgres);
     closers.push(() => postgres.close());
     await installAudit(postgres.url);
@@ -120,7 +125,12 @@ export async function runChaos({
     const { counts } = fleet;
     const deaths = counts.deaths;
     say("rest");
-    await settleDown(postgres.url, plan, { answering, say });
+    await settleDown(postgres.url, {
+      stalledAfterMs: plan.stalledAfterMs,
+      callers,
+      answering,
+      say,
+    });
     callers.stop();
     say("checks");
     const verdict = await checkInvariants({

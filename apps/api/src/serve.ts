@@ -22,6 +22,10 @@ import { buildApp } from "./app.ts";
 
 /** The API only accepts and reads, so leases and windows are the workers' business. */
 const UNUSED_MS = 60_000;
+/** Callers may be any number, and most would have gone before their turn. */
+const WAITING_PER_CONNECTION = 10;
+/** Less than most callers wait. */
+const ACCEPT_WITHIN_MS = 10_000;
 const RECENT_COUNT = 20;
 const DEFAULT_PORT = 4600;
 
@@ -35,6 +39,7 @@ export async function serveApi(
   const database = createDatabase({
     url: databaseUrl,
     poolSize: config.DATABASE_POOL,
+    waitingMax: WAITING_PER_CONNECTION * config.DATABASE_POOL,
     name: "clipmill-api",
     onError,
   });
@@ -53,6 +58,7 @@ export async function serveApi(
       pipelines,
       leaseMs: UNUSED_MS,
       queuedForMs: UNUSED_MS,
+      acceptWithinMs: ACCEPT_WITHIN_MS,
     }),
     requests: createRequestReader(database, listener),
     posts: createPostReader(database),

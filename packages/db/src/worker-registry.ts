@@ -21,16 +21,19 @@ export interface WorkerRegistry {
 /** Workers that were heard of in this span count as alive. */
 export const WORKER_ALIVE = "15 seconds";
 
-export function createWorkerRegistry({ pool }: Pick<Database, "pool">): WorkerRegistry {
+export function createWorkerRegistry({
+  pool,
+  reserved = pool,
+}: Pick<Database, "pool"> & Partial<Pick<Database, "reserved">>): WorkerRegistry {
   return {
     async report({ id, queues, engines, slots }) {
-      await pool.query(
+      await reserved.query(
         `insert into worker_process (id, queues, engines, slots) values ($1, $2, $3, $4)
          on conflict (id) do update set queues = excluded.queues, engines = excluded.engines,
            slots = excluded.slots, seen_at = now()`,
         [id, queues, engines, slots],
       );
-      await pool.query("delete from worker_process where seen_at < now() - interval '1 hour'");
+      await reserved.query("delete from worker_process where seen_at < now() - interval '1 hour'");
     },
 
     async remove(id) {

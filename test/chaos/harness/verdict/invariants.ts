@@ -108,8 +108,9 @@ async function checkCalls({
   return { violations, amplification: total / Math.max(1, jobs.length) };
 }
 
-/** I10: temporary file, sync, rename, then the row. */
+/** I10: temporary file, sync, rename, then the row. Rows first: the file of each that is read then must be there. */
 async function checkFiles({ databaseUrl, storageDirectory }: World): Promise<string[]> {
+  const rows = await query<{ sha256: string }>(databaseUrl, "select sha256 from media");
   const violations: string[] = [];
   const stored = new Set<string>();
   const directory = join(storageDirectory, "media");
@@ -121,7 +122,6 @@ async function checkFiles({ databaseUrl, storageDirectory }: World): Promise<str
     }
     stored.add(entry.name);
   }
-  const rows = await query<{ sha256: string }>(databaseUrl, "select sha256 from media");
   const missing = rows.filter(({ sha256 }) => !stored.has(sha256)).length;
   if (missing > 0) violations.push(`I10: ${missing} rows without their file`);
   return violations;

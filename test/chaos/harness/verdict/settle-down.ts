@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Plan } from "../../options.ts";
+import type { Callers } from "../callers.ts";
 import type { Load } from "../load.ts";
 import { query } from "../servers.ts";
 
@@ -20,39 +20,66 @@ export function startAnswering(load: Load): Answering {
 
 const LOOK_EVERY_MS = 500;
 const SAY_EVERY_MS = 5_000;
+/** What a caller had sent when it hung up may be stored a moment later. */
+const LOOKS_AT_REST = 4;
 
-/** Waits until nothing is open, or until nothing has moved for the given time: that is lost. */
+interface Settling {
+  /** See `Plan`. */
+  stalledAfterMs: number;
+  callers: Pick<Callers, "waitingCount">;
+  answering: Answering;
+  say(what: string): void;
+}
+
+/**
+ * Waits until nothing is open and nobody waits for an answer. Ends before that only where nothing has ended for the given
+ * time: that is lost. What ends is finite, since nobody sends more than has been sent; so this ends, however slow all is.
+ */
 export async function settleDown(
   databaseUrl: string,
-  { stalledAfterMs, restWithinMs }: Plan,
-  { answering, say }: { answering: Answering; say(what: string): void },
+  { stalledAfterMs, callers, answering, say }: Settling,
 ): Promise<void> {
-  const startedAt = Date.now();
-  let least = Number.POSITIVE_INFINITY;
-  let most = 0;
-  let movedAt = startedAt;
-  let saidAt = startedAt;
-  while (Date.now() - movedAt < stalledAfterMs && Date.now() - startedAt < restWithinMs) {
+  const progress = createProgress();
+  let saidAt = Date.now();
+  for (let looksAtRest = 0; looksAtRest < LOOKS_AT_REST; await sleep(LOOK_EVERY_MS)) {
     const { rounds, others, ended } = await countUnsettled(databaseUrl);
+    const waiting = callers.waitingCount();
     if (others === 0) answering.stop();
-    if (rounds + others === 0) break;
-    // What ends may have submitted more.
-    if (others < least || ended > most) movedAt = Date.now();
-    least = Math.min(least, others);
-    most = Math.max(most, ended);
+    looksAtRest = rounds + others + waiting === 0 ? looksAtRest + 1 : 0;
+    progress.note([ended, -others, -waiting]);
+    if (progress.stillMs() > stalledAfterMs) {
+      say(`nothing has ended for ${Math.round(stalledAfterMs / 1_000)} s`);
+      break;
+    }
     if (Date.now() - saidAt > SAY_EVERY_MS) {
-      say(`${others} left`);
+      say(`${others} left, ${waiting} callers wait, ${ended} ended`);
       saidAt = Date.now();
     }
-    await sleep(LOOK_EVERY_MS);
   }
   answering.stop();
+}
+
+/** Moves where one of the figures is higher than it ever was: what goes up and down again is no progress. */
+function createProgress() {
+  const best: number[] = [];
+  let movedAt = Date.now();
+  return {
+    note(figures: readonly number[]) {
+      for (const [i, figure] of figures.entries()) {
+        if (figure <= (best[i] ?? Number.NEGATIVE_INFINITY)) continue;
+        best[i] = figure;
+        movedAt = Date.now();
+      }
+    },
+    stillMs: () => Date.now() - movedAt,
+  };
 }
 
 interface Unsettled {
   rounds: number;
   /** Open requests, waits, and what is to end with its parents: none of them is left at rest. */
   others: number;
+  /** Requests, jobs and waits that have ended, without rounds: those come for as long as somebody may wait for an answer. */
   ended: number;
 }
 
@@ -62,7 +89,9 @@ async function countUnsettled(databaseUrl: string): Promise<Unsettled> {
     `select (select count(*) from request where state = 'open' and kind = 'round')::int as rounds,
        ((select count(*) from request where state = 'open' and kind <> 'round') + (select count(*) from stage_wait)
        + (select count(*) from children_to_end))::int as others,
-       (select count(*) from request where state <> 'open' and kind <> 'round')::int as ended`,
+       ((select count(*) from request where state <> 'open' and kind <> 'round')
+       + (select count(*) from stage_job where state in ('done', 'skipped', 'failed', 'cancelled') and stage <> 'collect')
+       + (select count(*) from chaos_wait where ended_as is not null))::int as ended`,
   );
   if (row === undefined) throw new Error("nothing was counted");
   return row;
