@@ -38,6 +38,10 @@ const IDLE_IN_TRANSACTION_MS = 10_000;
 /** The kernel asks a silent peer for a sign of life after this, ten times in as many seconds; its own default is two hours. */
 export const KEEP_ALIVE_AFTER_MS = 10_000;
 const IDLE_CONNECTION_MS = 60_000;
+/** For a connection. Who gets none in this time would not be answered in time with one. */
+const WAITING_MAX_MS = 5_000;
+/** A server whose processors are busy with other things was seen to take more than five seconds to begin a connection. */
+export const CONNECT_WITHIN_MS = 15_000;
 /** What node-postgres says when `query_timeout` is over. */
 const READ_TIMEOUT = "Query read timeout";
 
@@ -86,7 +90,8 @@ function createPool({ url, poolSize, waitingMax, name, onError }: DatabaseOption
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     // Half-open connections end here instead of hanging a worker for ever.
     query_timeout: STATEMENT_TIMEOUT_MS + 5_000,
-    connectionTimeoutMillis: 5_000,
+    waitingMaxMs: WAITING_MAX_MS,
+    connectionTimeoutMillis: CONNECT_WITHIN_MS,
     // The driver's own 10 s end a connection between two heartbeats, and a new one costs the server a process.
     idleTimeoutMillis: IDLE_CONNECTION_MS,
     keepAlive: true,

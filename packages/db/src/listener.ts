@@ -1,5 +1,5 @@
 import pg from "pg";
-import { KEEP_ALIVE_AFTER_MS } from "./database.ts";
+import { CONNECT_WITHIN_MS, KEEP_ALIVE_AFTER_MS } from "./database.ts";
 import type { Channel } from "./notify.ts";
 
 /**
@@ -37,7 +37,7 @@ export function createListener(options: { url: string; onError(error: Error): vo
       application_name: "clipmill-listen",
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
-      connectionTimeoutMillis: 5_000,
+      connectionTimeoutMillis: CONNECT_WITHIN_MS,
     });
     client = next;
     next.on("error", options.onError);
