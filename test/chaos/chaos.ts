@@ -1,4 +1,5 @@
 import { FAULT_KINDS } from "./harness/faults.ts";
+import { toScaledMinima } from "./harness/pace.ts";
 import { BACKLOG_MIN } from "./harness/verdict/invariants.ts";
 import { type ChaosOptions, CONTROL, parseOptions, type Plan } from "./options.ts";
 import type { Control } from "./processes/arguments.ts";
@@ -21,12 +22,14 @@ function toLine(result: ChaosResult): string {
     `${result.amplification.toFixed(3)} calls a job`,
     `${result.waited.hints} hints at most before a backlog of ${result.waited.backlog}`,
     `${result.seconds} s`,
+    `starts of ${result.startMs} ms${result.slowness > 1 ? `: minima divided by ${result.slowness.toFixed(1)}` : ""}`,
     `${result.lost} lost, ${result.violations.length} violations`,
   ].join(" · ");
 }
 
 /** What a run did not do; it proves nothing then. */
-function findShortfalls(result: ChaosResult, { minima, kinds }: Plan): string[] {
+function findShortfalls(result: ChaosResult, { minima: ofPlan, kinds }: Plan): string[] {
+  const minima = toScaledMinima(ofPlan, result.slowness);
   const floor = (what: string, value: number, least: number) =>
     value < least ? [`${what}: ${value}, at least ${least} are needed`] : [];
   return [

@@ -11,8 +11,9 @@ import { createFaults, type FaultKind } from "./harness/faults.ts";
 import { startFleet } from "./harness/fleet.ts";
 import { type Waited, watchHints } from "./harness/verdict/hints-watch.ts";
 import { checkInvariants, type Verdict } from "./harness/verdict/invariants.ts";
-import { hasChildren } from "./harness/verdict/verdict-counts.ts";
+import { countEnded, hasChildren } from "./harness/verdict/verdict-counts.ts";
 import { createLoad } from "./harness/load.ts";
+import { toSlowness } from "./harness/pace.ts";
 import { startNeighbours } from "./harness/neighbours.ts";
 import { createRandom } from "./harness/random.ts";
 import {
@@ -43,6 +44,9 @@ export interface ChaosResult extends Verdict {
   stranded: number;
   replanned: number;
   waited: Waited;
+  /** See `Fleet.startMs`, and what follows of it for what this run must have done. */
+  startMs: number;
+  slowness: number;
   seconds: number;
   home: string;
 }
@@ -121,16 +125,22 @@ export async function runChaos({
     const answering = startAnswering(load);
     closers.push(async () => answering.stop());
     say("faults");
-    const done = await disturb({ fleet, callers, load, random, plan, faults, say });
+    const done = await disturb({
+      fleet,
+      callers,
+      load,
+      random,
+      plan,
+      faults,
+      countEnded: () => countEnded(postgres.url),
+      say,
+    });
     const { counts } = fleet;
     const deaths = counts.deaths;
     say("rest");
-    await settleDown(postgres.url, {
-      stalledAfterMs: plan.stalledAfterMs,
-      callers,
-      answering,
-      say,
-    });
+    const slowness = toSlowness(fleet);
+    const stalledAfterMs = plan.stalledAfterMs * slowness;
+    await settleDown(postgres.url, { stalledAfterMs, callers, answering, say });
     callers.stop();
     say("checks");
     const verdict = await checkInvariants({
@@ -156,6 +166,8 @@ export async function runChaos({
       replanned: fleet.replanned.size,
       waited: watch.most(),
       backend,
+      startMs: Math.round(fleet.startMs()),
+      slowness,
       seconds: Math.round((Date.now() - startedAt) / 1_000),
       home,
     };
