@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 
 /** Other programs that want the processors, too. */
 export interface Neighbours {
+  readonly pids: readonly number[];
   close(): Promise<void>;
 }
 
@@ -13,6 +14,7 @@ const PROGRAM = fileURLToPath(new URL("../processes/neighbour.ts", import.meta.u
 export function startNeighbours(count: number): Neighbours {
   const children = Array.from({ length: count }, () => fork(PROGRAM, [], { stdio: "ignore" }));
   return {
+    pids: children.flatMap(({ pid }) => pid ?? []),
     async close() {
       const running = children.filter(
         ({ exitCode, signalCode }) => exitCode === null && signalCode === null,

@@ -29,7 +29,16 @@ interface Settling {
   callers: Pick<Callers, "waitingCount">;
   answering: Answering;
   say(what: string): void;
+  /** Between two looks; default: half a second by the machine's clock. */
+  clock?: Clock;
 }
+
+export interface Clock {
+  now(): number;
+  pause(): Promise<unknown>;
+}
+
+const MACHINE: Clock = { now: Date.now, pause: () => sleep(LOOK_EVERY_MS) };
 
 /**
  * Waits until nothing is open and nobody waits for an answer. Ends before that only where nothing has ended for the given
@@ -37,41 +46,41 @@ interface Settling {
  */
 export async function settleDown(
   databaseUrl: string,
-  { stalledAfterMs, callers, answering, say }: Settling,
+  { stalledAfterMs, callers, answering, say, clock = MACHINE }: Settling,
 ): Promise<void> {
-  const progress = createProgress();
-  let saidAt = Date.now();
-  for (let looksAtRest = 0; looksAtRest < LOOKS_AT_REST; await sleep(LOOK_EVERY_MS)) {
+  const progress = createProgress(clock);
+  let saidAt = clock.now();
+  for (let looksAtRest = 0; looksAtRest < LOOKS_AT_REST; await clock.pause()) {
     const { rounds, others, ended } = await countUnsettled(databaseUrl);
     const waiting = callers.waitingCount();
     if (others === 0) answering.stop();
     looksAtRest = rounds + others + waiting === 0 ? looksAtRest + 1 : 0;
     progress.note([ended, -others, -waiting]);
-    if (progress.stillMs() > stalledAfterMs) {
+    if (looksAtRest === 0 && progress.stillMs() > stalledAfterMs) {
       say(`nothing has ended for ${Math.round(stalledAfterMs / 1_000)} s`);
       break;
     }
-    if (Date.now() - saidAt > SAY_EVERY_MS) {
+    if (clock.now() - saidAt > SAY_EVERY_MS) {
       say(`${others} left, ${waiting} callers wait, ${ended} ended`);
-      saidAt = Date.now();
+      saidAt = clock.now();
     }
   }
   answering.stop();
 }
 
 /** Moves where one of the figures is higher than it ever was: what goes up and down again is no progress. */
-function createProgress() {
+function createProgress({ now }: Clock) {
   const best: number[] = [];
-  let movedAt = Date.now();
+  let movedAt = now();
   return {
     note(figures: readonly number[]) {
       for (const [i, figure] of figures.entries()) {
         if (figure <= (best[i] ?? Number.NEGATIVE_INFINITY)) continue;
         best[i] = figure;
-        movedAt = Date.now();
+        movedAt = now();
       }
     },
-    stillMs: () => Date.now() - movedAt,
+    stillMs: () => now() - movedAt,
   };
 }
 
