@@ -1,7 +1,6 @@
 import { FAULT_KINDS } from "./harness/faults.ts";
-import { toScaledMinima } from "./harness/pace.ts";
-import { BACKLOG_MIN } from "./harness/verdict/invariants.ts";
-import { type ChaosOptions, CONTROL, parseOptions, type Plan } from "./options.ts";
+import { findShortfalls } from "./harness/verdict/shortfalls.ts";
+import { type ChaosOptions, CONTROL, parseOptions } from "./options.ts";
 import type { Control } from "./processes/arguments.ts";
 import { type ChaosResult, runChaos } from "./run-chaos.ts";
 
@@ -27,29 +26,6 @@ function toLine(result: ChaosResult): string {
   ].join(" · ");
 }
 
-/** What a run did not do; it proves nothing then. */
-function findShortfalls(result: ChaosResult, { minima: ofPlan, kinds }: Plan): string[] {
-  const minima = toScaledMinima(ofPlan, result.slowness);
-  const floor = (what: string, value: number, least: number) =>
-    value < least ? [`${what}: ${value}, at least ${least} are needed`] : [];
-  return [
-    ...floor("requests", result.requests, minima.requests),
-    ...floor("kills", result.kills, minima.kills),
-    ...floor("fenced writes", result.fenced, 1),
-    ...floor("steps started eagerly", result.startedEagerly, 1),
-    ...floor("reconciled rows", result.reconciled, 1),
-    ...floor("requests submitted by stages", result.children, minima.children),
-    ...floor("of them ended with their parents", result.childrenEnded, 1),
-    ...floor("resolved waits", result.resolvedWaits, minima.resolvedWaits),
-    ...floor("waits that timed out", result.timedOutWaits, minima.timedOutWaits),
-    ...floor("stale answers", result.staleAnswers, minima.staleAnswers),
-    ...(kinds.includes("strand") ? floor("stranded requests found", result.replanned, 1) : []),
-    ...(kinds.includes("poison") ? floor("poisoned jobs", result.poisoned, 1) : []),
-    ...floor("backlog behind the queues", result.waited.backlog, BACKLOG_MIN),
-    ...Object.entries(result.faults).flatMap(([kind, count]) => floor(kind, count, minima.faults)),
-  ];
-}
-
 /** Exit codes. Who did too little may run again; what was broken stays broken. */
 const GREEN = 0;
 const BROKEN = 1;
@@ -57,7 +33,7 @@ const DID_TOO_LITTLE = 3;
 
 async function runOnce({ backend, seed, plan, beside, keep }: ChaosOptions): Promise<number> {
   const result = await runChaos({ backend, seed, plan, control: null, beside, keep });
-  const shortfalls = findShortfalls(result, plan);
+  const shortfalls = findShortfalls(result, plan, result.slowness);
   const problems = [...result.violations, ...shortfalls];
   for (const problem of problems.slice(0, SHOWN)) console.log(`  ${problem}`);
   if (keep) console.log(`  kept: ${result.home}`);
@@ -94,7 +70,7 @@ async function runControls({
   const run = (control: Control | null, i: number) =>
     runChaos({ backend, seed: seed + i, plan: CONTROL, control, beside, keep });
   const whole = await run(null, 0);
-  const shortfalls = findShortfalls(whole, CONTROL);
+  const shortfalls = findShortfalls(whole, CONTROL, whole.slowness);
   const isGreen = whole.lost === 0 && whole.violations.length === 0 && shortfalls.length === 0;
   console.log(`nothing taken out: ${isGreen ? "green" : "NOT GREEN"} ${toSymptoms(whole)}`);
   for (const shortfall of shortfalls) console.log(`  ${shortfall}`);

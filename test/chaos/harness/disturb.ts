@@ -4,8 +4,9 @@ import type { Callers } from "./callers.ts";
 import type { createFaults, FaultKind } from "./faults.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Load } from "./load.ts";
-import { toScaledMinima, toSlowness } from "./pace.ts";
+import { toSlowness } from "./pace.ts";
 import type { Random } from "./random.ts";
+import { type Disturbed, type Figures, findShortfalls } from "./verdict/shortfalls.ts";
 
 interface Disturbance {
   fleet: Fleet;
@@ -16,12 +17,9 @@ interface Disturbance {
   faults: ReturnType<typeof createFaults>;
   /** Jobs that have ended so far. */
   countEnded(): Promise<number>;
+  /** What the run has done so far. */
+  readFigures(disturbed: Disturbed): Promise<Figures>;
   say(what: string): void;
-}
-
-interface Disturbed {
-  kills: number;
-  faults: Partial<Record<FaultKind, number>>;
 }
 
 /** Their callers may have to ask for long; other faults go on meanwhile. */
@@ -31,11 +29,12 @@ const BURST = 250;
 const READY_SHARE = 2 / 3;
 const LAST_ANSWERS_MS = 15_000;
 const MOVES_WITHIN_MS = 20_000;
-const LOOK_EVERY_MS = 250;
+const LOOK_EVERY_MS = 1_000;
+const ENDED_LOOK_EVERY_MS = 250;
 
 /** Requests, kills and faults side by side, until the minima are met and the least time is over. */
 export async function disturb(deps: Disturbance): Promise<Disturbed> {
-  const { callers, fleet, load, plan } = deps;
+  const { fleet, load, plan } = deps;
   const startedAt = Date.now();
   const kinds = plan.kinds.filter((kind) => deps.faults[kind] !== undefined);
   // Zero, not absent: a fault that could be made and was not is a shortfall.
@@ -43,21 +42,19 @@ export async function disturb(deps: Disturbance): Promise<Disturbed> {
     kills: 0,
     faults: Object.fromEntries(kinds.map((kind) => [kind, 0])),
   };
-  const isEnough = (slowness: number) => {
-    const minima = toScaledMinima(plan.minima, slowness);
-    return (
-      callers.promised.size >= minima.requests &&
-      done.kills >= minima.kills &&
-      kinds.every((kind) => (done.faults[kind] ?? 0) >= minima.faults)
-    );
-  };
+  let isEnough = false;
   const goesOn = () => {
+    const { least, most } = plan.faultsForMs;
     const ms = Date.now() - startedAt;
-    const slowness = toSlowness(fleet);
-    return (
-      ms < plan.faultsForMs.least || (ms < plan.faultsForMs.most * slowness && !isEnough(slowness))
-    );
+    return ms < least || (ms < most * toSlowness(fleet) && !isEnough);
   };
+  async function watch(): Promise<void> {
+    while (goesOn()) {
+      const figures = await deps.readFigures(done);
+      isEnough = findShortfalls(figures, plan, toSlowness(fleet)).length === 0;
+      await sleep(LOOK_EVERY_MS);
+    }
+  }
 
   const underWay = new Set<Promise<void>>();
   function follow(work: Promise<void>): void {
@@ -76,6 +73,7 @@ export async function disturb(deps: Disturbance): Promise<Disturbed> {
     submit(),
     kill(deps, goesOn, done),
     fault({ ...deps, kinds, goesOn, done, follow }),
+    watch(),
   ]);
   // Whoever has no answer yet goes on asking; nothing was promised to it.
   await Promise.race([Promise.all(underWay), sleep(LAST_ANSWERS_MS)]);
@@ -109,7 +107,7 @@ async function untilMoved({ countEnded }: Disturbance, lastCount: number): Promi
   for (const until = Date.now() + MOVES_WITHIN_MS; ;) {
     const count = await countEnded();
     if (count > lastCount || Date.now() > until) return count;
-    await sleep(LOOK_EVERY_MS);
+    await sleep(ENDED_LOOK_EVERY_MS);
   }
 }
 
