@@ -1,6 +1,6 @@
 import { FAULT_KINDS } from "./harness/faults.ts";
-import { BACKLOG_MIN } from "./harness/verdict/invariants.ts";
-import { type ChaosOptions, CONTROL, parseOptions, type Plan } from "./options.ts";
+import { findShortfalls } from "./harness/verdict/shortfalls.ts";
+import { type ChaosOptions, CONTROL, parseOptions } from "./options.ts";
 import type { Control } from "./processes/arguments.ts";
 import { type ChaosResult, runChaos } from "./run-chaos.ts";
 
@@ -21,30 +21,9 @@ function toLine(result: ChaosResult): string {
     `${result.amplification.toFixed(3)} calls a job`,
     `${result.waited.hints} hints at most before a backlog of ${result.waited.backlog}`,
     `${result.seconds} s`,
+    `starts of ${result.startMs} ms${result.slowness > 1 ? `: minima divided by ${result.slowness.toFixed(1)}` : ""}`,
     `${result.lost} lost, ${result.violations.length} violations`,
   ].join(" · ");
-}
-
-/** What a run did not do; it proves nothing then. */
-function findShortfalls(result: ChaosResult, { minima, kinds }: Plan): string[] {
-  const floor = (what: string, value: number, least: number) =>
-    value < least ? [`${what}: ${value}, at least ${least} are needed`] : [];
-  return [
-    ...floor("requests", result.requests, minima.requests),
-    ...floor("kills", result.kills, minima.kills),
-    ...floor("fenced writes", result.fenced, 1),
-    ...floor("steps started eagerly", result.startedEagerly, 1),
-    ...floor("reconciled rows", result.reconciled, 1),
-    ...floor("requests submitted by stages", result.children, minima.children),
-    ...floor("of them ended with their parents", result.childrenEnded, 1),
-    ...floor("resolved waits", result.resolvedWaits, minima.resolvedWaits),
-    ...floor("waits that timed out", result.timedOutWaits, minima.timedOutWaits),
-    ...floor("stale answers", result.staleAnswers, minima.staleAnswers),
-    ...(kinds.includes("strand") ? floor("stranded requests found", result.replanned, 1) : []),
-    ...(kinds.includes("poison") ? floor("poisoned jobs", result.poisoned, 1) : []),
-    ...floor("backlog behind the queues", result.waited.backlog, BACKLOG_MIN),
-    ...Object.entries(result.faults).flatMap(([kind, count]) => floor(kind, count, minima.faults)),
-  ];
 }
 
 /** Exit codes. Who did too little may run again; what was broken stays broken. */
@@ -52,9 +31,9 @@ const GREEN = 0;
 const BROKEN = 1;
 const DID_TOO_LITTLE = 3;
 
-async function runOnce({ backend, seed, plan, keep }: ChaosOptions): Promise<number> {
-  const result = await runChaos({ backend, seed, plan, control: null, keep });
-  const shortfalls = findShortfalls(result, plan);
+async function runOnce({ backend, seed, plan, beside, keep }: ChaosOptions): Promise<number> {
+  const result = await runChaos({ backend, seed, plan, control: null, beside, keep });
+  const shortfalls = findShortfalls(result, plan, result.slowness);
   const problems = [...result.violations, ...shortfalls];
   for (const problem of problems.slice(0, SHOWN)) console.log(`  ${problem}`);
   if (keep) console.log(`  kept: ${result.home}`);
@@ -81,11 +60,17 @@ const BROKEN_BY: Readonly<Record<Control, RegExp>> = {
  * Each protection is taken out in turn; a check that stays green then has proved nothing before. The run before them,
  * under the same plan and with all protections, must be green, or the plan alone would break what they are to break.
  */
-async function runControls({ backend, seed, keep, controls }: ChaosOptions): Promise<number> {
+async function runControls({
+  backend,
+  seed,
+  beside,
+  keep,
+  controls,
+}: ChaosOptions): Promise<number> {
   const run = (control: Control | null, i: number) =>
-    runChaos({ backend, seed: seed + i, plan: CONTROL, control, keep });
+    runChaos({ backend, seed: seed + i, plan: CONTROL, control, beside, keep });
   const whole = await run(null, 0);
-  const shortfalls = findShortfalls(whole, CONTROL);
+  const shortfalls = findShortfalls(whole, CONTROL, whole.slowness);
   const isGreen = whole.lost === 0 && whole.violations.length === 0 && shortfalls.length === 0;
   console.log(`nothing taken out: ${isGreen ? "green" : "NOT GREEN"} ${toSymptoms(whole)}`);
   for (const shortfall of shortfalls) console.log(`  ${shortfall}`);

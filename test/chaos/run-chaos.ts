@@ -7,12 +7,14 @@ import { mountSmallDisk, unmountSmallDisk } from "../support/servers/small-disk.
 import { installAudit } from "./harness/verdict/audit.ts";
 import { createCallers } from "./harness/callers.ts";
 import { disturb } from "./harness/disturb.ts";
-import { createFaults, type FaultKind } from "./harness/faults.ts";
+import { createFaults } from "./harness/faults.ts";
 import { startFleet } from "./harness/fleet.ts";
-import { type Waited, watchHints } from "./harness/verdict/hints-watch.ts";
+import { watchHints } from "./harness/verdict/hints-watch.ts";
 import { checkInvariants, type Verdict } from "./harness/verdict/invariants.ts";
-import { hasChildren } from "./harness/verdict/verdict-counts.ts";
+import { countEnded, countForVerdict, hasChildren } from "./harness/verdict/verdict-counts.ts";
 import { createLoad } from "./harness/load.ts";
+import { toSlowness } from "./harness/pace.ts";
+import { startNeighbours } from "./harness/neighbours.ts";
 import { createRandom } from "./harness/random.ts";
 import {
   type ChaosServer,
@@ -23,25 +25,18 @@ import {
 } from "./harness/servers.ts";
 import { settleDown, startAnswering } from "./harness/verdict/settle-down.ts";
 import { startUpstream } from "./harness/upstream.ts";
+import type { Disturbed, Figures } from "./harness/verdict/shortfalls.ts";
 import type { Plan } from "./options.ts";
 import type { Control } from "./processes/arguments.ts";
 
-export interface ChaosResult extends Verdict {
+export interface ChaosResult extends Verdict, Figures {
   backend: QueueBackend["kind"];
-  requests: number;
   repeated: number;
   shared: number;
-  kills: number;
   deaths: number;
-  faults: Partial<Record<FaultKind, number>>;
-  fenced: number;
-  /** Steps that ran without a hint, where the step before them had ended. */
-  startedEagerly: number;
-  reconciled: number;
-  /** Open requests that lost their jobs to the fault \`strand\`, and those that a reconciler said it had found. */
-  stranded: number;
-  replanned: number;
-  waited: Waited;
+  /** See `Fleet.startMs`, and what follows of it for what this run must have done. */
+  startMs: number;
+  slowness: number;
   seconds: number;
   home: string;
 }
@@ -51,109 +46,126 @@ export interface ChaosRun {
   seed: number;
   plan: Plan;
   control: Control | null;
+  beside: number;
   keep: boolean;
 }
 
 const SMALL_DISK_MB = 96;
 
-/** One run from empty servers to a verdict. Throws where the queue wants a redis-server and none is installed. */
-export async function runChaos({
-  backend,
-  seed,
-  plan,
-  control,
-  keep,
-}: ChaosRun): Promise<ChaosResult> {
-  const startedAt = Date.now();
-  const random = createRandom(seed);
-  const home = await mkdtemp(join(tmpdir(), "clipmill-chaos-"));
-  const directories = toDirectories(home);
-  for (const directory of [directories.storage, directories.logs]) await mkdir(directory);
-  // Where this user may not mount, the fault is left out, and the report says so.
-  const smallDisk = mountSmallDisk(directories.storage, SMALL_DISK_MB);
-  const closers: (() => Promise<unknown>)[] = [];
-  const say = createProgress();
-  if (smallDisk) closers.push(async () => unmountSmallDisk(directories.storage));
-  try {
-    const postgres = await startPostgres(directories.postgres);
-    closers.push(() => postgres.close());
-    await installAudit(postgres.url);
-    const queue = await startQueue(backend, postgres, directories.redis);
-    if (queue.backend === "redis") closers.push(() => queue.server.close());
-    const upstream = await startUpstream(createRandom(seed + 1));
-    closers.push(() => upstream.close());
-    const fleet = await startFleet({
-      postgres,
-      queue,
-      common: { upstreamUrl: upstream.url, storageDirectory: directories.storage, control },
-      logDirectory: directories.logs,
-      cacheDirectory: join(tmpdir(), "clipmill-chaos-cache"),
-    });
-    closers.push(() => fleet.close());
-    const callers = createCallers(fleet, createRandom(seed + 2));
-    const load = createLoad({
-      callers,
-      desk: upstream.desk,
-      random: createRandom(seed + 3),
-      runId: `run-${seed}`,
-      mixture: plan.mixture,
-      hasChildren: (requestId) => hasChildren(postgres.url, requestId),
-    });
-    const stranded = new Set<string>();
-    const faults = createFaults({
-      fleet,
-      load,
-      stranded,
-      random,
-      postgres,
-      queue,
-      storageDirectory: directories.storage,
-      smallDisk,
-    });
-    const watch = watchHints(postgres, queue);
-    closers.push(() => watch.close());
+type Closers = (() => Promise<unknown>)[];
 
+/** One run from empty servers to a verdict. Throws where the queue wants a redis-server and none is installed. */
+export async function runChaos(run: ChaosRun): Promise<ChaosResult> {
+  const startedAt = Date.now();
+  const home = await mkdtemp(join(tmpdir(), "clipmill-chaos-"));
+  const say = createProgress();
+  const closers: Closers = [];
+  try {
+    const neighbours = startNeighbours(run.beside);
+    closers.push(() => neighbours.close());
+    const scene = await openScene(run, home, closers);
+    const { fleet, callers, load } = scene;
     const answering = startAnswering(load);
     closers.push(async () => answering.stop());
     say("faults");
-    const done = await disturb({ fleet, callers, load, random, plan, faults, say });
-    const { counts } = fleet;
-    const deaths = counts.deaths;
+    const readFigures = (disturbed: Disturbed) => toFigures(scene, disturbed);
+    const done = await disturb({ ...scene, plan: run.plan, readFigures, say });
+    const { deaths } = fleet.counts;
     say("rest");
-    await settleDown(postgres.url, plan, { answering, say });
+    const slowness = toSlowness(fleet);
+    const stalledAfterMs = run.plan.stalledAfterMs * slowness;
+    await settleDown(scene.databaseUrl, { stalledAfterMs, callers, answering, say });
     callers.stop();
     say("checks");
-    const verdict = await checkInvariants({
-      databaseUrl: postgres.url,
-      storageDirectory: directories.storage,
-      callers,
-      upstream,
-      waited: watch.most(),
-      stranded,
-      replanned: fleet.replanned,
-    });
     return {
-      ...verdict,
-      ...done,
-      requests: callers.promised.size,
+      ...(await readFigures(done)),
+      ...(await checkInvariants(scene)),
       repeated: load.counts.repeated,
       shared: load.counts.shared,
       deaths,
-      fenced: counts.fenced,
-      startedEagerly: counts.eager,
-      reconciled: counts.reconciled,
-      stranded: stranded.size,
-      replanned: fleet.replanned.size,
-      waited: watch.most(),
-      backend,
+      backend: run.backend,
+      startMs: Math.round(fleet.startMs()),
+      slowness,
       seconds: Math.round((Date.now() - startedAt) / 1_000),
       home,
     };
   } finally {
     say("close");
     for (const close of closers.toReversed()) await close();
-    if (!keep) await rm(home, { recursive: true, force: true });
+    if (!run.keep) await rm(home, { recursive: true, force: true });
   }
+}
+
+type Scene = Awaited<ReturnType<typeof openScene>>;
+
+/** Servers, fleet, callers and what watches them. */
+async function openScene(
+  { backend, seed, plan, control }: ChaosRun,
+  home: string,
+  closers: Closers,
+) {
+  const directories = toDirectories(home);
+  for (const directory of [directories.storage, directories.logs]) await mkdir(directory);
+  // Where this user may not mount, the fault is left out, and the report says so.
+  const smallDisk = mountSmallDisk(directories.storage, SMALL_DISK_MB);
+  if (smallDisk) closers.push(async () => unmountSmallDisk(directories.storage));
+  const postgres = await startPostgres(directories.postgres);
+  closers.push(() => postgres.close());
+  const { url: databaseUrl } = postgres;
+  await installAudit(databaseUrl);
+  const queue = await startQueue(backend, postgres, directories.redis);
+  if (queue.backend === "redis") closers.push(() => queue.server.close());
+  const upstream = await startUpstream(createRandom(seed + 1));
+  closers.push(() => upstream.close());
+  const fleet = await startFleet({
+    postgres,
+    queue,
+    common: { upstreamUrl: upstream.url, storageDirectory: directories.storage, control },
+    logDirectory: directories.logs,
+    cacheDirectory: join(tmpdir(), "clipmill-chaos-cache"),
+  });
+  closers.push(() => fleet.close());
+  const callers = createCallers(fleet, createRandom(seed + 2));
+  const load = createLoad({
+    callers,
+    desk: upstream.desk,
+    random: createRandom(seed + 3),
+    runId: `run-${seed}`,
+    mixture: plan.mixture,
+    hasChildren: (requestId) => hasChildren(databaseUrl, requestId),
+  });
+  const random = createRandom(seed);
+  const stranded = new Set<string>();
+  const { storage: storageDirectory } = directories;
+  const shared = { fleet, load, stranded, random, storageDirectory };
+  const watch = watchHints(postgres, queue);
+  closers.push(() => watch.close());
+  return {
+    ...shared,
+    databaseUrl,
+    upstream,
+    callers,
+    faults: createFaults({ ...shared, postgres, queue, smallDisk }),
+    /** As reconcilers said. */
+    replanned: fleet.replanned,
+    waited: watch.most,
+    countEnded: () => countEnded(databaseUrl),
+  };
+}
+
+async function toFigures(scene: Scene, disturbed: Disturbed): Promise<Figures> {
+  const { databaseUrl, callers, fleet, stranded, waited } = scene;
+  return {
+    ...(await countForVerdict(databaseUrl)),
+    ...disturbed,
+    requests: callers.promised.size,
+    fenced: fleet.counts.fenced,
+    startedEagerly: fleet.counts.eager,
+    reconciled: fleet.counts.reconciled,
+    stranded: stranded.size,
+    replanned: fleet.replanned.size,
+    waited: waited(),
+  };
 }
 
 async function startQueue(

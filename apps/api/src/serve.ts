@@ -29,6 +29,10 @@ import { examineHealth } from "./health/examine-health.ts";
 
 /** The API only accepts and reads, so leases and windows are the workers' business. */
 const UNUSED_MS = 60_000;
+/** Callers may be any number, and most would have gone before their turn. */
+const WAITING_PER_CONNECTION = 10;
+/** Less than most callers wait. */
+const ACCEPT_WITHIN_MS = 10_000;
 const RECENT_COUNT = 20;
 const DEFAULT_PORT = 4600;
 
@@ -42,6 +46,7 @@ export async function serveApi(
   const database = createDatabase({
     url: databaseUrl,
     poolSize: config.DATABASE_POOL,
+    waitingMax: WAITING_PER_CONNECTION * config.DATABASE_POOL,
     name: "clipmill-api",
     onError,
   });
@@ -61,6 +66,7 @@ export async function serveApi(
     pipelines,
     leaseMs: UNUSED_MS,
     queuedForMs: UNUSED_MS,
+    acceptWithinMs: ACCEPT_WITHIN_MS,
     waitingLimits,
   });
   const app = await buildApp({

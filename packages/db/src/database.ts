@@ -1,18 +1,29 @@
 import pg from "pg";
+import { BoundedPool } from "./pool.ts";
 
 /** What a statement runs on: the pool for one statement, a client inside a transaction. */
 export type Queryable = Pick<pg.ClientBase, "query">;
 
 export interface Database {
   readonly pool: pg.Pool;
+  /**
+   * For what must not wait behind others: leases, outcomes and signs of life. It has as many connections as these use at
+   * once, and opens them when they are first used.
+   */
+  readonly reserved: pg.Pool;
   readonly url: string;
   close(): Promise<void>;
 }
 
 export interface DatabaseOptions {
   url: string;
-  /** Connections of this process. Too few: claims and completions wait for each other. */
+  /** Connections of this process, without the reserved ones. Too few: claims wait for each other. */
   poolSize: number;
+  /**
+   * Callers that may wait for one of them; more get RetryableError `unavailable` at once. Default: no limit, for a process
+   * whose own slots bound how many there are.
+   */
+  waitingMax?: number;
   /** Shown in pg_stat_activity. */
   name: string;
   /** Told of connections that break while idle; node-postgres would end the process otherwise. */
@@ -26,6 +37,11 @@ const STATEMENT_TIMEOUT_MS = 30_000;
 const IDLE_IN_TRANSACTION_MS = 10_000;
 /** The kernel asks a silent peer for a sign of life after this, ten times in as many seconds; its own default is two hours. */
 export const KEEP_ALIVE_AFTER_MS = 10_000;
+const IDLE_CONNECTION_MS = 60_000;
+/** For a connection. Who gets none in this time would not be answered in time with one. */
+const WAITING_MAX_MS = 5_000;
+/** A server whose processors are busy with other things was seen to take more than five seconds to begin a connection. */
+export const CONNECT_WITHIN_MS = 15_000;
 /** What node-postgres says when `query_timeout` is over. */
 const READ_TIMEOUT = "Query read timeout";
 
@@ -47,17 +63,37 @@ const types: pg.CustomTypesConfig = {
   },
 };
 
+/** Two settlements, the leases of jobs that run and of jobs that are being settled, and the worker's own report. */
+const RESERVED_COUNT = 5;
+
 /** Connects lazily: the first statement opens the first connection. */
-export function createDatabase({ url, poolSize, name, onError }: DatabaseOptions): Database {
-  const pool = new pg.Pool({
+export function createDatabase(options: DatabaseOptions): Database {
+  const pool = createPool(options);
+  const reserved = createPool({ ...options, poolSize: RESERVED_COUNT });
+  return {
+    pool,
+    reserved,
+    url: options.url,
+    async close() {
+      await Promise.all([pool.end(), reserved.end()]);
+    },
+  };
+}
+
+function createPool({ url, poolSize, waitingMax, name, onError }: DatabaseOptions): pg.Pool {
+  const pool = new BoundedPool({
     connectionString: url,
     max: poolSize,
+    waitingMax,
     application_name: name,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     // Half-open connections end here instead of hanging a worker for ever.
     query_timeout: STATEMENT_TIMEOUT_MS + 5_000,
-    connectionTimeoutMillis: 5_000,
+    waitingMaxMs: WAITING_MAX_MS,
+    connectionTimeoutMillis: CONNECT_WITHIN_MS,
+    // The driver's own 10 s end a connection between two heartbeats, and a new one costs the server a process.
+    idleTimeoutMillis: IDLE_CONNECTION_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
     options: PLANNER_OPTIONS,
@@ -66,7 +102,7 @@ export function createDatabase({ url, poolSize, name, onError }: DatabaseOptions
   pool.on("error", onError);
   // An error on a client that is checked out is emitted on the client; without a listener it ends the process.
   pool.on("connect", (client) => void client.on("error", onError));
-  return { pool, url, close: () => pool.end() };
+  return pool;
 }
 
 const DEADLOCK_DETECTED = "40P01";
@@ -75,7 +111,7 @@ const TRANSACTION_TRIES = 5;
 
 export interface TransactionOptions {
   /** Of one try. The connection is dropped then; whether a commit that was under way took place is unknown. Default: the pool's limits. */
-  withinMs?: number;
+  withinMs?: number | undefined;
 }
 
 /**

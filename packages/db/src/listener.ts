@@ -1,5 +1,5 @@
 import pg from "pg";
-import { KEEP_ALIVE_AFTER_MS } from "./database.ts";
+import { CONNECT_WITHIN_MS, KEEP_ALIVE_AFTER_MS } from "./database.ts";
 import type { Channel } from "./notify.ts";
 
 /**
@@ -18,7 +18,8 @@ export interface Wait {
 }
 
 const CHANNELS: readonly Channel[] = ["clipmill_ready", "clipmill_request"];
-const RECONNECT_MS = 1_000;
+/** By chance in between: all processes lose the server at the same moment. */
+const RECONNECT_MS = { least: 500, most: 1_500 };
 
 export function createListener(options: { url: string; onError(error: Error): void }): Listener {
   const waits = new Map<string, Set<(notified: boolean) => void>>();
@@ -36,7 +37,7 @@ export function createListener(options: { url: string; onError(error: Error): vo
       application_name: "clipmill-listen",
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
-      connectionTimeoutMillis: 5_000,
+      connectionTimeoutMillis: CONNECT_WITHIN_MS,
     });
     client = next;
     next.on("error", options.onError);
@@ -60,10 +61,14 @@ export function createListener(options: { url: string; onError(error: Error): vo
   function retryLater(): void {
     client = null;
     if (closed || reconnect !== null) return;
-    reconnect = setTimeout(() => {
-      reconnect = null;
-      if (!closed) void connect();
-    }, RECONNECT_MS);
+    const { least, most } = RECONNECT_MS;
+    reconnect = setTimeout(
+      () => {
+        reconnect = null;
+        if (!closed) void connect();
+      },
+      least + Math.random() * (most - least),
+    );
   }
 
   void connect();

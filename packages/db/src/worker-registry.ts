@@ -31,10 +31,13 @@ export const WORKER_ALIVE = "15 seconds";
 /** Reports do not wait for the disk: the next one comes in two seconds. */
 const RELAXED = "relaxed as (select set_config('synchronous_commit', 'off', true))";
 
-export function createWorkerRegistry({ pool }: Pick<Database, "pool">): WorkerRegistry {
+export function createWorkerRegistry({
+  pool,
+  reserved = pool,
+}: Pick<Database, "pool"> & Partial<Pick<Database, "reserved">>): WorkerRegistry {
   return {
     async report({ id, queues, engines, slots }) {
-      await pool.query({
+      await reserved.query({
         name: "report_worker",
         text: `with ${RELAXED},
           reported as (
@@ -53,7 +56,7 @@ export function createWorkerRegistry({ pool }: Pick<Database, "pool">): WorkerRe
     },
 
     async reportDispatch(troubles) {
-      await pool.query({
+      await reserved.query({
         name: "report_dispatch",
         text: `with ${RELAXED}
           insert into work_queue as w (queue, dispatched_at, trouble, trouble_since)

@@ -1,19 +1,18 @@
 import { ClipmillError } from "@clipmill/domain";
+import { createWaitingLine, type Waiting, type WaitingLimits } from "./waiting-line.ts";
 
 /**
  * Puts items of many jobs into one statement, because a commit costs an fsync however few rows it carries. An item that
  * comes alone is flushed at once, so a quiet system has no delay; items that come during a flush go together in the next.
  */
 export interface GroupCommit<In, Out> {
-  add(item: In): Promise<Out>;
+  /**
+   * `signal`: aborted when its caller no longer waits. An item that is still in line then is dropped and never flushed.
+   * Rejects as `WaitingLine.join` says, else with the error of its flush.
+   */
+  add(item: In, signal?: AbortSignal): Promise<Out>;
   /** Resolves when no flush is under way. */
   idle(): Promise<void>;
-}
-
-interface Waiting<In, Out> {
-  item: In;
-  resolve(out: Out): void;
-  reject(error: unknown): void;
 }
 
 export function createGroupCommit<In, Out>(options: {
@@ -28,9 +27,11 @@ export function createGroupCommit<In, Out>(options: {
   weigh?(item: In): number;
   /** Most flushes at once, default 1. A further one starts only with a whole batch: two half batches cost more than one. */
   maxFlushes?: number;
+  /** For items of callers without number. Default: none. */
+  limits?: WaitingLimits;
 }): GroupCommit<In, Out> {
-  const { flush, maxItems, maxFlushes = 1, weigh = () => 1 } = options;
-  const waiting: Waiting<In, Out>[] = [];
+  const { flush, maxItems, maxFlushes = 1, weigh = () => 1, limits } = options;
+  const waiting = createWaitingLine<In, Out>(limits);
   const drains = new Set<Promise<void>>();
   let runningCount = 0;
 
@@ -40,21 +41,10 @@ export function createGroupCommit<In, Out>(options: {
 
   async function drain(): Promise<void> {
     while (isWorthAFlush(runningCount - 1)) {
-      await flushBatch(takeBatch());
+      await flushBatch(waiting.take(maxItems, weigh));
     }
     // In the same tick as the last check: an item that is added after it must start a drain of its own.
     runningCount--;
-  }
-
-  function takeBatch(): Waiting<In, Out>[] {
-    let count = 0;
-    let weight = 0;
-    for (const { item } of waiting) {
-      weight += weigh(item);
-      if (count > 0 && weight > maxItems) break;
-      count++;
-    }
-    return waiting.splice(0, count);
   }
 
   function start(): void {
@@ -86,9 +76,8 @@ export function createGroupCommit<In, Out>(options: {
   }
 
   return {
-    add(item) {
-      const { promise, resolve, reject } = Promise.withResolvers<Out>();
-      waiting.push({ item, resolve, reject });
+    add(item, signal) {
+      const promise = waiting.join(item, signal);
       if (isWorthAFlush(runningCount)) start();
       return promise;
     },

@@ -1,3 +1,4 @@
+export { createGroupCommit, type GroupCommit } from "./group-commit.ts";
 export type { Hint, HintQueue, QueueBackend } from "./bullmq/backend.ts";
 export { createQueueBackend, type QueueBackendOptions } from "./bullmq/queue-backend.ts";
 export { migrateQueueSchema } from "./bullmq/postgres-backend.ts";

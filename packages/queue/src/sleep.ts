@@ -11,3 +11,8 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) end();
   });
 }
+
+/** Around `ms`, up to a quarter less or more, so that processes which lost the same server do not come back at one moment. */
+export function jitter(ms: number): number {
+  return ms * (0.75 + Math.random() / 2);
+}

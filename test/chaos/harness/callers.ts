@@ -10,6 +10,8 @@ export interface Callers {
   readonly cancelled: ReadonlySet<string>;
   /** Two answers for one key, or a refusal of what is correct. */
   readonly complaints: readonly string[];
+  /** Those that nobody has answered yet, and who ask again. */
+  waitingCount(): number;
   /** Resolves with the request's id when it is acknowledged; null where that never came. */
   submit(key: string, path: string, body: object): Promise<string | null>;
   /** Resolves when it is acknowledged. */
@@ -36,15 +38,21 @@ export function createCallers(fleet: Fleet, random: Random): Callers {
   const cancelled = new Set<string>();
   const complaints: string[] = [];
   const stopped = new AbortController();
+  let waitingCount = 0;
 
   /** Null: nobody has answered until now, and nobody asks any more. */
   async function insist(path: string, body: object, key?: string): Promise<Answer | null> {
-    while (!stopped.signal.aborted) {
-      const answer = await post(path, body, key);
-      if (answer.status >= 200 && answer.status < 500) return answer;
-      await sleep(AGAIN_AFTER_MS);
+    waitingCount++;
+    try {
+      while (!stopped.signal.aborted) {
+        const answer = await post(path, body, key);
+        if (answer.status >= 200 && answer.status < 500) return answer;
+        await sleep(AGAIN_AFTER_MS);
+      }
+      return null;
+    } finally {
+      waitingCount--;
     }
-    return null;
   }
 
   async function post(path: string, body: object, key?: string): Promise<Answer> {
@@ -69,6 +77,7 @@ export function createCallers(fleet: Fleet, random: Random): Callers {
     promised,
     cancelled,
     complaints,
+    waitingCount: () => waitingCount,
     async submit(key, path, body) {
       const answer = await insist(path, body, key);
       if (answer === null) return null;

@@ -4,7 +4,9 @@ import type { Callers } from "./callers.ts";
 import type { createFaults, FaultKind } from "./faults.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Load } from "./load.ts";
+import { toSlowness } from "./pace.ts";
 import type { Random } from "./random.ts";
+import { type Disturbed, type Figures, findShortfalls } from "./verdict/shortfalls.ts";
 
 interface Disturbance {
   fleet: Fleet;
@@ -13,22 +15,26 @@ interface Disturbance {
   random: Random;
   plan: Plan;
   faults: ReturnType<typeof createFaults>;
+  /** Jobs that have ended so far. */
+  countEnded(): Promise<number>;
+  /** What the run has done so far. */
+  readFigures(disturbed: Disturbed): Promise<Figures>;
   say(what: string): void;
-}
-
-interface Disturbed {
-  kills: number;
-  faults: Partial<Record<FaultKind, number>>;
 }
 
 /** Their callers may have to ask for long; other faults go on meanwhile. */
 const WAITS_FOR_CALLERS: ReadonlySet<FaultKind> = new Set(["poison", "storm"]);
 const BURST = 250;
+/** Of the fleet, without which nobody else is killed. */
+const READY_SHARE = 2 / 3;
 const LAST_ANSWERS_MS = 15_000;
+const MOVES_WITHIN_MS = 20_000;
+const LOOK_EVERY_MS = 1_000;
+const ENDED_LOOK_EVERY_MS = 250;
 
 /** Requests, kills and faults side by side, until the minima are met and the least time is over. */
 export async function disturb(deps: Disturbance): Promise<Disturbed> {
-  const { callers, load, plan } = deps;
+  const { fleet, load, plan } = deps;
   const startedAt = Date.now();
   const kinds = plan.kinds.filter((kind) => deps.faults[kind] !== undefined);
   // Zero, not absent: a fault that could be made and was not is a shortfall.
@@ -36,14 +42,19 @@ export async function disturb(deps: Disturbance): Promise<Disturbed> {
     kills: 0,
     faults: Object.fromEntries(kinds.map((kind) => [kind, 0])),
   };
-  const isEnough = () =>
-    callers.promised.size >= plan.minima.requests &&
-    done.kills >= plan.minima.kills &&
-    kinds.every((kind) => (done.faults[kind] ?? 0) >= plan.minima.faults);
+  let isEnough = false;
   const goesOn = () => {
+    const { least, most } = plan.faultsForMs;
     const ms = Date.now() - startedAt;
-    return ms < plan.faultsForMs.least || (ms < plan.faultsForMs.most && !isEnough());
+    return ms < least || (ms < most * toSlowness(fleet) && !isEnough);
   };
+  async function watch(): Promise<void> {
+    while (goesOn()) {
+      const figures = await deps.readFigures(done);
+      isEnough = findShortfalls(figures, plan, toSlowness(fleet)).length === 0;
+      await sleep(LOOK_EVERY_MS);
+    }
+  }
 
   const underWay = new Set<Promise<void>>();
   function follow(work: Promise<void>): void {
@@ -55,13 +66,14 @@ export async function disturb(deps: Disturbance): Promise<Disturbed> {
     for (let i = 0; i < BURST; i++) follow(load.submit());
     while (goesOn()) {
       follow(load.submit());
-      await sleep(1_000 / plan.requestsPerSecond);
+      await sleep((1_000 / plan.requestsPerSecond) * toSlowness(fleet));
     }
   }
   await Promise.all([
     submit(),
     kill(deps, goesOn, done),
     fault({ ...deps, kinds, goesOn, done, follow }),
+    watch(),
   ]);
   // Whoever has no answer yet goes on asking; nothing was promised to it.
   await Promise.race([Promise.all(underWay), sleep(LAST_ANSWERS_MS)]);
@@ -75,7 +87,10 @@ async function kill(
 ): Promise<void> {
   while (goesOn()) {
     await sleep(plan.killEveryMs * (0.5 + random.next()));
-    const mortals = fleet.members.filter((member) => !fleet.spared.has(member));
+    // A fleet that dies faster than it starts does nothing, and so proves nothing: on a slow machine fewer are killed.
+    const ready = fleet.members.filter((member) => member.isReady());
+    const mortals = ready.filter((member) => !fleet.spared.has(member));
+    if (mortals.length === 0 || ready.length < fleet.members.length * READY_SHARE) continue;
     if (random.pick(mortals).signal("SIGKILL")) done.kills++;
   }
 }
@@ -87,15 +102,18 @@ interface Faulting extends Disturbance {
   follow(work: Promise<void>): void;
 }
 
-async function fault({
-  random,
-  kinds,
-  faults,
-  say,
-  goesOn,
-  done,
-  follow,
-}: Faulting): Promise<void> {
+/** A fault that comes before anything has ended since the one before it finds nothing that it could disturb. */
+async function untilMoved({ countEnded }: Disturbance, lastCount: number): Promise<number> {
+  for (const until = Date.now() + MOVES_WITHIN_MS; ;) {
+    const count = await countEnded();
+    if (count > lastCount || Date.now() > until) return count;
+    await sleep(ENDED_LOOK_EVERY_MS);
+  }
+}
+
+async function fault(faulting: Faulting): Promise<void> {
+  const { random, kinds, faults, say, goesOn, done, follow } = faulting;
+  let ended = 0;
   async function inflict(kind: FaultKind): Promise<void> {
     // One that could not be made is told and does not count: the run falls short where none of its kind is made.
     const reached = await faults[kind]?.().catch((error: unknown) => {
@@ -108,6 +126,7 @@ async function fault({
     for (const kind of random.shuffle(kinds)) {
       if (!goesOn()) return;
       await sleep(200 + random.between(0, 600));
+      ended = await untilMoved(faulting, ended);
       say(kind);
       const counted = inflict(kind);
       if (WAITS_FOR_CALLERS.has(kind)) follow(counted);

@@ -20,6 +20,8 @@ export interface Member {
   readonly role: Role;
   readonly proxies: readonly TcpProxy[];
   pid(): number | null;
+  /** It has said that it is, and has not ended since. */
+  isReady(): boolean;
   /** Of an API that is up. */
   url(): string | null;
   /** Stands still for so long, on its event loop; false where it ended before it said that it had. */
@@ -41,6 +43,8 @@ export interface Fleet {
   readonly counts: FleetCounts;
   /** Requests that reconcilers said were open without work; two may find the same. */
   readonly replanned: ReadonlySet<string>;
+  /** How long its processes took from their start to their first word, in ms: the median of all starts after the first. */
+  startMs(): number;
   close(): Promise<void>;
 }
 
@@ -71,29 +75,40 @@ const RESTART_AFTER_MS = 100;
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const counts: FleetCounts = { deaths: 0, fenced: 0, eager: 0, reconciled: 0 };
   const replanned = new Set<string>();
+  const startsMs: number[] = [];
   const sizes = options.common.control === "no-reconciler" ? { ...SIZES, reconciler: 0 } : SIZES;
   const names = Object.entries(sizes).flatMap(([role, size]) =>
     Array.from({ length: size }, (_, i) => ({ role: role as Role, name: `${role}-${i + 1}` })),
   );
   const started = await Promise.all(
-    names.map(({ role, name }) => startMember(role, name, options, { counts, replanned })),
+    names.map(({ role, name }) =>
+      startMember(role, name, options, { counts, replanned, startsMs }),
+    ),
   );
   return {
     members: started.map(({ member }) => member),
     spared: new Set(),
     counts,
     replanned,
+    startMs: () => startsMs.toSorted((a, b) => a - b)[Math.floor(startsMs.length / 2)] ?? 0,
     async close() {
       await Promise.all(started.map(({ close }) => close()));
     },
   };
 }
 
+/** What the members of a fleet tell it. */
+interface Told {
+  counts: FleetCounts;
+  replanned: Set<string>;
+  startsMs: number[];
+}
+
 async function startMember(
   role: Role,
   name: string,
   { postgres, queue, common, logDirectory, cacheDirectory }: FleetOptions,
-  { counts, replanned }: { counts: FleetCounts; replanned: Set<string> },
+  { counts, replanned, startsMs }: Told,
 ): Promise<{ member: Member; close(): Promise<void> }> {
   const proxies = await Promise.all([
     createTcpProxy(postgres.port),
@@ -112,11 +127,14 @@ async function startMember(
   const log = createWriteStream(join(logDirectory, `${name}.log`));
   let child: ChildProcess | null = null;
   let url: string | null = null;
+  let isReady = false;
+  let isFirst = true;
   let closed = false;
   let restart: NodeJS.Timeout | null = null;
   const ready = Promise.withResolvers<void>();
 
   function start(): void {
+    const startedAt = performance.now();
     const env = { ...process.env, NODE_ENV: "test", NODE_COMPILE_CACHE: cacheDirectory };
     const next = fork(path, [JSON.stringify(args)], {
       env: { ...env, LOG_LEVEL: "warn" },
@@ -128,6 +146,10 @@ async function startMember(
     next.on("message", (message: FromProcess) => {
       if (message.type === "ready") {
         url = message.url ?? null;
+        isReady = true;
+        // The first nine start at one moment, and wait for each other.
+        if (!isFirst) startsMs.push(performance.now() - startedAt);
+        isFirst = false;
         ready.resolve();
       } else if (message.type === "replanned") for (const id of message.ids) replanned.add(id);
       else if (message.type !== "blocked") counts[message.type] += message.count;
@@ -137,6 +159,7 @@ async function startMember(
     next.once("exit", (code, signal) => {
       child = null;
       url = null;
+      isReady = false;
       if (closed) return;
       // Nothing has been killed yet: it cannot start at all.
       ready.reject(new Error(`${name} ended before it was ready; see ${log.path.toString()}`));
@@ -153,6 +176,7 @@ async function startMember(
     role,
     proxies,
     pid: () => child?.pid ?? null,
+    isReady: () => isReady,
     url: () => url,
     block: async (ms) => child !== null && (await block(child, ms)),
     signal: (signal) => child?.kill(signal) ?? false,

@@ -1,4 +1,4 @@
-import { buildApp } from "@clipmill/api";
+import { buildApp, createAccepting } from "@clipmill/api";
 import { createFailpointTrap, createLogger, loadConfig } from "@clipmill/config";
 import {
   createBackfillStore,
@@ -22,12 +22,19 @@ armFailpoints(createFailpointTrap(config, FAILPOINTS));
 const { databaseUrl } = parseArguments();
 const log = createLogger(config, "api");
 const onError = (error: Error) => log.error({ err: error }, "connection error");
-const database = createDatabase({ url: databaseUrl, poolSize: 8, name: "chaos-api", onError });
+const database = createDatabase({
+  url: databaseUrl,
+  poolSize: 8,
+  waitingMax: 80,
+  name: "chaos-api",
+  onError,
+});
 const listener = createListener({ url: databaseUrl, onError });
 const store = createWorkStore(database, {
   pipelines: chaosPipelines,
   leaseMs: LEASE_MS,
   queuedForMs: QUEUED_FOR_MS,
+  acceptWithinMs: 10_000,
 });
 // Each request costs a credit here, so that the ledger is part of what may break.
 const work: WorkStore = {
@@ -44,7 +51,7 @@ const app = await buildApp({
   dead: createDeadLetter(database),
   recipes: () => ({ source: ["chaos"], asr: [], ocr: [], llm: [] }),
   health: () => Promise.resolve({ database: true, queue: true }),
-  dashboard: createExtraRoutes(work),
+  dashboard: createExtraRoutes({ ...createAccepting(work), resolve: work.resolve }),
   log,
   version: "0.0.0-chaos",
 });

@@ -1,3 +1,4 @@
+import type { Accepting } from "@clipmill/api";
 import { POST_KIND, type Submission, type WorkStore } from "@clipmill/domain";
 import type { FastifyPluginAsync } from "fastify";
 import { z } from "zod";
@@ -15,14 +16,17 @@ export const SubmitBody = z.object({
 export const ResolveBody = z.object({ deliveries: z.array(Delivery) });
 
 /** What the product has no route for yet: requests of other kinds than posts, and answers that come by themselves. */
-export function createExtraRoutes(work: Pick<WorkStore, "accept" | "resolve">): FastifyPluginAsync {
+export function createExtraRoutes(
+  work: Accepting & Pick<WorkStore, "resolve">,
+): FastifyPluginAsync {
   return async (api) => {
     api.post("/requests", async (request, reply) => {
       const body = SubmitBody.parse(request.body);
       const key = z.string().parse(request.headers["idempotency-key"]);
-      const [accepted] = await work.accept([toSubmission(body, key)]);
-      const isConflict = accepted === undefined || accepted.state === "conflict";
-      return reply.code(isConflict ? 422 : 202).send({ id: accepted?.requestId });
+      const gone = new AbortController();
+      reply.raw.once("close", () => gone.abort());
+      const { requestId, state } = await work.accept(toSubmission(body, key), gone.signal);
+      return reply.code(state === "conflict" ? 422 : 202).send({ id: requestId });
     });
     api.post("/answers", async (request) => {
       const { deliveries } = ResolveBody.parse(request.body);

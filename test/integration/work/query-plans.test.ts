@@ -19,6 +19,7 @@ import {
   type QueueName,
   type Submission,
 } from "@clipmill/domain";
+import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../support/servers/database.ts";
 import { newPostId, toyPipelines, toSubmission } from "../../support/work/toy-pipeline.ts";
@@ -66,9 +67,9 @@ const statements = new Map<string, { name: string; values: readonly unknown[] }>
 beforeAll(async () => {
   testDatabase = await createTestDatabase();
   database = createDatabase({ url: testDatabase.url, poolSize: 2, name: "test", onError() {} });
-  database.pool.on("connect", (client) => {
+  const record = (client: pg.PoolClient) => {
     const query = client.query.bind(client) as (...args: unknown[]) => unknown;
-    const record = (...args: unknown[]) => {
+    const recorded = (...args: unknown[]) => {
       const [what, list] = args as [string | Named, readonly unknown[] | undefined];
       const asked: Named = typeof what === "string" ? { text: what } : what;
       const { text, name = text.trim().slice(0, 60) } = asked;
@@ -77,8 +78,9 @@ beforeAll(async () => {
         statements.set(text, { name, values });
       return query(...args);
     };
-    Object.assign(client, { query: record });
-  });
+    Object.assign(client, { query: recorded });
+  };
+  for (const pool of [database.pool, database.reserved]) pool.on("connect", record);
   await runEverything();
   isRecording = false;
 });

@@ -14,9 +14,17 @@ const OUTAGES: Record<Outage, string> = {
     "the database did not answer in time; send the same again, under its idempotency key if it has one",
 };
 
+const CALLER_GONE: Fault = {
+  code: "unavailable",
+  status: 503,
+  detail: "the caller hung up before there was an answer",
+};
+
 /** Every error leaves as a problem document: those of routes, of unknown paths, and of requests that Fastify refuses. */
 export function registerErrorHandling(api: Api, deps: ApiDeps): void {
   api.setErrorHandler(async (error, request, reply) => {
+    // Nobody reads the answer: finding out whether the database is up would cost what an answer costs.
+    if (isGone(reply)) return sendFault(request, reply, CALLER_GONE);
     const fault = toFault(error) ?? (await toUnforeseen(error, deps));
     if (fault.status >= 500) request.log.error({ err: error, code: fault.code }, "request failed");
     return sendFault(request, reply, fault);
@@ -28,6 +36,11 @@ export function registerErrorHandling(api: Api, deps: ApiDeps): void {
       detail: "nothing is at this path",
     }),
   );
+}
+
+/** Whether the caller hung up. */
+function isGone({ raw }: FastifyReply): boolean {
+  return raw.closed && !raw.writableFinished;
 }
 
 /** What the database itself says comes first; else, if it is down, that is why. */

@@ -1,5 +1,12 @@
+import { RetryableError } from "@clipmill/domain";
+
 /** At most this many keys in one statement: bounds its answer, and how long one key waits for the others. */
 const BATCH_MAX = 50;
+/** Keys that may wait: a hundred batches. More come only where Postgres answers far more slowly than it is asked. */
+const WAITING_MAX = 5_000;
+
+/** How a batch is read: a connection that hangs must not hold up those who ask later. It takes some ms otherwise. */
+export const READ = { query_timeout: 10_000 };
 
 /**
  * SQL: the keys that were asked for, as a table. The select around `$1` hides the length of the list. Otherwise
@@ -20,7 +27,8 @@ export interface BatchOptions {
 /**
  * Reads many keys in one statement. A key waits until the event loop's current turn ends and fewer than `inFlightMax`
  * batches run; then it is read together with all keys asked for since. Nothing is cached: every answer is read after it
- * was asked for. Undefined if `load` returns no row for the key. Rejects with the error of its batch.
+ * was asked for. Undefined if `load` returns no row for the key. Rejects with the error of its batch, or with
+ * RetryableError `unavailable` where too many wait.
  */
 export function createBatchedFind<Row>(
   load: (keys: string[]) => Promise<ReadonlyMap<string, Row>>,
@@ -56,7 +64,13 @@ export function createBatchedFind<Row>(
   }
 
   return (key) => {
-    const asked = waiting.get(key) ?? Promise.withResolvers<Row | undefined>();
+    const earlier = waiting.get(key);
+    if (earlier !== undefined) return earlier.promise;
+    if (waiting.size >= WAITING_MAX)
+      return Promise.reject(
+        new RetryableError("unavailable", "too many reads wait for the database"),
+      );
+    const asked = Promise.withResolvers<Row | undefined>();
     waiting.set(key, asked);
     schedule();
     return asked.promise;

@@ -1,7 +1,7 @@
 import type { PostResult } from "@clipmill/domain";
 import type { ArtifactTable } from "../artifacts/artifact-table.ts";
 import { ARTIFACT_TABLES } from "../artifacts/tables.ts";
-import { ASKED, createBatchedFind } from "./batched-find.ts";
+import { ASKED, createBatchedFind, READ } from "./batched-find.ts";
 import type { Database } from "../database.ts";
 import { createResultQuery, READ_SHARE, type ResultRow } from "./results.ts";
 
@@ -36,7 +36,7 @@ export function createPostReader(
 
   function createFind<Row extends VersionRow>(name: string, text: string) {
     return createBatchedFind(async (ids) => {
-      const { rows } = await pool.query<Row>({ name, text, values: [ids] });
+      const { rows } = await pool.query<Row>({ ...READ, name, text, values: [ids] });
       return new Map(rows.map((row) => [row.postId, row]));
     });
   }

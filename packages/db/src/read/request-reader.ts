@@ -10,7 +10,7 @@ import {
 } from "@clipmill/domain";
 import type { ArtifactTable } from "../artifacts/artifact-table.ts";
 import { ARTIFACT_TABLES } from "../artifacts/tables.ts";
-import { ASKED, createBatchedFind } from "./batched-find.ts";
+import { ASKED, createBatchedFind, READ } from "./batched-find.ts";
 import type { Database } from "../database.ts";
 import type { Listener } from "../listener.ts";
 import type { request } from "../schema/index.ts";
@@ -95,7 +95,7 @@ export function createRequestReader(
   const stops = createStopReader(pool);
   const findRequests = toFindRequests(resultQuery);
   const findRow = createBatchedFind<FoundRequest>(async (ids) => {
-    const statement = { name: "find_requests", text: findRequests, values: [ids] };
+    const statement = { ...READ, name: "find_requests", text: findRequests, values: [ids] };
     const { rows } = await pool.query<FoundRequest>(statement);
     return new Map(rows.map((row) => [row.id, row]));
   });

@@ -6,7 +6,7 @@ import {
   type WorkStore,
 } from "@clipmill/domain";
 import type { RecordTable } from "../artifacts/record-table.ts";
-import { type Database, withTransaction } from "../database.ts";
+import { type Database, type Queryable, withTransaction } from "../database.ts";
 import { createCallLedger } from "../ledger/call-ledger.ts";
 import { acceptSubmissions } from "./accept/accept.ts";
 import { claimJobs, extendLeases, extendSettling, startAlone } from "./dispatch/claim.ts";
@@ -44,32 +44,46 @@ export interface WorkStoreOptions {
   settleWithinMs?: number;
   /** How long jobs may wait for what is not there; see `WorkStore.failOverdue`. Default: for ever. */
   waitingLimits?: WaitingLimits;
+  /**
+   * The same of an accept: a connection that hangs must not hold up those who come after. What it had accepted may be
+   * stored all the same. Default: the pool's limits.
+   */
+  acceptWithinMs?: number;
 }
+
+/** `reserved`, for leases and outcomes, is `pool` where there is none. */
+type Pools = Pick<Database, "pool"> & Partial<Pick<Database, "reserved">>;
 
 /** The record of all work, in Postgres: see `WorkStore`. Each method is one transaction, or several in pages. */
 export function createWorkStore(
-  { pool }: Pick<Database, "pool">,
+  { pool, reserved = pool }: Pools,
   options: WorkStoreOptions,
 ): WorkStore & CallLedger {
   const planning = createPlanning(options.pipelines, options);
   return {
-    ...createAccepting(pool, planning),
+    ...createAccepting(pool, planning, options),
     ...createScheduling(pool, options),
-    ...createSettling(pool, planning, options),
+    ...createHolding(reserved, options),
+    ...createSettling({ pool, reserved }, planning, options),
     ...createEnding(pool),
     ...createRecovery(pool, planning, options.waitingLimits ?? {}),
     ...createCallLedger(pool),
   };
 }
 
-function createAccepting(pool: Database["pool"], planning: Planning): Pick<WorkStore, "accept"> {
+function createAccepting(
+  pool: Database["pool"],
+  planning: Planning,
+  { acceptWithinMs }: WorkStoreOptions,
+): Pick<WorkStore, "accept"> {
   return {
     async accept(submissions) {
-      const accepted = await withTransaction(pool, async (tx) => {
+      const write = async (tx: Queryable) => {
         const written = await acceptSubmissions(tx, planning, submissions);
         failpoint("in-accept");
         return written;
-      });
+      };
+      const accepted = await withTransaction(pool, write, { withinMs: acceptWithinMs });
       failpoint("after-accept");
       return accepted;
     },
@@ -79,7 +93,7 @@ function createAccepting(pool: Database["pool"], planning: Planning): Pick<WorkS
 function createScheduling(
   pool: Database["pool"],
   { leaseMs, queuedForMs }: WorkStoreOptions,
-): Pick<WorkStore, "dispatch" | "return" | "claim" | "startAlone" | "extend" | "extendSettling"> {
+): Pick<WorkStore, "dispatch" | "return" | "claim"> {
   return {
     async dispatch(queue: QueueName, window, overflow) {
       const dispatched = await withTransaction(pool, (tx) =>
@@ -90,6 +104,15 @@ function createScheduling(
     },
     return: (refs) => returnJobs(pool, refs),
     claim: (refs, workerId) => claimJobs(pool, refs, workerId, leaseMs),
+  };
+}
+
+/** What a worker says of jobs that it holds. */
+function createHolding(
+  pool: Database["pool"],
+  { leaseMs }: WorkStoreOptions,
+): Pick<WorkStore, "startAlone" | "extend" | "extendSettling"> {
+  return {
     startAlone: (ref) => startAlone(pool, ref),
     extend: (refs) => extendLeases(pool, refs, leaseMs),
     extendSettling: (refs) => extendSettling(pool, refs, leaseMs),

@@ -53,7 +53,8 @@ function createPool({ databaseUrl, onError }: PostgresBackendOptions): pg.Pool {
     max: POOL_SIZE,
     options: "-c search_path=bullmq,public",
     application_name: "clipmill-queue",
-    connectionTimeoutMillis: 5_000,
+    // A busy machine takes seconds to begin a connection; one that is given up too early is only asked for again.
+    connectionTimeoutMillis: 15_000,
     // Shorter than the client's limit, so that the server does not finish a statement which the client gave up.
     statement_timeout: 10_000,
     query_timeout: 12_000,

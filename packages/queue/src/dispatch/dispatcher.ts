@@ -7,7 +7,7 @@ import {
   type WorkStore,
 } from "@clipmill/domain";
 import type { Hints } from "../bullmq/hints.ts";
-import { sleep } from "../sleep.ts";
+import { jitter, sleep } from "../sleep.ts";
 import { createErrorLog } from "../throttled-log.ts";
 import { createCrowdCheck } from "./crowd-check.ts";
 
@@ -111,7 +111,7 @@ async function look(dispatcher: Dispatcher, feed: Feed): Promise<boolean> {
     return feed.isNotified && count === 0;
   } catch (error) {
     dispatcher.report(error);
-    feed.pauseMs = FAILED_POLL_MS;
+    feed.pauseMs = jitter(FAILED_POLL_MS);
     return false;
   }
 }

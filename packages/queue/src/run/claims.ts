@@ -1,6 +1,6 @@
 import type { ClaimedJob, JobRef, Log, WorkStore } from "@clipmill/domain";
 import { createGroupCommit, isItemError } from "../group-commit.ts";
-import { sleep } from "../sleep.ts";
+import { jitter, sleep } from "../sleep.ts";
 import { createErrorLog } from "../throttled-log.ts";
 
 /** Claims the jobs of hints, many in one statement. */
@@ -34,6 +34,8 @@ export function createClaims(options: {
     maxItems: batchMax,
     flush: (refs) => claimBatch(work, workerId, refs),
   });
+  // One for all, or hints that failed together would each be claimed alone.
+  const retryMs = jitter(RETRY_MS);
   let isStopping = false;
   return {
     async claim(ref) {
@@ -45,7 +47,7 @@ export function createClaims(options: {
           report(error);
           // There is no such job, and there never will be.
           if (isItemError(error)) return null;
-          await sleep(RETRY_MS, NEVER);
+          await sleep(retryMs, NEVER);
         }
       }
       // If it stayed queued, nobody would take it before its hint's time is over.

@@ -10,7 +10,7 @@ import {
 import type { EagerStarts } from "./eager/eager-starts.ts";
 import type { Delivery } from "../dispatch/delivery.ts";
 import { createGroupCommit, isItemError } from "../group-commit.ts";
-import { sleep } from "../sleep.ts";
+import { jitter, sleep } from "../sleep.ts";
 import { createErrorLog } from "../throttled-log.ts";
 import { toOutcome } from "./to-outcome.ts";
 
@@ -54,6 +54,8 @@ export function createSettlements(options: {
 }): Settlements {
   const { work, delivery, eagerStarts, leaseMs, batchMax, random } = options;
   const report = createErrorLog(options.log, "result not stored yet");
+  // One for all, or outcomes that failed together would each be stored alone.
+  const retryMs = jitter(RETRY_MS);
   const batches = createGroupCommit<Stored, Settlement>({
     maxItems: batchMax,
     maxFlushes: FLUSHES,
@@ -108,7 +110,7 @@ export function createSettlements(options: {
         if (performance.now() > until) throw error;
         report(error);
         // At shutdown, too: to wait a second longer costs less than to do the work again.
-        await sleep(RETRY_MS, NEVER);
+        await sleep(retryMs, NEVER);
       }
     }
   }

@@ -8,9 +8,8 @@ import { WORKER_COUNT } from "../fleet.ts";
 import { CHILD_RULES, RULES, WAIT_RULES } from "./rules.ts";
 import { query } from "../servers.ts";
 import type { Upstream } from "../upstream.ts";
-import { countForVerdict, type VerdictCounts } from "./verdict-counts.ts";
 
-export interface Verdict extends VerdictCounts {
+export interface Verdict {
   /** Acknowledged requests that are not at their end, or not there. */
   lost: number;
   /** One line for each broken rule. */
@@ -24,7 +23,7 @@ export interface World {
   storageDirectory: string;
   callers: Callers;
   upstream: Upstream;
-  waited: Waited;
+  waited(): Waited;
   /** Requests that were made to have no work. */
   stranded: ReadonlySet<string>;
   /** Such requests as reconcilers said that they had found. */
@@ -42,7 +41,8 @@ const HINTS_MAX = Math.ceil((WINDOW * 4) / 3) + (WORKER_COUNT + 1) * WINDOW;
 export const BACKLOG_MIN = HINTS_MAX + 1;
 
 export async function checkInvariants(world: World): Promise<Verdict> {
-  const { databaseUrl, callers, waited } = world;
+  const { databaseUrl, callers } = world;
+  const waited = world.waited();
   const violations = [...callers.complaints];
   const asked = "insert into chaos_cancel select unnest($1::text[]) on conflict do nothing";
   await query(databaseUrl, asked, [[...callers.cancelled]]);
@@ -59,7 +59,6 @@ export async function checkInvariants(world: World): Promise<Verdict> {
   const found = [...world.replanned].filter((id) => !world.stranded.has(id)).length;
   if (found > 0) violations.push(`I2: ${found} open requests were found without work`);
   return {
-    ...(await countForVerdict(databaseUrl)),
     lost: await countLost(databaseUrl, callers),
     violations,
     amplification: calls.amplification,
@@ -108,8 +107,9 @@ async function checkCalls({
   return { violations, amplification: total / Math.max(1, jobs.length) };
 }
 
-/** I10: temporary file, sync, rename, then the row. */
+/** I10: temporary file, sync, rename, then the row. Rows first: the file of each that is read then must be there. */
 async function checkFiles({ databaseUrl, storageDirectory }: World): Promise<string[]> {
+  const rows = await query<{ sha256: string }>(databaseUrl, "select sha256 from media");
   const violations: string[] = [];
   const stored = new Set<string>();
   const directory = join(storageDirectory, "media");
@@ -121,7 +121,6 @@ async function checkFiles({ databaseUrl, storageDirectory }: World): Promise<str
     }
     stored.add(entry.name);
   }
-  const rows = await query<{ sha256: string }>(databaseUrl, "select sha256 from media");
   const missing = rows.filter(({ sha256 }) => !stored.has(sha256)).length;
   if (missing > 0) violations.push(`I10: ${missing} rows without their file`);
   return violations;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Plan } from "../../options.ts";
+import type { Callers } from "../callers.ts";
 import type { Load } from "../load.ts";
 import { query } from "../servers.ts";
 
@@ -20,39 +20,75 @@ export function startAnswering(load: Load): Answering {
 
 const LOOK_EVERY_MS = 500;
 const SAY_EVERY_MS = 5_000;
+/** What a caller had sent when it hung up may be stored a moment later. */
+const LOOKS_AT_REST = 4;
 
-/** Waits until nothing is open, or until nothing has moved for the given time: that is lost. */
+interface Settling {
+  /** See `Plan`. */
+  stalledAfterMs: number;
+  callers: Pick<Callers, "waitingCount">;
+  answering: Answering;
+  say(what: string): void;
+  /** Between two looks; default: half a second by the machine's clock. */
+  clock?: Clock;
+}
+
+export interface Clock {
+  now(): number;
+  pause(): Promise<unknown>;
+}
+
+const MACHINE: Clock = { now: Date.now, pause: () => sleep(LOOK_EVERY_MS) };
+
+/**
+ * Waits until nothing is open and nobody waits for an answer. Ends before that only where nothing has ended for the given
+ * time: that is lost. What ends is finite, since nobody sends more than has been sent; so this ends, however slow all is.
+ */
 export async function settleDown(
   databaseUrl: string,
-  { stalledAfterMs, restWithinMs }: Plan,
-  { answering, say }: { answering: Answering; say(what: string): void },
+  { stalledAfterMs, callers, answering, say, clock = MACHINE }: Settling,
 ): Promise<void> {
-  const startedAt = Date.now();
-  let least = Number.POSITIVE_INFINITY;
-  let most = 0;
-  let movedAt = startedAt;
-  let saidAt = startedAt;
-  while (Date.now() - movedAt < stalledAfterMs && Date.now() - startedAt < restWithinMs) {
+  const progress = createProgress(clock);
+  let saidAt = clock.now();
+  for (let looksAtRest = 0; looksAtRest < LOOKS_AT_REST; await clock.pause()) {
     const { rounds, others, ended } = await countUnsettled(databaseUrl);
+    const waiting = callers.waitingCount();
     if (others === 0) answering.stop();
-    if (rounds + others === 0) break;
-    // What ends may have submitted more.
-    if (others < least || ended > most) movedAt = Date.now();
-    least = Math.min(least, others);
-    most = Math.max(most, ended);
-    if (Date.now() - saidAt > SAY_EVERY_MS) {
-      say(`${others} left`);
-      saidAt = Date.now();
+    looksAtRest = rounds + others + waiting === 0 ? looksAtRest + 1 : 0;
+    progress.note([ended, -others, -waiting]);
+    if (looksAtRest === 0 && progress.stillMs() > stalledAfterMs) {
+      say(`nothing has ended for ${Math.round(stalledAfterMs / 1_000)} s`);
+      break;
     }
-    await sleep(LOOK_EVERY_MS);
+    if (clock.now() - saidAt > SAY_EVERY_MS) {
+      say(`${others} left, ${waiting} callers wait, ${ended} ended`);
+      saidAt = clock.now();
+    }
   }
   answering.stop();
+}
+
+/** Moves where one of the figures is higher than it ever was: what goes up and down again is no progress. */
+function createProgress({ now }: Clock) {
+  const best: number[] = [];
+  let movedAt = now();
+  return {
+    note(figures: readonly number[]) {
+      for (const [i, figure] of figures.entries()) {
+        if (figure <= (best[i] ?? Number.NEGATIVE_INFINITY)) continue;
+        best[i] = figure;
+        movedAt = now();
+      }
+    },
+    stillMs: () => now() - movedAt,
+  };
 }
 
 interface Unsettled {
   rounds: number;
   /** Open requests, waits, and what is to end with its parents: none of them is left at rest. */
   others: number;
+  /** Requests, jobs and waits that have ended, without rounds: those come for as long as somebody may wait for an answer. */
   ended: number;
 }
 
@@ -62,7 +98,9 @@ async function countUnsettled(databaseUrl: string): Promise<Unsettled> {
     `select (select count(*) from request where state = 'open' and kind = 'round')::int as rounds,
        ((select count(*) from request where state = 'open' and kind <> 'round') + (select count(*) from stage_wait)
        + (select count(*) from children_to_end))::int as others,
-       (select count(*) from request where state <> 'open' and kind <> 'round')::int as ended`,
+       ((select count(*) from request where state <> 'open' and kind <> 'round')
+       + (select count(*) from stage_job where state in ('done', 'skipped', 'failed', 'cancelled') and stage <> 'collect')
+       + (select count(*) from chaos_wait where ended_as is not null))::int as ended`,
   );
   if (row === undefined) throw new Error("nothing was counted");
   return row;

@@ -43,3 +43,12 @@ export async function hasChildren(databaseUrl: string, requestId: string): Promi
   );
   return rows.length > 0;
 }
+
+/** Jobs that have come to an end. */
+export async function countEnded(databaseUrl: string): Promise<number> {
+  const rows = await query<{ count: number }>(
+    databaseUrl,
+    "select count(*)::int as count from stage_job where finished_at is not null",
+  );
+  return rows[0]?.count ?? 0;
+}

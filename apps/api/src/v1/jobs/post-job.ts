@@ -11,6 +11,7 @@ import {
 import type { FastifyReply } from "fastify";
 import { z } from "zod";
 import type { Api, ApiDeps } from "../../deps.ts";
+import { createAccepting } from "./accepting.ts";
 import { getRequest } from "./get-request.ts";
 import { IDEMPOTENCY_KEY_HEADER, parseIdempotencyKey } from "../../http/idempotency-key.ts";
 import { Job, toJob, toJobPath } from "./job.ts";
@@ -58,6 +59,7 @@ const JobHeaders = z.looseObject({
 
 /** `POST /v1/jobs`: stores the request, then answers; with `Prefer: wait=N` it answers when the job has ended. */
 export function postJob(api: Api, deps: ApiDeps): void {
+  const accepting = createAccepting(deps.work);
   const closing = new AbortController();
   api.addHook("preClose", (done) => {
     closing.abort();
@@ -82,7 +84,7 @@ export function postJob(api: Api, deps: ApiDeps): void {
             400: "Malformed",
             403: "A page of another site asks",
             422: "No link of a post, a deadline in the past, or an idempotency key that was used with another body",
-            503: "The database is down, full or too slow; send the same again",
+            503: "The database is down, full, too slow, or asked too much; send the same again after `Retry-After` seconds",
           }),
         },
       },
@@ -92,8 +94,8 @@ export function postJob(api: Api, deps: ApiDeps): void {
       const submission = toSubmission(request.body, key, deps.recipes());
       const { deadline } = submission;
       if (deadline !== null && key === null) checkDeadline(deadline, Date.now());
-      const [accepted] = await deps.work.accept([submission]);
-      if (accepted === undefined) throw new Error("accept returned nothing for one submission");
+      const gone = toDisconnectSignal(reply);
+      const accepted = await accepting.accept(submission, gone);
       if (accepted.state === "conflict") {
         throw new UnrecoverableError("idempotency_conflict", "use a new key for another body");
       }
@@ -107,7 +109,7 @@ export function postJob(api: Api, deps: ApiDeps): void {
       if (!accepted.created) reply.header("idempotent-replayed", "true");
       const wait = parseWait(request.headers.prefer);
       if (wait !== null) reply.header("preference-applied", `wait=${wait}`);
-      const signal = AbortSignal.any([closing.signal, toDisconnectSignal(reply)]);
+      const signal = AbortSignal.any([closing.signal, gone]);
       const timeoutMs = accepted.state === "open" ? (wait ?? 0) * 1000 : 0;
       const view = await readRequest(deps, accepted.requestId, { timeoutMs, signal });
 

@@ -99,15 +99,15 @@ export async function acceptPrepared(
   };
   await notify(tx, "clipmill_ready", [...findQueues(candidates, planned)]);
   const { ends } = await advance(tx, { ...planning, plan }, advancing);
+  const earlier = await findEarlier(
+    tx,
+    candidates.filter(({ id }) => !inserted.has(id)),
+  );
   // A request whose results were all stored already is free.
   const open = candidates.filter(({ id }) => inserted.has(id) && !ends.has(id));
   await holdCredits(
     tx,
     open.map(({ id, submission: { tenant, credits = 0 } }) => ({ id, tenant, credits })),
-  );
-  const earlier = await findEarlier(
-    tx,
-    candidates.filter(({ id }) => !inserted.has(id)),
   );
   return candidates.map(({ id, submission, bodyHash }) => {
     if (inserted.has(id)) return { requestId: id, created: true, state: ends.get(id) ?? "open" };

@@ -16,7 +16,7 @@ const PATIENCE_MAX = 4;
 
 /** The methods that end jobs. Each call is one transaction. */
 export function createSettling(
-  pool: Database["pool"],
+  { pool, reserved }: Pick<Database, "pool" | "reserved">,
   planning: Planning,
   options: SettlingOptions,
 ): Pick<WorkStore, "settle" | "resolve"> {
@@ -32,7 +32,7 @@ export function createSettling(
       };
       const ownPatience = patience;
       try {
-        const settled = await withTransaction(pool, write, {
+        const settled = await withTransaction(reserved, write, {
           withinMs: settleWithinMs * ownPatience,
         });
         patience = 1;
