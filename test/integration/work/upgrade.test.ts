@@ -29,6 +29,13 @@ async function drain({ work }: UpgradedDatabase): Promise<void> {
   throw new Error("there is always more ready work");
 }
 
+/** 0.2 added this field; nothing is known of lists that were sent before. */
+function withoutAdded(answer: object): object {
+  const { invalid, ...rest } = { invalid: [], ...answer };
+  expect(invalid).toEqual([]);
+  return rest;
+}
+
 test("an upgrade loses no row, and every stored answer stays word for word", async () => {
   const upgraded = await openUpgradedDatabase();
   const { database, recorded, rows, requests, posts } = upgraded;
@@ -43,7 +50,7 @@ test("an upgrade loses no row, and every stored answer stays word for word", asy
   const { app } = await startTestApi({ requests, posts, backfills });
   const answers: Record<string, unknown> = {};
   for (const path of Object.keys(recorded.answers))
-    answers[path] = (await app.inject({ method: "GET", url: path })).json();
+    answers[path] = withoutAdded((await app.inject({ method: "GET", url: path })).json());
   expect(answers).toEqual(recorded.answers);
   // In the order of then, too: the bytes are the same.
   expect(JSON.stringify(answers)).toBe(JSON.stringify(recorded.answers));
@@ -67,7 +74,12 @@ test("whoever held a job or a hint before the upgrade holds it still; what was o
   ];
 
   // The third crash alone of one of the two whose lease was over.
-  expect(await work.reconcile()).toEqual({ requeued: 1, expired: 1, poisoned: 1, timedOut: 0 });
+  expect(await work.reconcile()).toMatchObject({
+    requeued: 1,
+    expired: 1,
+    poisoned: 1,
+    timedOut: 0,
+  });
   const held = await work.extend([...running, over, alone].map(toRef));
   const byId = (a: { id: number }, b: { id: number }) => a.id - b.id;
   expect(held.sort(byId)).toEqual(running.map(toRef).sort(byId));

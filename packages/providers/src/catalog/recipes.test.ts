@@ -11,6 +11,7 @@ const variables: Variables = {
   YTDLP_PATH: "yt-dlp",
   ASR_ENGINES: [],
   ASR_MODEL: "whisper-1",
+  ASR_MAX_UPLOAD_BYTES: 26_214_400,
   ASR_USD_PER_MINUTE: 0,
   POCKETSPHINX_PATH: "pocketsphinx_continuous",
   TESSERACT_PATH: "tesseract",
