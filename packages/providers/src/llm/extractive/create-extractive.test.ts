@@ -115,6 +115,21 @@ describe("a summary", () => {
     ]);
   });
 
+  test("tells what was not read, and why, from what is not there", async () => {
+    const unread = [
+      { part: "sound" as const, code: "region_locked" as const, message: "" },
+      { part: "video" as const, code: "region_locked" as const, message: "" },
+    ];
+    const bare = await summarize({ creator: "@demo", unread });
+    expect(bare.tldr).toBe(
+      "Metadata only. Not read: speech and on-screen text (the video is not served in this region). Posted by @demo",
+    );
+    const screen = await summarize({ screenLines: ["Five things"], unread: unread.slice(0, 1) });
+    expect(screen.tldr).toBe(
+      "Not read: speech (the video is not served in this region). On screen: Five things",
+    );
+  });
+
   test("of nothing at all claims nothing", async () => {
     expect((await summarize({})).takeaways).toEqual([
       "The post has no title",
