@@ -95,6 +95,15 @@ describe("a summary", () => {
     expect(Summary.safeParse(summary).success).toBe(true);
   });
 
+  test("of speech in a script without spaces quotes it, and names its words", async () => {
+    const transcript =
+      "コーヒーをおいしく淹れるには新鮮な水が大切です。コーヒーは四分待ってから飲みましょう。";
+    const summary = await summarize({ transcript });
+    expect(transcript).toContain(summary.tldr);
+    expect(summary.cta).toContain("コーヒー");
+    expect(summary.cta.length).toBeLessThan(60);
+  });
+
   test("of a silent post rests on what is on the screen", async () => {
     const summary = await summarize({ screenLines: ["Five things", "about coffee"] });
     expect(summary.tldr).toBe("On screen: Five things / about coffee");
