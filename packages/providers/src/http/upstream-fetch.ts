@@ -24,7 +24,7 @@ export function createUpstreamFetch({ maxBytes, timeoutMs }: UpstreamFetchOption
     const headers = new Headers(init.headers);
     headers.set("accept-encoding", ACCEPT_ENCODING);
     const answer = await request(String(url instanceof Request ? url.url : url), {
-      method: method as Dispatcher.HttpMethod,
+      method,
       headers: Object.fromEntries(headers),
       body: typeof init.body === "string" ? init.body : null,
       signal: signal ?? null,
