@@ -132,6 +132,8 @@ export function createAnswerStage<Name extends string, Body>(
         },
         {
           ...ctx,
+          // What ends by itself is waited for: the next engine's answer may be far poorer, as a rule's is beside a model's.
+          mayPass: ({ entry }) => entry.failover && entry.disposition === "unrecoverable",
           onPass: ({ id }, { code }) => {
             passed[id] = code;
           },
