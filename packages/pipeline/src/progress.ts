@@ -1,4 +1,4 @@
-import type { PostId, RequestFacts, StageState, StageStates } from "@clipmill/domain";
+import type { ErrorCode, PostId, RequestFacts, StageState, StageStates } from "@clipmill/domain";
 
 /** The part of a stage that is needed to read its output. */
 interface Readable<Out> {
@@ -13,6 +13,8 @@ export interface Progress {
   output<Out>(stage: Readable<Out>, variant?: string): Out | undefined;
   /** The outputs of a stage that stands several times, by variant; `""` is the one without a variant. */
   outputs<Out>(stage: Readable<Out>): Readonly<Record<string, Out>>;
+  /** Why a stage that has ended has no output: the code of its skip or failure. Null if it has one, or did not run. */
+  gap(stage: { readonly name: string }): ErrorCode | null;
 }
 
 /** As `StageState`; or done, with an output that this version of the program cannot read. */
@@ -56,6 +58,10 @@ export function toProgress(request: RequestFacts, states: ReadStates): Progress 
         if (output !== undefined) found[name.slice(prefix.length)] = output;
       }
       return found;
+    },
+    gap({ name }) {
+      const state = states[name];
+      return state?.state === "skipped" || state?.state === "failed" ? state.code : null;
     },
   };
 }

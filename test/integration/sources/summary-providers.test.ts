@@ -272,6 +272,16 @@ describe("claude's failures", () => {
     await expect(done).rejects.toMatchObject({ code: "upstream_unavailable" });
   });
 
+  test("include an answer that drips past the time limit", async () => {
+    await using fake = await createFakeClaude((_, response) => {
+      response.writeHead(200, { "content-type": "application/json" });
+      const timer = setInterval(() => response.write(" "), 20);
+      response.on("close", () => clearInterval(timer));
+    });
+    const done = connect(fake.url, { timeoutMs: 200 }).summarize(toQuestion({}), { signal });
+    await expect(done).rejects.toMatchObject({ code: "upstream_unavailable" });
+  });
+
   test("never hold the key or the evidence", async () => {
     const echo: ClaudeTurn = ({ messages }, response) => {
       response.writeHead(400, { "content-type": "application/json" });

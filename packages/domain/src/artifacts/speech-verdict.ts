@@ -25,7 +25,8 @@ export function judgeSpeech(text: string, durationMs: number): SpeechVerdict {
 }
 
 /** Pictures, symbols such as notes, and what joins and colours them. */
-const WORDLESS = /[\p{Extended_Pictographic}\p{So}\u{FE0F}\u{200D}\u{1F3FB}-\u{1F3FF}]/gu;
+const WORDLESS =
+  /[\p{Extended_Pictographic}\p{So}\p{Variation_Selector}]|\p{Emoji_Modifier}|\u{200D}/gu;
 
 const DENSE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]/u;
 

@@ -1,5 +1,5 @@
 /** C0 and C1 controls but for tab and line ends. Postgres refuses NUL, and terminals obey others. */
-const CONTROLS = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]/g;
+const CONTROLS = /(?![\t\n\r])\p{Cc}/gu;
 /** Byte order marks inside a text, and marks that turn the reading direction of all that follows. */
 const INVISIBLE = /[\uFEFF\u202A-\u202E\u2066-\u2069]/g;
 

@@ -1,7 +1,8 @@
 import type { EngineId } from "../engine-id.ts";
-import type { EvidenceSource, UnreadEvidence } from "../artifacts/answer.ts";
+import type { EvidenceSource } from "../artifacts/answer.ts";
 import type { Summary } from "../artifacts/summary.ts";
 import type { Sha256 } from "../ids.ts";
+import type { Unread } from "../post/media.ts";
 import type { Engagement } from "../post/post.ts";
 import type { Segment } from "../artifacts/transcript.ts";
 
@@ -48,7 +49,13 @@ export interface OcrProvider {
    * Lines from top to bottom; none is an empty list. Throws UnrecoverableError `corrupt_media` for what is no picture,
    * RetryableError `engine_failed` when the engine crashes.
    */
-  readLines(imagePath: string, options: { signal: AbortSignal }): Promise<string[]>;
+  readLines(imagePath: string, options: ReadLinesOptions): Promise<string[]>;
+}
+
+export interface ReadLinesOptions {
+  signal: AbortSignal;
+  /** Told where there seems to be text that the engine cannot read, such as one in another script. Default: nobody is. */
+  onUnread?(): void;
 }
 
 /** Everything that a summary may rest on. All of it is untrusted text. */
@@ -64,8 +71,8 @@ export interface Evidence {
   transcript: string | null;
   screenLines: string[];
   sources: EvidenceSource[];
-  /** What may be there but could not be read. Default: nothing. */
-  unread?: readonly UnreadEvidence[];
+  /** What is there, or may be, and was not read. Default: nothing. */
+  unread?: readonly Unread[];
 }
 
 /** Answers a question about a post: a model, or a rule. */

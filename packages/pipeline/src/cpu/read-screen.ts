@@ -1,16 +1,18 @@
 import {
   defineStage,
+  ERROR_CODES,
   hashJson,
   type MediaTools,
   type OcrProvider,
+  type ReadLinesOptions,
   type ScreenText,
   screenTextKind,
   Sha256,
   SkipError,
   type Stage,
-  type StageContext,
   type Storage,
   toRecipeKey,
+  Unread,
 } from "@clipmill/domain";
 import { z } from "zod";
 import { chooseEngine } from "../engines/choose-engine.ts";
@@ -25,11 +27,23 @@ const Input = z.object({
   engines: z.array(z.string()),
 });
 
-const Output = z.object({ screenTextKey: z.string(), screenHash: Sha256, engine: z.string() });
+const Output = z.object({
+  screenTextKey: z.string(),
+  screenHash: Sha256,
+  engine: z.string(),
+  /** What the engine could not read, as far as it can tell. */
+  unread: z.array(Unread).default([]),
+});
 
 /** Text stays on screen for seconds, so more frames of a short clip would only repeat it. */
 const FRAMES_MAX = 6;
 const FRAME_EVERY_MS = 2_000;
+
+const TEXT_UNREAD: Unread = {
+  part: "pictures",
+  code: "unread_text",
+  message: ERROR_CODES.unread_text.title,
+};
 
 /** Reads the text in the pictures. Runs only for posts without speech. */
 export const readScreen = defineStage({
@@ -69,9 +83,16 @@ export function createReadScreen(
       }
       const engine = chooseEngine(engines, deps.ocr);
       const lines = new Set<string>();
-      for (const line of await readImages(deps, engine, images, ctx)) lines.add(line);
+      let unread: Unread[] = [];
+      const options = {
+        signal: ctx.signal,
+        onUnread: () => {
+          unread = [TEXT_UNREAD];
+        },
+      };
+      for (const line of await readImages(deps, engine, images, options)) lines.add(line);
       if (video !== null)
-        for (const line of await readFrames(deps, engine, video, input.durationMs, ctx))
+        for (const line of await readFrames(deps, engine, video, input.durationMs, options))
           lines.add(line);
       const screenText: ScreenText = {
         key: hashJson({ input, engine: engine.id }),
@@ -83,7 +104,12 @@ export function createReadScreen(
       };
       ctx.log.info({ engine: engine.id, lineCount: lines.size }, "screen read");
       return {
-        output: { screenTextKey: screenText.key, screenHash: screenText.hash, engine: engine.id },
+        output: {
+          screenTextKey: screenText.key,
+          screenHash: screenText.hash,
+          engine: engine.id,
+          unread,
+        },
         records: [screenTextKind.record(screenText)],
       };
     },
@@ -94,12 +120,13 @@ async function readImages(
   { storage }: ReadScreenDeps,
   engine: OcrProvider,
   images: readonly string[],
-  { signal }: StageContext,
+  options: ReadLinesOptions,
 ): Promise<string[]> {
+  const { signal } = options;
   const lines: string[] = [];
   for (const sha256 of images) {
     await using image = await storage.openLocal(`media/${sha256}`, { signal });
-    lines.push(...(await engine.readLines(image.path, { signal })));
+    lines.push(...(await engine.readLines(image.path, options)));
   }
   return lines;
 }
@@ -109,8 +136,9 @@ async function readFrames(
   engine: OcrProvider,
   video: string,
   durationMs: number,
-  { signal }: StageContext,
+  options: ReadLinesOptions,
 ): Promise<string[]> {
+  const { signal } = options;
   await using file = await storage.openLocal(`media/${video}`, { signal });
   await using scratch = await storage.createScratch();
   const count = Math.max(1, Math.min(FRAMES_MAX, Math.ceil(durationMs / FRAME_EVERY_MS)));
@@ -120,7 +148,7 @@ async function readFrames(
     count,
     durationMs,
   })) {
-    lines.push(...(await engine.readLines(frame, { signal })));
+    lines.push(...(await engine.readLines(frame, options)));
   }
   return lines;
 }

@@ -36,7 +36,10 @@ export async function tryEngines<E extends { readonly id: string }, T>(
     signal,
     log,
     onPass,
+    mayPass = ({ entry }) => entry.failover,
   }: Pick<StageContext, "signal" | "log"> & {
+    /** After which errors the next engine is asked. Default: those whose code has `failover`. */
+    mayPass?: (error: ClipmillError) => boolean;
     /** Told of each engine that failed so that the next one is asked. Default: nobody is. */
     onPass?: (engine: E, error: ClipmillError) => void;
   },
@@ -46,7 +49,7 @@ export async function tryEngines<E extends { readonly id: string }, T>(
     try {
       return await attempt(engine);
     } catch (error) {
-      if (signal.aborted || !(error instanceof ClipmillError) || !error.entry.failover) throw error;
+      if (signal.aborted || !(error instanceof ClipmillError) || !mayPass(error)) throw error;
       foremost = toForemost(foremost, error);
       onPass?.(engine, error);
       // The limiter refused the call and has logged why, once. A line for each refused call would bury that one.

@@ -5,7 +5,7 @@ import { parseUpstreamJson } from "./upstream-json.ts";
 export interface UpstreamFetchOptions {
   /** Of the answer, also after unpacking. */
   maxBytes: number;
-  /** Until the answer's headers, and between two pieces of its body. */
+  /** Of the whole call, the last byte of the answer included: a body that drips takes no longer. */
   timeoutMs: number;
 }
 
@@ -24,10 +24,10 @@ export function createUpstreamFetch({ maxBytes, timeoutMs }: UpstreamFetchOption
     const headers = new Headers(init.headers);
     headers.set("accept-encoding", ACCEPT_ENCODING);
     const answer = await request(String(url instanceof Request ? url.url : url), {
-      method: method as Dispatcher.HttpMethod,
+      method,
       headers: Object.fromEntries(headers),
       body: typeof init.body === "string" ? init.body : null,
-      signal: signal ?? null,
+      signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal ? [signal] : [])]),
       dispatcher,
     });
     const text = await readBodyText(answer.body, answer.headers, { maxBytes });

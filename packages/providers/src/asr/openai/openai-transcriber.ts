@@ -55,6 +55,8 @@ interface Sending {
   spentUsd: number;
 }
 
+/** Calls for one clip: its parts, one after the other, and a second try in another format. */
+const CALLS_MAX = 6;
 /** Of one call. */
 const CALL_TIMEOUT_MS = 5 * 60_000;
 
@@ -114,8 +116,7 @@ export function createOpenAiTranscriber(options: OpenAiTranscriberOptions): AsrP
     id: engine,
     supports: () => true,
     estimateUsd: toUsd,
-    // It may be asked twice: see `format`.
-    limitMs: 2 * timeoutMs,
+    limitMs: CALLS_MAX * timeoutMs,
     async transcribe(input, { signal }) {
       signal.throwIfAborted();
       for (let cuts = 0; ; cuts++) {

@@ -11,7 +11,7 @@ const settings = z.object({
   ASR_MODEL: z.string(),
   ASR_USD_PER_MINUTE: z.number(),
   ASR_RATE_PER_MINUTE: z.number().optional(),
-  ASR_MAX_UPLOAD_BYTES: z.number(),
+  ASR_MAX_UPLOAD_BYTES: z.number().optional(),
 });
 
 /** Its address may be given with or without the version. */
@@ -31,7 +31,9 @@ export const openai: AsrModule<z.infer<typeof settings>> = {
       model: settings.ASR_MODEL,
       engine,
       usdPerMinute: settings.ASR_USD_PER_MINUTE,
-      maxUploadBytes: settings.ASR_MAX_UPLOAD_BYTES,
+      ...(settings.ASR_MAX_UPLOAD_BYTES === undefined
+        ? {}
+        : { maxUploadBytes: settings.ASR_MAX_UPLOAD_BYTES }),
     }),
   rate: ({ ASR_BASE_URL, ASR_API_KEY, ASR_RATE_PER_MINUTE }) => ({
     rate: perMinute(ASR_RATE_PER_MINUTE),
