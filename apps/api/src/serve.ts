@@ -47,6 +47,7 @@ export async function serveApi(
   });
   const hints = createHints(backend);
   const recipes = loadRecipes(config);
+  const publicHosts = [config.HOST, ...config.PUBLIC_HOSTS];
   const countByQueue = () => countJobs(database, QUEUE_NAMES);
   const app = await buildApp({
     work: createWorkStore(database, {
@@ -66,12 +67,15 @@ export async function serveApi(
       queue: await isUp(countHints(hints)),
     }),
     metrics: { countJobs: countByQueue, countSlots: createWorkerRegistry(database).countSlots },
+    publicHosts,
+    trustedProxies: config.TRUSTED_PROXIES,
     log,
     dashboard: createDashboard({
       queues: hints.queues,
       countsByQueue: countByQueue,
       password: config.DASHBOARD_PASSWORD ?? "",
       readOnly: config.DASHBOARD_READ_ONLY,
+      publicHosts,
       log,
     }),
     version: manifest.version,

@@ -84,6 +84,7 @@ function postBackfill(api: Api, deps: ApiDeps): void {
   api.post(
     "/v1/backfills",
     {
+      config: { streamsBody: true },
       schema: {
         operationId: "createBackfill",
         summary: "Process a list of posts, of any length",
@@ -121,6 +122,7 @@ function postBackfill(api: Api, deps: ApiDeps): void {
         idempotencyKey: parseIdempotencyKey(request.headers[IDEMPOTENCY_KEY_HEADER]),
         optionsHash: hashJson(options),
       });
+      reply.logFields = { backfill_id: begun.id };
       reply.header("location", toPath(begun.id));
       if (begun.state === "accepted") {
         // The body is not read, so the connection cannot be used again.

@@ -94,6 +94,7 @@ export function postJob(api: Api, deps: ApiDeps): void {
       if (deadline !== null && key === null) checkDeadline(deadline, Date.now());
       const [accepted] = await deps.work.accept([submission]);
       if (accepted === undefined) throw new Error("accept returned nothing for one submission");
+      reply.logFields = { job_id: accepted.requestId };
       if (accepted.state === "conflict") {
         throw new UnrecoverableError("idempotency_conflict", "use a new key for another body");
       }

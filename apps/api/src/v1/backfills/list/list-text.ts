@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import { findEncoding } from "@clipmill/domain";
 import { inflate } from "../../../http/content-encoding.ts";
 import { refuseList } from "./list-types.ts";
+import { withPatience } from "./with-patience.ts";
 
 /** Enough to tell an encoding and a file type by. */
 const HEAD_BYTES = 1_024;
@@ -62,9 +63,8 @@ function createDecoder(head: Uint8Array, charset: string | null) {
 
 /** The first bytes, and all of them again. */
 async function peek(body: Readable): Promise<{ head: Buffer; rest: AsyncGenerator<Uint8Array> }> {
-  const pieces = (body.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>)[
-    Symbol.asyncIterator
-  ]();
+  const iterator = body.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
+  const pieces = withPatience(iterator);
   const first: Buffer[] = [];
   for (let bytes = 0; bytes < HEAD_BYTES;) {
     const { done, value } = await pieces.next();
