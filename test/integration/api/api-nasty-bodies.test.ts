@@ -69,7 +69,7 @@ const HEADERS: Record<string, string>[] = [
   { "idempotency-key": `"${"\\\\".repeat(120)}` },
   { "idempotency-key": "k".repeat(4_000) },
   { prefer: "wait=99999999999999999999" },
-  { prefer: `${"wait ".repeat(1_000)}` },
+  { prefer: "wait ".repeat(1_000) },
   { "content-type": "application/json; charset=utf-16" },
   { "content-type": "text/plain" },
   { "content-type": "x" },

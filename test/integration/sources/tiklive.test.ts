@@ -145,7 +145,8 @@ test("a post that the sandbox does not know is unsupported, and only the sandbox
   const open = (engine: string) =>
     createTikLiveSource({ apiKey: "sandbox", baseUrl: `${sandbox.url}/tiklive`, engine });
   const [simulated, real] = [open("tiklive@sandbox"), open("tiklive")];
-  onTestFinished(() => Promise.all([simulated.close(), real.close()]).then(() => {}));
+  onTestFinished(() => simulated.close());
+  onTestFinished(() => real.close());
   const ask = ({ fetchPost }: typeof real) =>
     fetchPost({ postId: "7999999999999999999", link: null }, { signal });
   await expect(ask(simulated)).rejects.toMatchObject({

@@ -34,6 +34,7 @@ export async function* readText(body: Readable, charset: string | null): AsyncGe
   const hex = head.subarray(0, 4).toString("hex");
   const fileType = FILE_TYPES.find(([start]) => hex === start);
   if (fileType !== undefined) throw refuseList(fileType[1]);
+  if (isBinary(head)) throw refuseList("this is no text");
   const decoder = createDecoder(head, charset);
   if (MARKUP.test(createDecoder(head, charset).decode(head))) {
     throw refuseList("this is an HTML or XML page");
@@ -48,6 +49,11 @@ export async function* readText(body: Readable, charset: string | null): AsyncGe
   for await (const bytes of rest) yield toLines(decoder.decode(bytes, { stream: true }));
   yield toLines(decoder.decode());
   if (endedInReturn) yield "\n";
+}
+
+/** One stray zero byte spoils its line, many make a file of another kind. */
+function isBinary(head: Uint8Array): boolean {
+  return findEncoding(head) === null && head.filter((byte) => byte === 0).length > head.length / 20;
 }
 
 function createDecoder(head: Uint8Array, charset: string | null) {
