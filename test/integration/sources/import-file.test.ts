@@ -22,6 +22,7 @@ import {
 } from "@clipmill/providers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createFileSource } from "../../../packages/providers/src/posts/file/file-source.ts";
+import { casePath, hasCases } from "../../support/cases.ts";
 import { describePostSource } from "../../support/conformance/describe-post-source.ts";
 import { hasFfmpeg, makeClip, makeMedia, SOURCES } from "../../support/posts/media-fixtures.ts";
 
@@ -85,6 +86,22 @@ describe("importing a file", () => {
     expect(fetched.post).toMatchObject({ postId: `file-${sha256(MEDIA)}`, title: "" });
     expect(notes).toEqual([`not used as the detail of the clip: ${why}`]);
   });
+
+  test.skipIf(!hasCases).each([
+    ["bom.json", "Soup day", 0],
+    ["u16.json", "Soup day", 0],
+    ["whisperarr.json", "", 1],
+  ])(
+    "reads or leaves %s, which lay beside a clip (needs ../shared/cases)",
+    async (file, title, noteCount) => {
+      await writeFile(at("clip.mp4"), MEDIA);
+      await writeFile(at("clip.json"), await readFile(casePath("23-sidecar-bom", file)));
+      const notes: string[] = [];
+      const { fetched } = await importAs("clip.mp4", { note: (line) => notes.push(line) });
+      expect(fetched.post.title).toBe(title);
+      expect(notes).toHaveLength(noteCount);
+    },
+  );
 
   test("takes the detail that was named, wherever it lies, and nothing in its place", async () => {
     await writeFile(at("clip.mp4"), MEDIA);

@@ -30,7 +30,10 @@ const Backfill = z.object({
         reason: z.string(),
       }),
     )
-    .describe(`which items are no links of posts, the first ${MAX_INVALID_LINES} of them`),
+    .optional()
+    .describe(
+      `which items are no links of posts, the first ${MAX_INVALID_LINES} of them; absent where none are`,
+    ),
   created_at: z.string(),
   updated_at: z.string(),
   links: z.object({ self: z.string() }),
@@ -187,7 +190,7 @@ function toBackfill(backfill: StoredBackfill): z.infer<typeof Backfill> {
       duplicates: backfill.duplicateCount,
       invalid: backfill.invalidCount,
     },
-    invalid: backfill.invalidLines,
+    ...(backfill.invalidLines.length === 0 ? {} : { invalid: backfill.invalidLines }),
     created_at: backfill.createdAt,
     updated_at: backfill.updatedAt,
     links: { self: toPath(backfill.id) },
