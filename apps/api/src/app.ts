@@ -26,9 +26,15 @@ import { readyz } from "./health/readyz.ts";
 import { metrics } from "./metrics/metrics.ts";
 import { stylesheet } from "./pages/stylesheet.ts";
 import { registerSameOrigin } from "./http/same-origin.ts";
+import { registerSlowSenders } from "./http/slow-senders.ts";
 import { registerSecurityHeaders } from "./http/security-headers.ts";
 
 const BODY_LIMIT_BYTES = 64 * 1024;
+
+/** From the connection to the end of the headers. Node looks every quarter of it. */
+const HEADERS_MS = 20_000;
+/** Ten thousand callers may wait for a result at once; beyond that, new connections are closed at once. */
+const MAX_CONNECTIONS = 12_000;
 
 const ROUTES = [
   postJob,
@@ -54,7 +60,8 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   registerAccessLog(api);
   registerErrorHandling(api, deps);
   registerSecurityHeaders(api);
-  registerSameOrigin(api);
+  registerSameOrigin(api, deps);
+  registerSlowSenders(api);
   registerContentEncoding(api);
   await registerOpenApi(api);
   for (const route of ROUTES) route(api, deps);
@@ -64,8 +71,10 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   return api;
 }
 
-function createServer({ log }: ApiDeps): Api {
+function createServer({ log, trustedProxies = [] }: ApiDeps): Api {
   const api = fastify({
+    trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
+    http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: HEADERS_MS / 4 },
     loggerInstance: log,
     // Fastify's own two lines per request hold the query string; `registerAccessLog` writes one without.
     logController: new LogController({
@@ -85,6 +94,7 @@ function createServer({ log }: ApiDeps): Api {
       });
     },
   }).withTypeProvider<ZodTypeProvider>();
+  api.server.maxConnections = MAX_CONNECTIONS;
   api.setValidatorCompiler(validatorCompiler);
   api.setSerializerCompiler(serializerCompiler);
   // Bodies are JSON. Left in, plain text would be read, then refused by the schema.

@@ -30,6 +30,10 @@ export interface ApiDeps {
   recent?(): Promise<readonly RecentJob[]>;
   /** Absent: there is no `/metrics`. */
   metrics?: MetricsReader;
+  /** Names under which people reach us, beside loopback names and addresses: only there may a page write. Default: none. */
+  publicHosts?: readonly string[];
+  /** Addresses and ranges of proxies whose `x-forwarded-*` headers are believed. Default: none. */
+  trustedProxies?: readonly string[];
   log: FastifyBaseLogger;
   /** Mounted at `/queues`. Absent: there is no such page. */
   dashboard?: FastifyPluginAsync;

@@ -59,6 +59,7 @@ export async function serveApi(
   });
   const hints = createHints(backend);
   const recipes = loadRecipes(config);
+  const publicHosts = [config.HOST, ...config.PUBLIC_HOSTS];
   const countByQueue = () => countJobs(database, QUEUE_NAMES);
   const waiting = createWaitingReader(database);
   const waitingLimits = toWaitingLimits(config);
@@ -81,6 +82,8 @@ export async function serveApi(
     recent: () => findRecentRequests(database, RECENT_COUNT),
     health: () => examineHealth(database.pool, backend),
     metrics: { countJobs: countByQueue, countSlots: createWorkerRegistry(database).countSlots },
+    publicHosts,
+    trustedProxies: config.TRUSTED_PROXIES,
     log,
     dashboard: createDashboard({
       queues: hints.queues,
@@ -88,6 +91,7 @@ export async function serveApi(
       waiting: waiting.findGroups,
       password: config.DASHBOARD_PASSWORD ?? "",
       readOnly: config.DASHBOARD_READ_ONLY,
+      publicHosts,
       log,
     }),
     version: manifest.version,

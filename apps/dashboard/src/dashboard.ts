@@ -4,7 +4,7 @@ import { type BoardQueue, registerBoard } from "./board.ts";
 import { registerLogin } from "./login.ts";
 import { renderQueuesPage } from "./pages/queues-page.ts";
 import type { QueueCounts, WaitingGroup } from "@clipmill/db";
-import { isSameOrigin } from "./same-origin.ts";
+import { explainForeign } from "./same-origin.ts";
 import { createSession, type Session } from "./session.ts";
 
 export interface DashboardOptions {
@@ -17,6 +17,8 @@ export interface DashboardOptions {
   password: string;
   /** `false` lets whoever is logged in retry, remove and pause in the board. */
   readOnly: boolean;
+  /** Names under which people reach this page, beside loopback names and addresses. Default: none. */
+  publicHosts?: readonly string[];
   log: FastifyBaseLogger;
 }
 
@@ -39,14 +41,18 @@ const PAGE_CSP = [
 export function createDashboard(options: DashboardOptions): FastifyPluginAsync {
   return async (app) => {
     const session = await createSession(app, options.password);
-    guard(app, session);
+    guard(app, session, options);
     await registerLogin(app, { session, log: options.log });
     registerQueuesPage(app, options);
     await app.register((board) => registerBoard(board, options), { prefix: "/board" });
   };
 }
 
-function guard(app: FastifyInstance, session: Session): void {
+function guard(
+  app: FastifyInstance,
+  session: Session,
+  { publicHosts = [] }: DashboardOptions,
+): void {
   const loginPath = `${app.prefix}/login`;
   app.addHook("onRequest", async (request, reply) => {
     reply.headers({
@@ -56,9 +62,8 @@ function guard(app: FastifyInstance, session: Session): void {
       "referrer-policy": "same-origin",
     });
     const changes = request.method !== "GET" && request.method !== "HEAD";
-    if (changes && !isSameOrigin(request)) {
-      return reply.code(403).send("this request comes from another site\n");
-    }
+    const foreign = changes ? explainForeign(request, publicHosts) : null;
+    if (foreign !== null) return reply.code(403).send(`${foreign}\n`);
     if (request.routeOptions.url === loginPath || session.isOpen(request)) return undefined;
     const wantsPage =
       request.method === "GET" && /\btext\/html\b/.test(request.headers.accept ?? "");

@@ -5,4 +5,4 @@ export { renderErrorsPage } from "./pages/errors-page.ts";
 export { type HomeFacts, type RecentJob, renderHomePage } from "./pages/home-page.ts";
 export { renderJobPage } from "./pages/job-page.ts";
 export { type ProblemFacts, renderProblemPage } from "./pages/problem-page.ts";
-export { isSameOrigin } from "./same-origin.ts";
+export { explainForeign } from "./same-origin.ts";

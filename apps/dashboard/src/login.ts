@@ -4,7 +4,7 @@ import type { FastifyBaseLogger, FastifyInstance } from "fastify";
 import { renderLoginPage } from "./pages/login-page.ts";
 import type { Session } from "./session.ts";
 
-/** Attempts from one address in one minute. A generated password has 96 bits or more; this is for chosen ones. */
+/** Attempts in one minute of one address, or of one browser that was let in before. A generated password has 96 bits or more; this is for chosen ones. */
 const MAX_ATTEMPTS = 10;
 /** A password and the form around it. */
 const BODY_LIMIT_BYTES = 4_096;
@@ -16,7 +16,11 @@ export async function registerLogin(
 ): Promise<void> {
   await app.register(formbody, { bodyLimit: BODY_LIMIT_BYTES });
   await app.register(rateLimit, { global: false });
-  const limitAttempts = app.createRateLimit({ max: MAX_ATTEMPTS, timeWindow: "1 minute" });
+  const limitAttempts = app.createRateLimit({
+    max: MAX_ATTEMPTS,
+    timeWindow: "1 minute",
+    keyGenerator: (request) => session.toGuesser(request),
+  });
   const action = `${app.prefix}/login`;
 
   app.get("/login", { schema: { hide: true } }, (_request, reply) =>

@@ -22,9 +22,21 @@ import { identifyProcess } from "./postmaster.ts";
 export const DATABASE_USER = "clipmill";
 const POSTGRES_MAJOR = "18";
 
-/** The superuser's password, generated on the first start. Whoever can read the file owns the data anyway. */
+/**
+ * The superuser's password, generated on the first start. Whoever can read the file owns the data anyway. A file that is
+ * empty, as a full disk leaves it, is made anew while there is no data; later nothing else opens the data, so that
+ * throws EmbeddedPostgresError.
+ */
 export async function loadPassword(directory: string): Promise<string> {
   const path = join(directory, "password");
+  if (existsSync(path) && readFileSync(path, "utf8").trim() === "") {
+    if (existsSync(dataDirectoryOf(directory))) {
+      throw new EmbeddedPostgresError(
+        `${path} is empty, and the data in ${directory} cannot be opened without the password that stood there: put it back from a backup, or move ${directory} away to begin anew`,
+      );
+    }
+    await rm(path, { force: true });
+  }
   if (!existsSync(path)) {
     const fresh = `${path}.${process.pid}`;
     await writeFile(fresh, randomBytes(24).toString("hex"), { mode: 0o600 });

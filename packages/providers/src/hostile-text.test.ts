@@ -81,7 +81,7 @@ const PARSERS: Readonly<Record<string, (text: string) => unknown>> = {
   "an error of yt-dlp": (text) =>
     void toYtDlpError(new ProgramError("exit", 1, `ERROR: ${text}`), "y"),
   "a sidecar": (text) =>
-    parseImportDetail(JSON.stringify({ title: text, author: text, music: text }), {
+    parseImportDetail(Buffer.from(JSON.stringify({ title: text, author: text, music: text })), {
       sha256: "a".repeat(64),
       name: "x.json",
     }).post,

@@ -162,3 +162,23 @@ describe("every response", () => {
     expect(JSON.stringify(logged)).not.toContain("topsecret");
   });
 });
+
+describe("the log line of a request", () => {
+  it("has the id of the job that it made, or would have made again", async () => {
+    const api = await startTestApi();
+    const headers = { "idempotency-key": "once" };
+    const { id } = (await postJob(api, { url: "7000000000000000001" }, headers)).json<{
+      id: string;
+    }>();
+    await postJob(api, { url: "7000000000000000001" }, headers);
+    await postJob(api, { url: "7000000000000000001", lane: "interactive" }, headers);
+    await postJob(api, { url: "x" });
+    const lines = api.logged.filter(({ msg }) => msg === "request");
+    expect(lines.map(({ status, job_id: jobId }) => [status, jobId])).toEqual([
+      [202, id],
+      [202, id],
+      [422, id],
+      [422, undefined],
+    ]);
+  });
+});

@@ -35,7 +35,7 @@ interface Sent {
   body: Record<string, unknown> & {
     id: string;
     counts: Record<string, number>;
-    invalid: { line: number; reason: string }[];
+    invalid?: { line: number; reason: string }[];
   };
 }
 
@@ -123,8 +123,8 @@ describe("what is no link", () => {
       counts: { lines: 252, accepted: 2, invalid: 250 },
     });
     expect(body.invalid).toHaveLength(MAX_INVALID_LINES);
-    expect(body.invalid[0]).toEqual({ line: 2, reason: expect.stringMatching(/no TikTok link/) });
-    expect(body.invalid.at(-1)?.line).toBe(MAX_INVALID_LINES + 1);
+    expect(body.invalid?.[0]).toEqual({ line: 2, reason: expect.stringMatching(/no TikTok link/) });
+    expect(body.invalid?.at(-1)?.line).toBe(MAX_INVALID_LINES + 1);
     const later = await fetch(`${await listen()}/v1/backfills/${body.id}`);
     expect(await later.json()).toEqual(body);
   });
@@ -138,7 +138,7 @@ describe("what is no link", () => {
       ...PLAIN,
       "idempotency-key": list.idempotencyKey,
     });
-    expect(body.invalid.map(({ line }) => line)).toEqual([1, 1_202]);
+    expect(body.invalid?.map(({ line }) => line)).toEqual([1, 1_202]);
     const again = await send(lines.join("\n"), {
       ...PLAIN,
       "idempotency-key": list.idempotencyKey,
@@ -210,7 +210,7 @@ describe.skipIf(!hasCases)("lists that people have (needs ../shared/cases)", () 
     const sent = await send(readFileSync(casePath(name, file)), { "content-type": type });
     expect(sent.status).toBe(202);
     expect(sent.body.counts["accepted"]! + sent.body.counts["duplicates"]!).toBe(accepted);
-    expect(sent.body.invalid.map(({ line }) => line)).toEqual(invalid);
+    expect((sent.body.invalid ?? []).map(({ line }) => line)).toEqual(invalid);
   });
 
   test("27-gzip-body, with its header and without", async () => {
@@ -219,7 +219,7 @@ describe.skipIf(!hasCases)("lists that people have (needs ../shared/cases)", () 
       const { status, body } = await send(file, headers);
       expect(status).toBe(202);
       expect(body.counts["accepted"]).toBeGreaterThan(0);
-      expect(body.invalid).toEqual([]);
+      expect(body.invalid).toBeUndefined();
     }
   });
 });

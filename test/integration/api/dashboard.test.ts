@@ -18,8 +18,8 @@ function createStubQueue(name: string) {
   return { pause, queue: queue as unknown as BoardQueue };
 }
 
-async function start(overrides: Partial<DashboardOptions> = {}) {
-  const app = fastify();
+async function start(overrides: Partial<DashboardOptions> = {}, trustProxy = false) {
+  const app = fastify({ trustProxy });
   const routes: { method: string; url: string }[] = [];
   app.addHook("onRoute", ({ method, url }) => {
     for (const one of [method].flat()) routes.push({ method: one, url });
@@ -131,6 +131,63 @@ describe("logging in", () => {
     expect(response.headers["set-cookie"]).toBeUndefined();
   });
 
+  it("lets a browser in that was in before, whatever strangers at its address try", async () => {
+    const { app } = await start();
+    const first = await submitPassword(app, PASSWORD);
+    const [, device = ""] = [first.headers["set-cookie"]].flat();
+    expect(device).toMatch(/^clipmill_device=device-.*HttpOnly; .*SameSite=Strict/);
+    for (let attempt = 0; attempt < 20; attempt++) await submitPassword(app, "wrong");
+    expect((await submitPassword(app, PASSWORD)).statusCode).toBe(429);
+    const known = { cookie: device?.split(";")[0] ?? "" };
+    expect((await submitPassword(app, PASSWORD, known)).statusCode).toBe(303);
+    // That it is known buys no more guesses than anybody has.
+    for (let attempt = 0; attempt < 10; attempt++) await submitPassword(app, "wrong", known);
+    expect((await submitPassword(app, PASSWORD, known)).statusCode).toBe(429);
+  });
+
+  it("takes no invented browser for a known one, and no other signature", async () => {
+    const { app } = await start();
+    const session = await logIn(app);
+    for (let attempt = 0; attempt < 10; attempt++) await submitPassword(app, "wrong");
+    for (const value of ["device-11111111-1111-1111-1111-111111111111", session.split("=")[1]]) {
+      const cookie = `clipmill_device=${value}`;
+      expect((await submitPassword(app, PASSWORD, { cookie })).statusCode).toBe(429);
+    }
+  });
+
+  it("tells callers apart where the proxy before us is trusted, and nowhere else", async () => {
+    const from = (n: number) => ({ "x-forwarded-for": `198.51.100.${n}` });
+    for (const [trustProxy, status] of [
+      [true, 303],
+      [false, 429],
+    ] as const) {
+      const { app } = await start({}, trustProxy);
+      for (let attempt = 0; attempt < 10; attempt++) await submitPassword(app, "wrong", from(1));
+      expect((await submitPassword(app, PASSWORD, from(1))).statusCode).toBe(429);
+      expect((await submitPassword(app, PASSWORD, from(2))).statusCode).toBe(status);
+    }
+  });
+
+  it("sets Secure behind TLS where the proxy is trusted, and not on its word alone", async () => {
+    const tls = { "x-forwarded-proto": "https" };
+    for (const trustProxy of [true, false]) {
+      const { app } = await start({}, trustProxy);
+      const cookies = [(await submitPassword(app, PASSWORD, tls)).headers["set-cookie"]].flat();
+      expect(cookies).toHaveLength(2);
+      for (const cookie of cookies) expect(/; Secure/.test(String(cookie))).toBe(trustProxy);
+    }
+  });
+
+  it("refuses the form of a page whose name was pointed at us", async () => {
+    const { app } = await start({ publicHosts: ["clipmill.example"] });
+    const headers = { host: "evil.example", origin: "http://evil.example" };
+    const answer = await submitPassword(app, PASSWORD, headers);
+    expect({ status: answer.statusCode, text: answer.body }).toEqual({
+      status: 403,
+      text: expect.stringMatching(/PUBLIC_HOSTS/),
+    });
+  });
+
   it.each([
     { "sec-fetch-site": "cross-site" },
     { "sec-fetch-site": "same-site" },
@@ -143,7 +200,7 @@ describe("logging in", () => {
   });
 
   it("accepts the form of its own origin", async () => {
-    const { app } = await start();
+    const { app } = await start({ publicHosts: ["clipmill.example"] });
     const headers = { host: "clipmill.example:4600", origin: "http://clipmill.example:4600" };
     expect((await submitPassword(app, PASSWORD, headers)).statusCode).toBe(303);
   });

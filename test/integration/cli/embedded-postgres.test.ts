@@ -183,6 +183,17 @@ describe("the embedded Postgres", () => {
     expect(port).toBe(first.port);
   });
 
+  test("makes an empty password file anew, and says so where data would be locked out", async () => {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await writeFile(join(directory, "password"), "\n");
+    const { url } = await start();
+    expect(await query(url, "select 1 as one")).toEqual([{ one: 1 }]);
+    for (const close of closers.splice(0)) await close();
+    await writeFile(join(directory, "password"), "");
+    await expect(start()).rejects.toThrow(`${join(directory, "password")} is empty`);
+    expect(existsSync(join(directory, "data/PG_VERSION"))).toBe(true);
+  });
+
   test("refuses the data of another major version", async () => {
     await mkdir(join(directory, "data"), { recursive: true });
     await writeFile(join(directory, "data/PG_VERSION"), "17\n");

@@ -1,5 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type MediaTools, sha256, type Storage } from "@clipmill/domain";
@@ -8,9 +18,11 @@ import {
   createImportStore,
   createMediaTools,
   importFile,
+  type ImportFileOptions,
 } from "@clipmill/providers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createFileSource } from "../../../packages/providers/src/posts/file/file-source.ts";
+import { casePath, hasCases } from "../../support/cases.ts";
 import { describePostSource } from "../../support/conformance/describe-post-source.ts";
 import { hasFfmpeg, makeClip, makeMedia, SOURCES } from "../../support/posts/media-fixtures.ts";
 
@@ -33,8 +45,12 @@ afterEach(() => rm(directory, { recursive: true }));
 
 const importAs = (
   name: string,
-  { media = probed({ hasAudio: true, hasVideo: true }), maxBytes = 1_000_000 } = {},
-) => importFile({ path: at(name), storage, media, signal, maxBytes });
+  {
+    media = probed({ hasAudio: true, hasVideo: true }),
+    maxBytes = 1_000_000,
+    ...detail
+  }: Partial<ImportFileOptions> = {},
+) => importFile({ path: at(name), storage, media, signal, maxBytes, ...detail });
 const listMedia = async () =>
   (await readdir(at("home/media"), { recursive: true, withFileTypes: true })).filter((entry) =>
     entry.isFile(),
@@ -57,6 +73,48 @@ describe("importing a file", () => {
     expect(fetched.post).toMatchObject({ title: "Mine", author: { uniqueId: "ada" } });
   });
 
+  test.each([
+    ["the shell's, made for our own output", "", "clip.json is empty"],
+    ["another program's", '[{"start":0,"text":"hello"}]', "clip.json holds no JSON object"],
+    ["half written", '{"title":', "clip.json is not valid JSON"],
+    ["too large", " ".repeat(1_000_001), "clip.json is too large for a post's detail"],
+  ])("leaves a neighbour alone that is no detail, and says so: %s", async (_what, text, why) => {
+    await writeFile(at("clip.mp4"), MEDIA);
+    await writeFile(at("clip.json"), text);
+    const notes: string[] = [];
+    const { fetched } = await importAs("clip.mp4", { note: (line) => notes.push(line) });
+    expect(fetched.post).toMatchObject({ postId: `file-${sha256(MEDIA)}`, title: "" });
+    expect(notes).toEqual([`not used as the detail of the clip: ${why}`]);
+  });
+
+  test.skipIf(!hasCases).each([
+    ["bom.json", "Soup day", 0],
+    ["u16.json", "Soup day", 0],
+    ["whisperarr.json", "", 1],
+  ])(
+    "reads or leaves %s, which lay beside a clip (needs ../shared/cases)",
+    async (file, title, noteCount) => {
+      await writeFile(at("clip.mp4"), MEDIA);
+      await writeFile(at("clip.json"), await readFile(casePath("23-sidecar-bom", file)));
+      const notes: string[] = [];
+      const { fetched } = await importAs("clip.mp4", { note: (line) => notes.push(line) });
+      expect(fetched.post.title).toBe(title);
+      expect(notes).toHaveLength(noteCount);
+    },
+  );
+
+  test("takes the detail that was named, wherever it lies, and nothing in its place", async () => {
+    await writeFile(at("clip.mp4"), MEDIA);
+    await writeFile(at("clip.json"), '{"title":"beside"}');
+    await writeFile(at("other.txt"), '\ufeff{"title":"named"}');
+    const named = (detailPath: string) => importAs("clip.mp4", { detailPath });
+    expect((await named(at("other.txt"))).fetched.post.title).toBe("named");
+    await writeFile(at("other.txt"), "{");
+    for (const path of ["other.txt", "none.json", "."]) {
+      await expect(named(at(path))).rejects.toMatchObject({ code: "invalid_request" });
+    }
+  });
+
   test("prefers the detail that names the whole file", async () => {
     await writeFile(at("clip.mp4"), MEDIA);
     await writeFile(at("clip.json"), '{"title":"other"}');
@@ -72,12 +130,6 @@ describe("importing a file", () => {
     ["text named .mp4", "text.mp4", "unsupported", /^not a media file/],
     ["a playlist named .mp4", "playlist.mp4", "unsupported", /^not a media file/],
     ["a file over the limit", "large.mp4", "too_large", /limit of 1000 bytes/],
-    [
-      "a detail that is no JSON",
-      "broken.mp4",
-      "invalid_request",
-      /^broken\.json is not valid JSON/,
-    ],
   ])("refuses %s and stores nothing", async (_what, name, code, message) => {
     await mkdir(at("folder"));
     execFileSync("mkfifo", [at("fifo")]);
@@ -85,11 +137,9 @@ describe("importing a file", () => {
     await writeFile(at("text.mp4"), "This is a text file, whatever its name says.");
     await writeFile(at("playlist.mp4"), "#EXTM3U\nfile:///etc/passwd\n");
     await writeFile(at("large.mp4"), Buffer.concat([MEDIA, Buffer.alloc(1_000)]));
-    await writeFile(at("broken.mp4"), MEDIA);
-    await writeFile(at("broken.json"), "{");
     const imported = importAs(name, { maxBytes: 1_000 });
     await expect(imported).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
-    if (name !== "broken.mp4") expect(await listMedia()).toEqual([]);
+    expect(await listMedia()).toEqual([]);
   });
 
   test("refuses a file with neither audio nor video", async () => {
@@ -112,6 +162,26 @@ describe("importing a file", () => {
       await expect(importAs("cut.mp4", { media })).rejects.toMatchObject({ code: "corrupt_media" });
     },
   );
+});
+
+describe("the names of files", () => {
+  const NAMES = [
+    "my clip.mp4",
+    "🍅 soup.mp4",
+    "clip%03d.mp4",
+    "-clip.mp4",
+    "clip",
+    "c'l\"ip.mp4",
+    "a:b.mp4",
+  ];
+  test.skipIf(!hasFfmpeg).each(NAMES)("may be %s (needs ffmpeg)", async (name) => {
+    const media = createMediaTools({ ffmpegPath: "ffmpeg", ffprobePath: "ffprobe" });
+    makeClip(at("original.mp4"));
+    await rename(at("original.mp4"), at(name));
+    await symlink(at(name), at("link.mp4"));
+    const { postId } = await importAs(name, { media });
+    expect((await importAs("link.mp4", { media })).postId).toBe(postId);
+  });
 });
 
 describe("the store of imports", () => {

@@ -1,5 +1,5 @@
 import { createSandbox, type Fault, samplePosts } from "@clipmill/sandbox";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import { createTikLiveSource } from "../../../packages/providers/src/posts/tiklive/tiklive-source.ts";
 import {
   describePostSource,
@@ -137,6 +137,24 @@ describePostSource("tiklive on the sandbox", async () => {
       await sandbox.close();
     },
   };
+});
+
+test("a post that the sandbox does not know is unsupported, and only the sandbox's word counts", async () => {
+  const sandbox = await createSandbox();
+  onTestFinished(() => sandbox.close());
+  const open = (engine: string) =>
+    createTikLiveSource({ apiKey: "sandbox", baseUrl: `${sandbox.url}/tiklive`, engine });
+  const [simulated, real] = [open("tiklive@sandbox"), open("tiklive")];
+  onTestFinished(() => simulated.close());
+  onTestFinished(() => real.close());
+  const ask = ({ fetchPost }: typeof real) =>
+    fetchPost({ postId: "7999999999999999999", link: null }, { signal });
+  await expect(ask(simulated)).rejects.toMatchObject({
+    name: "UnrecoverableError",
+    code: "unsupported",
+    message: expect.stringMatching(/^the sandbox knows these 8 posts: .*POST_SOURCES=ytdlp$/),
+  });
+  await expect(ask(real)).rejects.toMatchObject({ code: "gone" });
 });
 
 describe("tiklive", () => {

@@ -35,7 +35,7 @@ export function registerContentEncoding(api: Api): void {
       return done(new FaultError({ code: "invalid_request", status: 415, detail }));
     }
     // Fastify compares what it read with the header, which counts compressed bytes.
-    const inflated = inflate(payload as Readable, name as Encoding);
+    const inflated = inflate(payload, name as Encoding);
     return done(
       null,
       Object.assign(inflated, { receivedEncodedLength: toLength(request.headers) }),

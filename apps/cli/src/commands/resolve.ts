@@ -14,8 +14,8 @@ export function addResolveCommand(program: Command): void {
 
 async function resolve(links: string[], { json = false }: { json?: boolean }): Promise<void> {
   const config = loadCliConfig();
-  const { createResolver } = await import("../run/resolver.ts");
-  const resolver = createResolver({ sandboxUrl: config.CLIPMILL_SANDBOX_URL });
+  const { createResolver, findShortLinkHost } = await import("../run/resolver.ts");
+  const resolver = createResolver(() => findShortLinkHost(config));
   try {
     for (const link of links) {
       const found = await resolver.resolve(link);

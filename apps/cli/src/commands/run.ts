@@ -12,6 +12,7 @@ import { type Shutdown, listenForShutdown } from "../up/shutdown.ts";
 interface RunOptions {
   json?: boolean;
   language?: string;
+  detail?: string;
   fresh?: boolean;
 }
 
@@ -24,13 +25,14 @@ export function addRunCommand(program: Command): void {
     .argument("<input>", "a link, an id, share text, or a local media file")
     .option("--json", "print the result as one JSON object")
     .option("--language <tag>", "the language that is spoken, such as en", parseLanguage)
+    .option("--detail <file>", "JSON about a local file: title, author, music, id")
     .option("--fresh", "recognise the speech, also where the source offers captions")
     .action(run);
 }
 
 async function run(
   input: string,
-  { json = false, language, fresh = false }: RunOptions,
+  { json = false, language, detail, fresh = false }: RunOptions,
 ): Promise<void> {
   const config = loadCliConfig();
   await requireDirectories(config);
@@ -38,7 +40,7 @@ async function run(
   const shutdown = listenForShutdown();
   const { signal } = shutdown;
   const intake = await explainInput(() =>
-    toIntake(input, { config, language: language ?? null, notice, signal }),
+    toIntake(input, { config, language: language ?? null, detailPath: detail, notice, signal }),
   );
   const service = await findOrStart(config, shutdown);
   try {

@@ -6,6 +6,7 @@ import { requireFfmpeg } from "../doctor/ffmpeg.ts";
 import { API_MAIN, MAIN, WORKER_MAIN } from "../paths.ts";
 import { requireUsableRedis } from "./redis.ts";
 import { loadSecret } from "./secret-file.ts";
+import { wantsSandbox } from "./wants-sandbox.ts";
 import { createSupervisor, type Supervisor } from "./supervisor.ts";
 
 export interface StackOptions {
@@ -94,12 +95,6 @@ export async function startStack(config: Config, options: StackOptions): Promise
     await close();
     throw error;
   }
-}
-
-/** The sandbox stands in unless there is a key of the real upstream. */
-function wantsSandbox({ CLIPMILL_SANDBOX, TIKLIVE_API_KEY }: Config): boolean {
-  if (CLIPMILL_SANDBOX === "auto") return TIKLIVE_API_KEY === undefined;
-  return CLIPMILL_SANDBOX === "on";
 }
 
 async function startSandbox(supervisor: Supervisor, config: Config): Promise<string> {

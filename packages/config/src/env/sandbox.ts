@@ -5,7 +5,7 @@ import { httpUrl, variable } from "../variable.ts";
 export const sandbox = {
   CLIPMILL_SANDBOX: variable(
     z.enum(["auto", "on", "off"]).default("auto"),
-    "Local stand-ins for other people's machines. auto: on unless TIKLIVE_API_KEY is set.",
+    "Local stand-ins for other people's machines. auto: on unless TIKLIVE_API_KEY is set, or POST_SOURCES lists only sources that need no key.",
   ),
   CLIPMILL_SANDBOX_URL: variable(
     httpUrl.optional(),

@@ -1,4 +1,3 @@
-import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type ClipmillError, UnrecoverableError } from "../errors/errors.ts";
 import { parseLink } from "./link.ts";
@@ -51,55 +50,6 @@ const posts: [text: string, url: string][] = [
   [`https://www.tiktok.com/?share_item_id=${ID}`, VIDEO],
   [`https://www.tiktok.com/@ada.l_1?a=1&share_item_id=${ID}`, VIDEO],
   [`https://m.tiktok.com/h5/share/usr/1.html?share_item_id=${ID}`, VIDEO],
-  // Other hosts of the same pages.
-  [`https://lite.tiktok.com/@ada.l_1/video/${ID}`, BY_ADA],
-  [`https://mobile.tiktok.com/@ada.l_1/video/${ID}`, BY_ADA],
-  [`https://us.tiktok.com/@ada.l_1/video/${ID}`, BY_ADA],
-  [`https://uk.tiktok.com/@ada.l_1/video/${ID}`, BY_ADA],
-  [`https://www.tiktokv.us/share/video/${ID}/`, VIDEO],
-  // Other routes to a post.
-  [`https://www.tiktok.com/@ada.l_1/story/${ID}?_r=1`, BY_ADA],
-  [`https://www.tiktok.com/aweme/detail/${ID}?x=1`, VIDEO],
-  [`https://m.tiktok.com/h5/share/video/${ID}`, VIDEO],
-  [`https://www.tiktok.com/embed/v3/${ID}`, VIDEO],
-  [`snssdk1233://aweme/detail/${ID}?refer=web`, VIDEO],
-  [`SNSSDK1180://aweme/detail/${ID}`, VIDEO],
-  [`musically://aweme/detail/${ID}`, VIDEO],
-  // A post that stands in a parameter.
-  [`https://www.tiktok.com/foryou?is_copy_url=1&is_from_webapp=v1&item_id=${ID}`, VIDEO],
-  [`https://www.tiktok.com/foryou?item_id=${ID}#/@ada/video/${ID}`, VIDEO],
-  [`https://www.tiktok.com/following?aweme_id=${ID}`, VIDEO],
-  [`https://www.tiktok.com/?_r=1&item_id=${ID}`, VIDEO],
-  [
-    `https://www.tiktok.com/login?lang=en&redirect_url=${encodeURIComponent(`${BY_ADA}?_r=1`)}&enter_method=mandatory`,
-    BY_ADA,
-  ],
-  [
-    `https://www.tiktok.com/login/phone-or-email?redirect_url=${encodeURIComponent(BY_ADA.slice(22))}`,
-    BY_ADA,
-  ],
-  [
-    `https://www.tiktok.com/login?redirect_url=${encodeURIComponent(
-      `https://www.tiktok.com/foryou?redirect_url=${encodeURIComponent(BY_ADA)}`,
-    )}`,
-    BY_ADA,
-  ],
-  [`https://www.tiktok.com/oembed?url=${BY_ADA}`, BY_ADA],
-  [
-    `https://snssdk1180.onelink.me/BAuo?af_dp=${encodeURIComponent(`snssdk1180://aweme/detail/${ID}`)}`,
-    VIDEO,
-  ],
-  // Escaped as a whole, or where it need not be.
-  [encodeURIComponent(BY_ADA), BY_ADA],
-  [encodeURIComponent(encodeURIComponent(BY_ADA)), BY_ADA],
-  [`https://www.tiktok.com/%40ada.l_1%2Fvideo%2F${ID}`, BY_ADA],
-  [`${BY_ADA}%3Fis_copy_url%3D1`, BY_ADA],
-  [`${BY_ADA}&is_copy_url=1`, BY_ADA],
-  // What stands behind it in tables and sentences.
-  [`${BY_ADA};x`, BY_ADA],
-  [`${BY_ADA},x`, BY_ADA],
-  [`${BY_ADA}!!!`, BY_ADA],
-  [`${BY_ADA}"`, BY_ADA],
   [`Look at this! ${BY_ADA} #fyp`, BY_ADA],
   [`Look (${BY_ADA}).`, BY_ADA],
   [`[clip](${BY_ADA})`, BY_ADA],
@@ -126,14 +76,6 @@ const shorts: [text: string, url: string][] = [
   ["https://www.tiktok.com/t/ZTRabc/", "https://www.tiktok.com/t/ZTRabc/"],
   ["https://tiktok.com/t/ZTRabc", "https://www.tiktok.com/t/ZTRabc/"],
   ["https://m.tiktok.com/t/ZTRabc?x", "https://www.tiktok.com/t/ZTRabc/"],
-  ["https://lite.tiktok.com/t/ZSabc123/", "https://lite.tiktok.com/t/ZSabc123/"],
-  ["https://www.lite.tiktok.com/t/ZSabc123-x", "https://lite.tiktok.com/t/ZSabc123-x/"],
-  ["https://us.tiktok.com/t/ZTRabc", "https://www.tiktok.com/t/ZTRabc/"],
-  ["https://vm.tiktok.com/ZMabc;x", "https://vm.tiktok.com/ZMabc/"],
-  [
-    "https://www.tiktok.com/login?redirect_url=https%3A%2F%2Fvm.tiktok.com%2FZMabc%2F",
-    "https://vm.tiktok.com/ZMabc/",
-  ],
   ["Check this out! https://vm.tiktok.com/ZMabc123/ #fun", "https://vm.tiktok.com/ZMabc123/"],
   ["看看https://vm.tiktok.com/ZMabc123/，复制打开", "https://vm.tiktok.com/ZMabc123/"],
   ["看看https://vm.tiktok.com/ZMabc123复制打开", "https://vm.tiktok.com/ZMabc123/"],
@@ -182,38 +124,7 @@ const refused: [text: string, code: string, words: RegExp][] = [
   ["https://www.tiktok.com/constructor", "not_a_post", /page without a post/],
   ["https://www.tiktok.com/?share_item_id=12", "not_a_post", /home page/],
   [`https://www.tiktok.com/x?y=/@a/video/${ID}`, "not_a_post", /page without a post/],
-  ["https://www.tiktok.com/login", "not_a_post", /in place of a post/],
-  ["https://www.tiktok.com/hk/notfound", "not_a_post", /in place of a post/],
-  ["https://www.tiktok.com/in/about", "not_a_post", /in place of a post/],
-  ["https://www.tiktok.com/captcha?x", "not_a_post", /in place of a post/],
-  ["https://www.tiktok.com/tiktoklite", "not_a_post", /page without a post/],
-  ["https://snssdk1180.onelink.me/BAuo?af_dp=x", "not_a_post", /in place of a post/],
-  ["snssdk1233://user/profile/1", "not_a_post", /page without a post/],
-  ["https://m.tiktok.com/h5/share/usr/7.html", "not_a_post", /page without a post/],
-  [
-    `https://www.tiktok.com/login?redirect_url=${encodeURIComponent("https://www.tiktok.com/@ada")}`,
-    "not_a_post",
-    /in place of a post/,
-  ],
-  [
-    `https://www.tiktok.com/login?redirect_url=${encodeURIComponent(`https://evil.io/@a/video/${ID}`)}`,
-    "not_a_post",
-    /in place of a post/,
-  ],
-  // Wrapped more often than anybody does.
-  [
-    ["next", "next", "next", "next"].reduce(
-      (link, name) => `https://www.tiktok.com/login?${name}=${encodeURIComponent(link)}`,
-      BY_ADA,
-    ),
-    "not_a_post",
-    /in place of a post/,
-  ],
-  ["https%3A%2F%2Fwww.tiktok.com%2F%zz", "invalid_link", /escapes are malformed/],
-  [`https%3A%2F%2Fevil.io%2F@a%2Fvideo%2F${ID}`, "invalid_link", /evil\.io is not/],
-  [`https%3A%2F%2Fwww.tiktok.com%00%2F@a%2Fvideo%2F${ID}`, "invalid_link", /control characters/],
   // Douyin.
-  [`snssdk1128://aweme/detail/${ID}`, "unsupported", /Douyin/],
   [`https://www.douyin.com/video/${ID}`, "unsupported", /Douyin/],
   [`https://www.douyin.com/note/${ID}`, "unsupported", /Douyin/],
   [`https://www.douyin.com/discover?modal_id=${ID}`, "unsupported", /Douyin/],
@@ -319,65 +230,4 @@ describe("parseLink", () => {
   test("parses its own canonical links to themselves", () => {
     for (const [, url] of [...posts, ...shorts]) expect(parseLink(url).url).toBe(url);
   });
-});
-
-/** Pieces that attacks are made of, so that random texts come near to what must be refused. */
-const lure =
-  `https:// http:// // www.tiktok.com vm.tiktok.com tiktok.com evil.io /@a/video/ ${ID} /t/ ZMabc @ :443 .
-  \\ # ? share_item_id= item_id= login?redirect_url= https%3A%2F%2F %253A lite.tiktok.com snssdk1233:// aweme/detail/ / \u212a \u3002 [::1] %2e ， 127.0.0.1 en`.split(
-    /[ \n]+/,
-  );
-const piece = fc.oneof(
-  fc.constantFrom(...lure, " ", "\t", "\u200b"),
-  fc.string({ unit: "binary", maxLength: 6 }),
-);
-const hostile = fc.array(piece, { maxLength: 14 }).map((pieces) => pieces.join(""));
-const CANONICAL =
-  /^https:\/\/(www\.tiktok\.com\/(@[\w.-]{0,64}\/(video|photo)\/\d{15,20}|t\/[\w-]{1,40}\/)|lite\.tiktok\.com\/t\/[\w-]{1,40}\/|v[mt]\.tiktok\.com\/[\w-]{1,40}\/)$/;
-
-describe("parseLink on hostile text", () => {
-  test("throws nothing but the three codes, and accepts nothing but canonical TikTok links", () => {
-    let accepted = 0;
-    fc.assert(
-      fc.property(hostile, (text) => {
-        const parsed = parseOrCode(text);
-        if ("code" in parsed) {
-          expect(["invalid_link", "not_a_post", "unsupported"]).toContain(parsed.code);
-          return;
-        }
-        accepted++;
-        expect(parsed.url).toMatch(CANONICAL);
-        if (parsed.kind === "post") expect(text).toContain(parsed.awemeId);
-      }),
-      { numRuns: 5_000 },
-    );
-    expect(accepted).toBeGreaterThan(0);
-  });
-
-  test("refuses every host in front of a post's path that is not on the list", () => {
-    const label = fc.stringMatching(/^[a-z0-9-]{1,12}$/);
-    const prefix = fc.constantFrom(
-      "",
-      "www.tiktok.com.",
-      "tiktok.com-",
-      "tiktok.com@",
-      "xtiktok.com.",
-    );
-    fc.assert(
-      fc.property(prefix, label, fc.constantFrom("io", "com", "test"), (front, name, end) => {
-        fc.pre(`${name}.${end}` !== "tiktok.com" && `${name}.${end}` !== "tiktokv.com");
-        fc.pre(!/^(ies)?douyin$/.test(name));
-        const text = `https://${front}${name}.${end}/@a/video/${ID}`;
-        expect(parseOrCode(text)).toMatchObject({ code: "invalid_link" });
-      }),
-    );
-  });
-
-  test("answers at once on the longest texts that invite backtracking", () => {
-    const runs = [".", ":", "https://", "/", "@", "a", "(", "%40", "https", "\u200b", "1"];
-    for (const run of runs) {
-      const text = run.repeat(Math.floor(9_999 / run.length)).slice(0, 9_999) + "!";
-      expect(() => parseLink(text)).toThrow(UnrecoverableError);
-    }
-  }, 2_000);
 });

@@ -7,6 +7,7 @@ import {
   SkipError,
   UnrecoverableError,
 } from "@clipmill/domain";
+import { findSandboxGap } from "../http/sandbox-gap.ts";
 import type { SafeHttp, SafeResponse } from "../http/safe-http.ts";
 import { findPageRedirect } from "./page-redirect.ts";
 import { parseRetryAfter, toStatusError } from "../http/upstream-error.ts";
@@ -41,6 +42,8 @@ export function createLinkResolver({ http, sandboxUrl }: LinkResolverOptions): L
         const address = sandboxUrl === undefined ? link.url : toSandbox(link.url, sandboxUrl);
         const response = await http.request(address, { signal, headers: HEADERS, maxRedirects: 0 });
         try {
+          const gap = sandboxUrl === undefined ? null : findSandboxGap(response.headers);
+          if (gap !== null) throw gap;
           const led = response.status === 200 ? await findPageRedirect(response) : null;
           link = led ?? readHop(response, link.url);
         } finally {

@@ -9,6 +9,7 @@ import {
   toPayload,
   toUserInfo,
 } from "./tiklive-payloads.ts";
+import { toUnknown } from "../known-posts.ts";
 import { toFailure } from "../faults/upstream-failure.ts";
 
 /** Pages are smaller than what callers ask for. */
@@ -24,8 +25,8 @@ export function toTiklive(posts: readonly SamplePost[], toLink: ToLink): Endpoin
   const about = (read: (post: SamplePost, query: Query) => Answer): Reader => {
     return (query) => {
       const post = findByUrl(posts, query["url"] ?? "");
-      if (post === undefined || post.kind === "deleted")
-        return { answer: toStatusError("Not found post"), post };
+      if (post === undefined) return { answer: toUnknown(toStatusError("Not found post")) };
+      if (post.kind === "deleted") return { answer: toStatusError("Not found post"), post };
       if (post.kind === "private") return { answer: toStatusError("This post is private"), post };
       return { answer: read(post, query), post };
     };

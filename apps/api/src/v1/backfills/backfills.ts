@@ -30,7 +30,10 @@ const Backfill = z.object({
         reason: z.string(),
       }),
     )
-    .describe(`which items are no links of posts, the first ${MAX_INVALID_LINES} of them`),
+    .optional()
+    .describe(
+      `which items are no links of posts, the first ${MAX_INVALID_LINES} of them; absent where none are`,
+    ),
   created_at: z.string(),
   updated_at: z.string(),
   links: z.object({ self: z.string() }),
@@ -84,6 +87,7 @@ function postBackfill(api: Api, deps: ApiDeps): void {
   api.post(
     "/v1/backfills",
     {
+      config: { streamsBody: true },
       schema: {
         operationId: "createBackfill",
         summary: "Process a list of posts, of any length",
@@ -121,6 +125,7 @@ function postBackfill(api: Api, deps: ApiDeps): void {
         idempotencyKey: parseIdempotencyKey(request.headers[IDEMPOTENCY_KEY_HEADER]),
         optionsHash: hashJson(options),
       });
+      reply.logFields = { backfill_id: begun.id };
       reply.header("location", toPath(begun.id));
       if (begun.state === "accepted") {
         // The body is not read, so the connection cannot be used again.
@@ -185,7 +190,7 @@ function toBackfill(backfill: StoredBackfill): z.infer<typeof Backfill> {
       duplicates: backfill.duplicateCount,
       invalid: backfill.invalidCount,
     },
-    invalid: backfill.invalidLines,
+    ...(backfill.invalidLines.length === 0 ? {} : { invalid: backfill.invalidLines }),
     created_at: backfill.createdAt,
     updated_at: backfill.updatedAt,
     links: { self: toPath(backfill.id) },

@@ -96,6 +96,7 @@ export function postJob(api: Api, deps: ApiDeps): void {
       if (deadline !== null && key === null) checkDeadline(deadline, Date.now());
       const gone = toDisconnectSignal(reply);
       const accepted = await accepting.accept(submission, gone);
+      reply.logFields = { job_id: accepted.requestId };
       if (accepted.state === "conflict") {
         throw new UnrecoverableError("idempotency_conflict", "use a new key for another body");
       }

@@ -92,13 +92,21 @@ export function toCursor({ failedAt, id }: Pick<DeadJob, "failedAt" | "id">): st
   return Buffer.from(`${failedAt} ${id}`).toString("base64url");
 }
 
+const MOMENT =
+  /^(\d{4}-\d\d-\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?[+-](?:0\d|1[0-4]):[0-5]\d$/;
+
+/** As Postgres writes one. `Date.parse` would take 31 February for 3 March, and Postgres does not. */
+function isMoment(text: string): boolean {
+  const day = MOMENT.exec(text)?.[1];
+  const ms = Date.parse(`${day}T00:00:00Z`);
+  return day !== undefined && !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(day);
+}
+
 /** Throws UnrecoverableError `invalid_request` for a text that `toCursor` did not make. */
 export function parseCursor(cursor: string): Pick<DeadJob, "failedAt" | "id"> {
   const text = Buffer.from(cursor, "base64url").toString("latin1");
-  const [, failedAt, id] =
-    /^((?:19[7-9]|2\d\d)\d-\d\d-\d\dT[\d:.]{8,15}[+-](?:0\d|1[0-4]):\d\d) (\d{1,15})$/.exec(text) ??
-    [];
-  if (failedAt === undefined || Number.isNaN(Date.parse(failedAt)))
+  const [, failedAt, id] = /^((?:19[7-9]|2\d\d)\d-\S{15,30}) (\d{1,15})$/.exec(text) ?? [];
+  if (failedAt === undefined || !isMoment(failedAt))
     throw new UnrecoverableError("invalid_request", "the cursor does not come from this list");
   return { failedAt, id: Number(id) };
 }

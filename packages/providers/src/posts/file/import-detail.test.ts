@@ -1,12 +1,11 @@
 import { expect, test } from "vitest";
-import { parseImportDetail, toBareImport } from "./import-detail.ts";
+import { parseImportDetail, toBareImport, toImport } from "./import-detail.ts";
 
 const sha256 = "a".repeat(64);
-const parse = (detail: unknown) =>
-  parseImportDetail(typeof detail === "string" ? detail : JSON.stringify(detail), {
-    sha256,
-    name: "clip.json",
-  });
+const parse = (detail: unknown) => {
+  const text = typeof detail === "string" ? detail : JSON.stringify(detail);
+  return toImport(parseImportDetail(Buffer.from(text), "clip.json"), sha256);
+};
 
 test("a simple detail names title, creator and music", () => {
   const { post, engagement, media } = parse({
@@ -58,6 +57,29 @@ test("a file without a detail is known by its content alone", () => {
   });
 });
 
-test.each(["", "{", "[]", "null", '"text"', "7"])("%j is no detail", (text) => {
-  expect(() => parse(text)).toThrow(expect.objectContaining({ code: "invalid_request" }));
+test.each([
+  ["a byte order mark", Buffer.from('\ufeff{"title":"Soup day"}')],
+  ["UTF-16", Buffer.from('\ufeff{"title":"Soup day"}', "utf16le")],
+  ["UTF-16 without a mark", Buffer.from('{"title":"Soup day"}', "utf16le")],
+])("a detail with %s is read", (_what, content) => {
+  expect(toImport(parseImportDetail(content, "clip.json"), sha256).post.title).toBe("Soup day");
+});
+
+test.each([
+  ["", /is empty/],
+  [" \n", /is empty/],
+  ["{", /is not valid JSON/],
+  ["[".repeat(100_000), /is not valid JSON/],
+  ["[]", /holds no JSON object/],
+  ['[{"start":0,"end":3.7,"text":"hello"}]', /holds no JSON object/],
+  ["null", /holds no JSON object/],
+  ['"text"', /holds no JSON object/],
+  ["7", /holds no JSON object/],
+  ['{"text":"hello","segments":[],"language":"en"}', /has none of title, author, music and id/],
+  ['{"title":null}', /has none of/],
+  ['{"attribution":"x","author":"ada","timings_ms":{}}', /that clipmill printed/],
+])("%j is no detail", (text, message) => {
+  expect(() => parse(text)).toThrow(
+    expect.objectContaining({ code: "invalid_request", message: expect.stringMatching(message) }),
+  );
 });

@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
-import { open, readFile, stat } from "node:fs/promises";
-import { basename, extname, resolve } from "node:path";
+import { open, stat } from "node:fs/promises";
+import { basename, resolve } from "node:path";
 import {
   type FetchedPost,
   type MediaTools,
@@ -9,9 +9,10 @@ import {
   UnrecoverableError,
 } from "@clipmill/domain";
 import { SNIFF_BYTES, sniffMedia } from "../../media/sniff-media.ts";
-import { parseImportDetail, toBareImport } from "./import-detail.ts";
+import { type DetailOptions, findDetail } from "./find-detail.ts";
+import { toBareImport, toImport } from "./import-detail.ts";
 
-export interface ImportFileOptions {
+export interface ImportFileOptions extends DetailOptions {
   /** As the user gave it; relative to the working directory. */
   path: string;
   storage: Storage;
@@ -20,13 +21,10 @@ export interface ImportFileOptions {
   maxBytes: number;
 }
 
-/** A detail is a page of JSON at most. */
-const MAX_DETAIL_BYTES = 1_000_000;
-
 /**
- * Takes a user's own media file, with the JSON detail beside it (`clip.json` or `clip.mp4.json`) if there is one.
+ * Takes a user's own media file, with its JSON detail if there is one (see `findDetail`).
  * Save what it returns with `ImportStore`, where the file source finds it. Throws UnrecoverableError:
- * `invalid_request` for a file that is missing, unreadable or not regular, and for a detail that is no JSON;
+ * `invalid_request` for a file that is missing, unreadable or not regular, and for a detail that was named and is none;
  * `unsupported` for what is no media; `corrupt_media`, `no_content`, `too_large`.
  */
 export async function importFile(
@@ -36,16 +34,13 @@ export async function importFile(
   const path = resolve(options.path);
   const name = basename(path);
   await checkFile(path, { shown: options.path, maxBytes });
-  const detail = await findDetail(path);
+  const detail = await findDetail(path, options);
   const { hasAudio, hasVideo } = await media.probe(path, { signal });
   if (!hasAudio && !hasVideo) {
     throw new UnrecoverableError("no_content", `${name} holds neither audio nor video`);
   }
   const { sha256 } = await storage.write("media", createReadStream(path), { signal, maxBytes });
-  const fetched =
-    detail === null
-      ? toBareImport(sha256)
-      : parseImportDetail(detail.text, { sha256, name: detail.name });
+  const fetched = detail === null ? toBareImport(sha256) : toImport(detail, sha256);
   return { postId: fetched.post.postId, fetched };
 }
 
@@ -96,25 +91,4 @@ function toUnreadable(shown: string, cause: unknown): UnrecoverableError {
         ? "no permission to read"
         : "cannot read";
   return new UnrecoverableError("invalid_request", `${why}: ${shown}`, { cause });
-}
-
-/** `clip.mp4.json` is surely meant for `clip.mp4`; `clip.json` is taken where there is no other. */
-async function findDetail(path: string): Promise<{ name: string; text: string } | null> {
-  const withoutExtension = path.slice(0, path.length - extname(path).length);
-  for (const detailPath of [`${path}.json`, `${withoutExtension}.json`]) {
-    const size = await stat(detailPath).then(
-      (found) => (found.isFile() ? found.size : null),
-      () => null,
-    );
-    if (size === null) continue;
-    const name = basename(detailPath);
-    if (size > MAX_DETAIL_BYTES) {
-      throw new UnrecoverableError("invalid_request", `${name} is too large for a post's detail`);
-    }
-    const text = await readFile(detailPath, "utf8").catch((cause: unknown) => {
-      throw toUnreadable(name, cause);
-    });
-    return { name, text };
-  }
-  return null;
 }

@@ -1,11 +1,13 @@
 import {
   ClipmillError,
   type EngineId,
+  isSimulated,
   RetryableError,
   SkipError,
   UnrecoverableError,
 } from "@clipmill/domain";
 import { findWaitMs, type RateHeaders } from "../../http/rate-headers.ts";
+import { findSandboxGap } from "../../http/sandbox-gap.ts";
 import { toStatusError } from "../../http/upstream-error.ts";
 
 /** The error that an answer of TikLiveAPI stands for, or null for one that may hold a post. */
@@ -14,6 +16,8 @@ export function findTikLiveError(
   upstream: string,
 ): ClipmillError | null {
   const { status, headers, body } = answer;
+  const gap = isSimulated(upstream) ? findSandboxGap(headers) : null;
+  if (gap !== null) return gap;
   const retryAfterMs = findWaitMs(headers);
   const options = { upstream, retryAfterMs, details: { status } };
   if (status === 401 || status === 402 || status === 429 || status >= 500) {

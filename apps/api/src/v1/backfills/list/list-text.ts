@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import { findEncoding } from "@clipmill/domain";
 import { inflate } from "../../../http/content-encoding.ts";
 import { refuseList } from "./list-types.ts";
+import { withPatience } from "./with-patience.ts";
 
 /** Enough to tell an encoding and a file type by. */
 const HEAD_BYTES = 1_024;
@@ -33,6 +34,7 @@ export async function* readText(body: Readable, charset: string | null): AsyncGe
   const hex = head.subarray(0, 4).toString("hex");
   const fileType = FILE_TYPES.find(([start]) => hex === start);
   if (fileType !== undefined) throw refuseList(fileType[1]);
+  if (isBinary(head)) throw refuseList("this is no text");
   const decoder = createDecoder(head, charset);
   if (MARKUP.test(createDecoder(head, charset).decode(head))) {
     throw refuseList("this is an HTML or XML page");
@@ -49,6 +51,11 @@ export async function* readText(body: Readable, charset: string | null): AsyncGe
   if (endedInReturn) yield "\n";
 }
 
+/** One stray zero byte spoils its line, many make a file of another kind. */
+function isBinary(head: Uint8Array): boolean {
+  return findEncoding(head) === null && head.filter((byte) => byte === 0).length > head.length / 20;
+}
+
 function createDecoder(head: Uint8Array, charset: string | null) {
   const own = findEncoding(head);
   // UTF-16 that is none would turn a good list into Chinese.
@@ -62,9 +69,8 @@ function createDecoder(head: Uint8Array, charset: string | null) {
 
 /** The first bytes, and all of them again. */
 async function peek(body: Readable): Promise<{ head: Buffer; rest: AsyncGenerator<Uint8Array> }> {
-  const pieces = (body.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>)[
-    Symbol.asyncIterator
-  ]();
+  const iterator = body.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
+  const pieces = withPatience(iterator);
   const first: Buffer[] = [];
   for (let bytes = 0; bytes < HEAD_BYTES;) {
     const { done, value } = await pieces.next();
