@@ -1,4 +1,10 @@
-import { ConfigError, createFailpointTrap, createLogger, loadConfig } from "@clipmill/config";
+import {
+  concealEnvironment,
+  ConfigError,
+  createFailpointTrap,
+  createLogger,
+  loadConfig,
+} from "@clipmill/config";
 import { armFailpoints, FAILPOINTS } from "@clipmill/domain";
 import { checkRedis, toRedisRefusal } from "@clipmill/queue";
 import closeWithGrace from "close-with-grace";
@@ -7,6 +13,7 @@ import { serveApi } from "./serve.ts";
 /** Callers that wait with `Prefer: wait` get their answer before this. */
 const KILL_AFTER_MS = 20_000;
 
+concealEnvironment();
 try {
   const config = loadConfig();
   armFailpoints(createFailpointTrap(config, FAILPOINTS));

@@ -4,6 +4,7 @@ import { constants } from "node:os";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { concealEnvironment } from "../../../packages/config/src/conceal-environment.mjs";
 import { ensureInstalled } from "./install.mjs";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../../..");
@@ -18,6 +19,7 @@ const NODE_PACKAGES = {
 const PARENT_POLL_MS = 250;
 
 export async function start(args) {
+  concealEnvironment();
   try {
     await ensureInstalled(ROOT, args[0] === "dev" ? "dev" : "prod");
     run(findNode(), args);
@@ -47,7 +49,8 @@ function findNode() {
 function run(node, args) {
   const main = join(ROOT, "apps/cli/src/main.ts");
   // Through the fourth channel main.ts notices when this process is killed, and stops what it started.
-  const child = spawn(node, [main, ...args], {
+  const conceal = join(ROOT, "apps/cli/bootstrap/conceal.mjs");
+  const child = spawn(node, ["--import", conceal, main, ...args], {
     stdio: ["inherit", "inherit", "inherit", "ipc"],
     env: { NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/node"), ...process.env },
   });

@@ -1,4 +1,10 @@
-import { ConfigError, createFailpointTrap, createLogger, loadConfig } from "@clipmill/config";
+import {
+  concealEnvironment,
+  ConfigError,
+  createFailpointTrap,
+  createLogger,
+  loadConfig,
+} from "@clipmill/config";
 import { armFailpoints, FAILPOINTS } from "@clipmill/domain";
 import { checkRedis, toRedisRefusal } from "@clipmill/queue";
 import closeWithGrace from "close-with-grace";
@@ -7,6 +13,7 @@ import { createWorker } from "./worker.ts";
 /** Longer than the worker's own bound: it ends by itself first. */
 const KILL_AFTER_MS = 28_000;
 
+concealEnvironment();
 try {
   const config = loadConfig();
   armFailpoints(createFailpointTrap(config, FAILPOINTS));
@@ -21,7 +28,7 @@ try {
   let isLeaving = false;
   const worker = await createWorker(config, log, () => {
     isLeaving = true;
-    void grace.close();
+    grace.close();
   });
   const startedAt = performance.now();
   const grace = closeWithGrace(

@@ -56,10 +56,8 @@ export function startProgram(
   const mark = `${MARK_PREFIX}${startedCount++}`;
   const env = { ...(options.env ?? toProgramEnv()), [MARK_NAME]: mark };
   const isPosix = process.platform !== "win32";
-  const [file = path, ...rest] = isPosix
-    ? ["/bin/sh", "-c", LIMITED, "clipmill-child", ...toLimits(options), path, ...args]
-    : [path, ...args];
-  const child = spawn(file, rest, {
+  const limited = ["-c", LIMITED, "clipmill-child", ...toLimits(options), path, ...args];
+  const child = spawn(isPosix ? "/bin/sh" : path, isPosix ? limited : args, {
     stdio: ["ignore", "pipe", "pipe"],
     env,
     // Its own group. Windows would open a window for it.
