@@ -21,7 +21,7 @@ export function toClaudeError(
   engine: EngineId,
   costs: { spentUsd: number; lostUsd: number },
 ): ClipmillError {
-  if (error instanceof APIConnectionError) {
+  if (error instanceof APIConnectionError || isTimeout(error)) {
     return new RetryableError("upstream_unavailable", `${engine} did not answer`, {
       cause: error,
       upstream: engine,
@@ -43,4 +43,9 @@ export function toClaudeError(
     details: { type: error.type, requestId: error.requestID ?? null },
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
+}
+
+/** Of the whole call: the SDK knows its own limit only. */
+function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "TimeoutError";
 }

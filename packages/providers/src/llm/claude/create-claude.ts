@@ -113,6 +113,12 @@ function createClient({ apiKey, baseUrl, timeoutMs = 60_000 }: ClaudeOptions): A
     webhookKey: null,
     baseURL: baseUrl,
     timeout: timeoutMs,
+    // The SDK's own limit ends with the headers: a body that drips would take as long as it likes.
+    fetch: (input, init) => {
+      const limit = AbortSignal.timeout(timeoutMs);
+      const signals = [limit, ...(init?.signal ? [init.signal] : [])];
+      return fetch(input, { ...init, signal: AbortSignal.any(signals) });
+    },
     // The queue is the one retrier.
     maxRetries: 0,
     logLevel: "off",
