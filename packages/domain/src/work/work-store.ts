@@ -76,6 +76,8 @@ export type Outcome = JobRef &
       }
     /** Given back untried: shutdown or a lost lock. */
     | { kind: "released" }
+    /** Given back untried for a worker of another version, the only one that knows its stage. */
+    | { kind: "released"; code: ErrorCode; message: string; upstream: null; delayMs: number }
   );
 
 export interface Settled {

@@ -24,9 +24,8 @@ function setUp() {
 }
 
 const WAITS = {
-  kind: "retry",
+  kind: "released",
   code: "engine_unavailable",
-  counts: false,
   delayMs: 10_000,
   message: expect.stringContaining("of-tomorrow") as string,
 };

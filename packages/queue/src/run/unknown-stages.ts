@@ -48,7 +48,7 @@ export function createUnknownStages(
       } as const;
       report(new Error(what.message));
       if (toKnownForMs(job) < FAILED_AFTER_MS)
-        return { ...what, kind: "retry", counts: false, delayMs: OFFERED_EVERY_MS };
+        return { ...what, kind: "released", delayMs: OFFERED_EVERY_MS };
       seen.delete(job.id);
       return { ...what, kind: "failed" };
     },
