@@ -1,10 +1,5 @@
-import {
-  concealEnvironment,
-  ConfigError,
-  createFailpointTrap,
-  createLogger,
-  loadConfig,
-} from "@clipmill/config";
+import "../../cli/bootstrap/conceal-environment.mjs";
+import { ConfigError, createFailpointTrap, createLogger, loadConfig } from "@clipmill/config";
 import { armFailpoints, FAILPOINTS } from "@clipmill/domain";
 import { checkRedis, toRedisRefusal } from "@clipmill/queue";
 import closeWithGrace from "close-with-grace";
@@ -13,7 +8,6 @@ import { serveApi } from "./serve.ts";
 /** Callers that wait with `Prefer: wait` get their answer before this. */
 const KILL_AFTER_MS = 20_000;
 
-concealEnvironment();
 try {
   const config = loadConfig();
   armFailpoints(createFailpointTrap(config, FAILPOINTS));

@@ -1,10 +1,10 @@
 // Installs what is missing, then hands over to main.ts on Node 24. Needs Node 20 and no dependency.
+import "./conceal-environment.mjs";
 import { spawn, spawnSync } from "node:child_process";
 import { constants } from "node:os";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { concealEnvironment } from "../../../packages/config/src/conceal-environment.mjs";
 import { ensureInstalled } from "./install.mjs";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../../..");
@@ -19,7 +19,6 @@ const NODE_PACKAGES = {
 const PARENT_POLL_MS = 250;
 
 export async function start(args) {
-  concealEnvironment();
   try {
     await ensureInstalled(ROOT, args[0] === "dev" ? "dev" : "prod");
     run(findNode(), args);
@@ -49,7 +48,7 @@ function findNode() {
 function run(node, args) {
   const main = join(ROOT, "apps/cli/src/main.ts");
   // Through the fourth channel main.ts notices when this process is killed, and stops what it started.
-  const conceal = join(ROOT, "apps/cli/bootstrap/conceal.mjs");
+  const conceal = join(ROOT, "apps/cli/bootstrap/conceal-environment.mjs");
   const child = spawn(node, ["--import", conceal, main, ...args], {
     stdio: ["inherit", "inherit", "inherit", "ipc"],
     env: { NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/node"), ...process.env },

@@ -1,4 +1,4 @@
-import { concealEnvironment } from "@clipmill/config";
+import "../bootstrap/conceal-environment.mjs";
 import { Command, CommanderError } from "commander";
 import { addDeadCommand } from "./commands/dead.ts";
 import { addDevCommand } from "./commands/dev.ts";
@@ -9,8 +9,6 @@ import { addRunCommand } from "./commands/run.ts";
 import { addSandboxCommand } from "./commands/sandbox.ts";
 import { addUpCommand } from "./commands/up.ts";
 import { toExitCode, toMessage } from "./failure.ts";
-
-concealEnvironment();
 
 const program = new Command("clipmill")
   .description("Turns TikTok posts into transcripts, on-screen text and summaries.")

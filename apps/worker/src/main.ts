@@ -1,10 +1,5 @@
-import {
-  concealEnvironment,
-  ConfigError,
-  createFailpointTrap,
-  createLogger,
-  loadConfig,
-} from "@clipmill/config";
+import "../../cli/bootstrap/conceal-environment.mjs";
+import { ConfigError, createFailpointTrap, createLogger, loadConfig } from "@clipmill/config";
 import { armFailpoints, FAILPOINTS } from "@clipmill/domain";
 import { checkRedis, toRedisRefusal } from "@clipmill/queue";
 import closeWithGrace from "close-with-grace";
@@ -17,7 +12,6 @@ const STOP_SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 /** The reason of a stop that the watchdog asks for. */
 const STUCK = "stuck";
 
-concealEnvironment();
 try {
   const config = loadConfig();
   armFailpoints(createFailpointTrap(config, FAILPOINTS));

@@ -1,5 +1,4 @@
 export { type Config, ConfigError, ENV, loadConfig } from "./config.ts";
-export { concealEnvironment } from "./conceal-environment.mjs";
 export { createFailpointTrap } from "./failpoint-trap.ts";
 export { toStorageSettings } from "./storage-settings.ts";
 export { API_NODE_FLAGS } from "./node-flags.ts";
