@@ -43,6 +43,7 @@ try {
     async ({ err }) => {
       const stoppingAt = performance.now();
       if (err !== undefined) {
+        reason = "crash";
         log.fatal({ err, ...worker.counts() }, "worker crashed");
         await worker.abandon();
         return;
