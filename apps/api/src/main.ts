@@ -1,3 +1,4 @@
+import "../../cli/bootstrap/conceal-environment.mjs";
 import { ConfigError, createFailpointTrap, createLogger, loadConfig } from "@clipmill/config";
 import { armFailpoints, FAILPOINTS } from "@clipmill/domain";
 import { examineDatabase, toDatabaseRefusal } from "@clipmill/db";

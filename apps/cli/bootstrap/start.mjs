@@ -1,4 +1,5 @@
 // Installs what is missing, then hands over to main.ts on Node 24. Needs Node 20 and no dependency.
+import "./conceal-environment.mjs";
 import { spawn, spawnSync } from "node:child_process";
 import { constants } from "node:os";
 import { existsSync } from "node:fs";
@@ -47,7 +48,8 @@ function findNode() {
 function run(node, args) {
   const main = join(ROOT, "apps/cli/src/main.ts");
   // Through the fourth channel main.ts notices when this process is killed, and stops what it started.
-  const child = spawn(node, [main, ...args], {
+  const conceal = join(ROOT, "apps/cli/bootstrap/conceal-environment.mjs");
+  const child = spawn(node, ["--import", conceal, main, ...args], {
     stdio: ["inherit", "inherit", "inherit", "ipc"],
     env: { NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/node"), ...process.env },
   });

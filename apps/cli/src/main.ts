@@ -1,3 +1,4 @@
+import "../bootstrap/conceal-environment.mjs";
 import { Command, CommanderError } from "commander";
 import { addDeadCommand } from "./commands/dead.ts";
 import { addDevCommand } from "./commands/dev.ts";

@@ -1,3 +1,4 @@
+import "../../cli/bootstrap/conceal-environment.mjs";
 import {
   checkDirectories,
   ConfigError,
@@ -14,6 +15,10 @@ import { createWorker } from "./worker.ts";
 
 /** Longer than the worker's own bound: it ends by itself first. */
 const KILL_AFTER_MS = 28_000;
+
+const STOP_SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+/** The reason of a stop that the watchdog asks for. */
+const STUCK = "stuck";
 
 try {
   const config = loadConfig();
@@ -34,37 +39,44 @@ try {
   // `clipmill up` has told its person already.
   if (redis.warning !== null && process.send === undefined)
     log.warn({ warning: redis.warning }, "REDIS_URL works, with a warning");
-  let isLeaving = false;
-  const worker = await createWorker(config, log, () => {
-    isLeaving = true;
-    void grace.close();
-  });
+  let reason = "";
+  /** Once: what comes after it asks for the same. */
+  const stop = (why: string) => {
+    if (reason !== "") return;
+    reason = why;
+    grace.close();
+  };
+  const worker = await createWorker(config, log, () => stop(STUCK));
   const startedAt = performance.now();
   const grace = closeWithGrace(
     {
       delay: KILL_AFTER_MS,
       logger: false,
+      // It would exit at a second one, with all leases: one Ctrl-C under npm comes up to three times.
+      skip: [...STOP_SIGNALS],
       onTimeout: () => log.error(worker.counts(), "worker did not stop in time and exits"),
     },
-    async ({ err, signal }) => {
+    async ({ err }) => {
       const stoppingAt = performance.now();
       if (err !== undefined) {
+        reason = "crash";
         log.fatal({ err, ...worker.counts() }, "worker crashed");
         await worker.abandon();
         return;
       }
-      log.info({ signal, ...worker.counts() }, "worker stopping");
+      log.info({ reason, ...worker.counts() }, "worker stopping");
       await worker.close();
       const [stopMs, upMs] = [stoppingAt, startedAt].map((at) =>
         Math.round(performance.now() - at),
       );
-      log.info({ signal, stopMs, upMs, ...worker.counts() }, "worker stopped");
+      log.info({ reason, stopMs, upMs, ...worker.counts() }, "worker stopped");
       // Not 0: whoever started us is to start us again.
-      if (isLeaving) process.exit(1);
+      if (reason === STUCK) process.exit(1);
     },
   );
+  for (const signal of STOP_SIGNALS) process.on(signal, () => stop(signal));
   // Whoever started us is gone: nobody would stop us.
-  process.on("disconnect", () => grace.close());
+  process.on("disconnect", () => stop("disconnect"));
   process.send?.({ type: "ready" });
   log.info({ queues: config.CLIPMILL_QUEUES, roles: config.CLIPMILL_ROLES }, "worker ready");
 } catch (error) {

@@ -28,6 +28,9 @@ export type WorkerMedia = Pick<
   | "maxDurationMs"
 > & { close(): Promise<void> };
 
+/** Of a page whose address is all that we want, redirects included; less than its stage may take. */
+const PAGE_WITHIN_MS = 25_000;
+
 /** Everything that fetches, stores and decodes media on this worker. */
 export async function createMedia(
   config: Config,
@@ -38,7 +41,12 @@ export async function createMedia(
   const sandboxUrl = config.CLIPMILL_SANDBOX_URL;
   const loopback = sandboxUrl === undefined ? {} : { allowLoopback: new URL(sandboxUrl).origin };
   const cdn = createSafeHttp({ allowHost: isCdnHost, upstream: "cdn", ...loopback });
-  const pages = createSafeHttp({ allowHost: isPageHost, upstream: "tiktok", ...loopback });
+  const pages = createSafeHttp({
+    allowHost: isPageHost,
+    upstream: "tiktok",
+    totalTimeoutMs: PAGE_WITHIN_MS,
+    ...loopback,
+  });
   const imports = createImportStore({ directory });
   const sources = await createSources(config, { storage, readDetail: imports.find }, onHoldOff);
   return {

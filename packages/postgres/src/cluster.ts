@@ -18,6 +18,7 @@ import type { Account } from "./account.ts";
 import type { PostgresBinaries } from "./binaries.ts";
 import { EmbeddedPostgresError } from "./embedded-postgres-error.ts";
 import { identifyProcess } from "./postmaster.ts";
+import { toServerEnv } from "./server-env.ts";
 
 export const DATABASE_USER = "clipmill";
 const POSTGRES_MAJOR = "18";
@@ -113,7 +114,12 @@ function initdb(
   ];
   return new Promise((resolve, reject) => {
     const { uid, gid } = account;
-    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], uid, gid });
+    const child = spawn(program, args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: toServerEnv(),
+      uid,
+      gid,
+    });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => (output += text));

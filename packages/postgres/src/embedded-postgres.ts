@@ -17,6 +17,7 @@ import { EmbeddedPostgresError } from "./embedded-postgres-error.ts";
 import { choosePort, savePort } from "./port.ts";
 import { readPidFile, starterSetting, stopPostmaster } from "./postmaster.ts";
 import { openServerLog, type ServerLog } from "./server-log.ts";
+import { toServerEnv } from "./server-env.ts";
 
 /** Told of what was healed at a start. The part of pino's logger that is used here. */
 interface Log {
@@ -187,7 +188,13 @@ function launch(
   const { fd } = serverLog;
   const { uid, gid } = account;
   // A session of its own: Ctrl-C goes to the whole group, and the database must outlive those that use it.
-  const child = spawn(program, args, { stdio: ["ignore", fd, fd], detached: true, uid, gid });
+  const child = spawn(program, args, {
+    stdio: ["ignore", fd, fd],
+    detached: true,
+    env: toServerEnv(),
+    uid,
+    gid,
+  });
   closeSync(fd);
   const exited = new Promise<string>((done) => {
     child.once("error", (error) => done(error.message));

@@ -10,7 +10,7 @@ import { parseUpstreamJson } from "./http/upstream-json.ts";
 import { parseAnswer } from "./llm/claude/parse-answer.ts";
 import { createExtractive } from "./llm/extractive/create-extractive.ts";
 import { toReading } from "./ocr/tesseract/tesseract-lines.ts";
-import { parseImportDetail } from "./posts/file/import-detail.ts";
+import { parseImportDetail, toImport } from "./posts/file/import-detail.ts";
 import { parseCaptions } from "./posts/parse-captions.ts";
 import { TikLiveDetail, toFetchedPost } from "./posts/tiklive/tiklive-detail.ts";
 import { findTikLiveError } from "./posts/tiklive/tiklive-error.ts";
@@ -81,10 +81,13 @@ const PARSERS: Readonly<Record<string, (text: string) => unknown>> = {
   "an error of yt-dlp": (text) =>
     void toYtDlpError(new ProgramError("exit", 1, `ERROR: ${text}`), "y"),
   "a sidecar": (text) =>
-    parseImportDetail(Buffer.from(JSON.stringify({ title: text, author: text, music: text })), {
-      sha256: "a".repeat(64),
-      name: "x.json",
-    }).post,
+    toImport(
+      parseImportDetail(
+        Buffer.from(JSON.stringify({ title: text, author: text, music: text })),
+        "x.json",
+      ),
+      "a".repeat(64),
+    ).post,
   "the headers of a rate": (text) => {
     const headers = { "retry-after": text, ratelimit: text, "x-ratelimit-reset": text };
     return [findHoldOffMs(headers), findWaitMs(headers)];

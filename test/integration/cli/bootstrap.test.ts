@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
+const SECRET = "not-for-programs-of-others";
 const DEAD_PID = 4_194_305; // above the kernel's largest pid
 const CLI = new URL("../../../apps/cli/", import.meta.url);
 
@@ -33,6 +34,7 @@ if (command === "wait") {
   process.on("SIGTERM", () => { console.log("stopped"); process.exit(7); });
   process.on("disconnect", () => process.exit());
   setInterval(() => {}, 1_000);
+  console.log(JSON.stringify({ pid: process.pid, secret: process.env.SECRET_OF_THE_TEST }));
 }
 console.log(JSON.stringify({ command, rest, cwd: process.cwd(), node: Number(process.versions.node.split(".")[0]) }));
 if (command === "exit") process.exit(Number(rest[0]));
@@ -75,7 +77,11 @@ function launch(args: string[], nodeArgs: string[] = []) {
     [...nodeArgs, join(root, "apps/cli/clipmill.mjs"), ...args],
     {
       cwd: tmpdir(),
-      env: { ...process.env, npm_execpath: join(root, "npm/npm-cli.js") },
+      env: {
+        ...process.env,
+        npm_execpath: join(root, "npm/npm-cli.js"),
+        SECRET_OF_THE_TEST: SECRET,
+      },
     },
   );
   children.push(child);
@@ -225,6 +231,21 @@ describe("the bootstrap", () => {
   test("passes the exit code on", async () => {
     expect(await start("exit", "3")).toMatchObject({ code: 3 });
   });
+
+  test.skipIf(process.platform !== "linux")(
+    "shows its environment to no other process, nor does main.ts, which has it (on Linux)",
+    async () => {
+      const running = launch(["wait"]);
+      await until("main.ts runs", () => running.stdout().includes("wait"));
+      const { pid, secret } = JSON.parse(running.stdout().split("\n", 1)[0] ?? "") as {
+        pid: number;
+        secret: string;
+      };
+      expect(secret).toBe(SECRET);
+      for (const shown of [running.child.pid, pid])
+        expect(await readFile(`/proc/${shown}/environ`, "latin1")).not.toContain(SECRET);
+    },
+  );
 
   test("passes SIGTERM on and waits for the end", async () => {
     const running = launch(["wait"]);

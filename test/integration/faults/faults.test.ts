@@ -136,6 +136,13 @@ test("a stage of another version of the program is left for that version", async
   await runner.close();
   const { rows } = await database.pool.query("select state, attempts, crashes from stage_job");
   expect(rows).toEqual([{ state: "ready", attempts: 0, crashes: 0 }]);
+  // Whoever looks at it sees why it waits.
+  const { rows: reasons } = await database.pool.query(
+    "select error_code, error_message from stage_job",
+  );
+  expect(reasons).toEqual([
+    { error_code: "engine_unavailable", error_message: expect.stringContaining("first") },
+  ]);
   // Time for that version's worker to take it; without it two programs would pass it on all the time.
   expect(await work.dispatch("io", 1)).toEqual([]);
 });

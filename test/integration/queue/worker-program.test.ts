@@ -205,10 +205,16 @@ describe.skipIf(!hasFfmpeg)("the worker program (needs ffmpeg)", { timeout: 120_
       expect(running).toMatchObject([{ stage: "transcribe" }]);
     }, WAIT);
     child.kill("SIGTERM");
+    await vi.waitFor(() => {
+      expect(readLog().map(({ msg }) => msg)).toContain("worker stopping");
+    }, WAIT);
+    // As npm and a terminal do between them.
+    child.kill("SIGTERM");
+    child.kill("SIGINT");
     expect(await ended).toBe(0);
     const lines = readLog();
     const line = (msg: string) => lines.find((each) => each.msg === msg);
-    expect(line("worker stopping")).toMatchObject({ signal: "SIGTERM", running: 1 });
+    expect(line("worker stopping")).toMatchObject({ reason: "SIGTERM", running: 1 });
     expect(line("worker stopped")).toMatchObject({ running: 0, givenBack: 1, lost: 0 });
     const { rows } = await database.pool.query<{ id: string }>("select id from request");
     const closing = lines.filter(({ msg }) => msg === "job ended");

@@ -14,7 +14,6 @@ import {
   createReconciler,
   createRunner,
   createSlots,
-  type Hint,
   type Hints,
   type QueueBackend,
 } from "@clipmill/queue";
@@ -180,45 +179,6 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
       });
       await work.accept([toSubmission(newPostId())]);
       await vi.waitFor(async () => expect(await requests("skipped")).toHaveLength(1), WAIT);
-    });
-
-    test("drops hints that name no job, and keeps all its slots", async () => {
-      const queue = hints.queues.find(({ name }) => name === "io");
-      const strange: unknown[] = [
-        null,
-        {},
-        "text",
-        [1, 1],
-        { id: "abc", epoch: 1 },
-        { id: 1 },
-        { id: 1.5, epoch: 1 },
-        { id: -1, epoch: 1 },
-        { id: 2 ** 60, epoch: 1 },
-        { id: 1, epoch: 2 ** 40 },
-        { id: Number.MAX_SAFE_INTEGER, epoch: 1 },
-      ];
-      // More of those that cost a slot each than there are slots.
-      const nulls = Array.from({ length: 12 }, () => null);
-      for (const data of [...strange, ...nulls]) await queue?.add("strange", data as Hint);
-      const { work } = start();
-      await work.accept(Array.from({ length: 20 }, () => toSubmission(newPostId())));
-      await vi.waitFor(async () => expect(await requests("done")).toHaveLength(20), WAIT);
-      await vi.waitFor(async () => expect(await hints.countWaiting("io")).toBe(0), WAIT);
-      expect(await queue?.getActiveCount()).toBe(0);
-    });
-
-    test("says when somebody at the dashboard holds a queue back, and when no longer", async () => {
-      const queue = hints.queues.find(({ name }) => name === "io");
-      expect(await hints.isHeldBack("io")).toBe(false);
-      await queue?.pause();
-      expect(await hints.isHeldBack("io")).toBe(true);
-      expect(await hints.isHeldBack("gpu")).toBe(false);
-      await queue?.resume();
-      expect(await hints.isHeldBack("io")).toBe(false);
-      await queue?.setGlobalRateLimit(1, 3_600_000);
-      expect(await hints.isHeldBack("io")).toBe(true);
-      await queue?.removeGlobalRateLimit();
-      expect(await hints.isHeldBack("io")).toBe(false);
     });
 
     test("loses nothing when the queue is wiped", async () => {

@@ -3,7 +3,7 @@ import { API_NODE_FLAGS, type Config } from "@clipmill/config";
 import { chooseApiPort, findFreePort, isDefaultPort } from "./api-port.ts";
 import { serveDatabase } from "./database.ts";
 import { requireFfmpeg } from "../doctor/ffmpeg.ts";
-import { API_MAIN, MAIN, WORKER_MAIN } from "../paths.ts";
+import { API_MAIN, CONCEAL_FLAGS, MAIN, WORKER_MAIN } from "../paths.ts";
 import { requireUsableRedis } from "./redis.ts";
 import { loadSecret } from "./secret-file.ts";
 import { wantsSandbox } from "./wants-sandbox.ts";
@@ -72,13 +72,18 @@ export async function startStack(config: Config, options: StackOptions): Promise
       CLIPMILL_SANDBOX_URL: sandboxUrl ?? "",
     };
     const [, served] = await Promise.all([
-      supervisor.start({ name: "worker", modulePath: WORKER_MAIN, env }),
+      supervisor.start({
+        name: "worker",
+        modulePath: WORKER_MAIN,
+        nodeFlags: CONCEAL_FLAGS,
+        env,
+      }),
       port === null
         ? null
         : supervisor.start({
             name: "api",
             modulePath: API_MAIN,
-            nodeFlags: API_NODE_FLAGS,
+            nodeFlags: [...CONCEAL_FLAGS, ...API_NODE_FLAGS],
             env: { ...env, PORT: String(port) },
           }),
     ]);
@@ -101,7 +106,13 @@ async function startSandbox(supervisor: Supervisor, config: Config): Promise<str
   const env = { ...process.env, CLIPMILL_HOME: config.CLIPMILL_HOME };
   // Settled here: worker and API keep the address when the sandbox crashes and comes back.
   const args = ["sandbox", "--port", String(await findFreePort("127.0.0.1"))];
-  const { url } = await supervisor.start({ name: "sandbox", modulePath: MAIN, args, env });
+  const { url } = await supervisor.start({
+    name: "sandbox",
+    modulePath: MAIN,
+    args,
+    nodeFlags: CONCEAL_FLAGS,
+    env,
+  });
   if (url === null) throw new Error("the sandbox told no address");
   return url;
 }

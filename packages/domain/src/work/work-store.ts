@@ -74,8 +74,10 @@ export type Outcome = JobRef &
         /** Whether it uses up an attempt. False for throttling and pauses: the job is not at fault. */
         counts: boolean;
       }
-    /** Given back untried: shutdown, a lost lock, or (with `delayMs`) a stage that only another version knows. */
-    | { kind: "released"; delayMs?: number }
+    /** Given back untried: shutdown or a lost lock. */
+    | { kind: "released" }
+    /** Given back untried for a worker of another version, the only one that knows its stage. */
+    | { kind: "released"; code: ErrorCode; message: string; upstream: null; delayMs: number }
   );
 
 export interface Settled {

@@ -28,19 +28,22 @@ done
 const live = new Set<number>();
 let guard: ChildProcess | null = null;
 
-/** From now on this process group ends with us, however we end. Returns what takes it back. Nothing on Windows. */
+/** From now on this process group ends with us, however we end. Returns what takes it back. */
 export function guardGroup(id: number): () => void {
-  if (process.platform === "win32") return () => {};
   live.add(id);
-  if (guard === null) startGuard();
-  else tell(guard, `+ ${id}\n`);
+  if (guard !== null) tell(guard, `+ ${id}\n`);
   return () => {
     live.delete(id);
     if (guard !== null) tell(guard, `- ${id}\n`);
   };
 }
 
-function startGuard(): void {
+/**
+ * Starts the guard, if it does not run. To be called before a program is started: who is killed in between leaves
+ * nothing behind either, since the guard finds the mark. Nothing on Windows.
+ */
+export function startGuard(): void {
+  if (guard !== null || process.platform === "win32") return;
   // A group of its own: what kills ours is what it is there for. A directory that nobody wants to unmount.
   const child = spawn("/bin/sh", ["-c", GUARD, "clipmill-guard", MARK_PREFIX], {
     stdio: ["pipe", "ignore", "ignore"],

@@ -2,7 +2,7 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Readable } from "node:stream";
-import { guardGroup, MARK_NAME, MARK_PREFIX } from "./orphan-guard.ts";
+import { guardGroup, MARK_NAME, MARK_PREFIX, startGuard } from "./orphan-guard.ts";
 import { toProgramEnv } from "./program-env.ts";
 
 /** What the system holds a program to, and each that it starts. A system that refuses one goes without it. */
@@ -56,10 +56,9 @@ export function startProgram(
   const mark = `${MARK_PREFIX}${startedCount++}`;
   const env = { ...(options.env ?? toProgramEnv()), [MARK_NAME]: mark };
   const isPosix = process.platform !== "win32";
-  const [file = path, ...rest] = isPosix
-    ? ["/bin/sh", "-c", LIMITED, "clipmill-child", ...toLimits(options), path, ...args]
-    : [path, ...args];
-  const child = spawn(file, rest, {
+  const limited = ["-c", LIMITED, "clipmill-child", ...toLimits(options), path, ...args];
+  startGuard();
+  const child = spawn(isPosix ? "/bin/sh" : path, isPosix ? limited : args, {
     stdio: ["ignore", "pipe", "pipe"],
     env,
     // Its own group. Windows would open a window for it.
@@ -67,14 +66,16 @@ export function startProgram(
   });
   const { pid } = child;
   const unguard = pid === undefined ? () => {} : guardGroup(pid);
+  let hasEnded = false;
   return {
     child,
     kill() {
-      child.kill("SIGKILL");
-      killGroup(pid);
+      // Afterwards its id may be another's.
+      if (!hasEnded) killGroup(pid);
       killMarked(mark);
     },
     end() {
+      hasEnded = true;
       killGroup(pid);
       unguard();
     },
@@ -91,10 +92,11 @@ function toLimits({
   return [cpuSeconds, blocks, Math.floor(maxMemoryBytes / 1_024)].map(String);
 }
 
+/** On Windows the program alone. */
 function killGroup(pid: number | undefined): void {
-  if (pid === undefined || process.platform === "win32") return;
+  if (pid === undefined) return;
   try {
-    process.kill(-pid, "SIGKILL");
+    process.kill(process.platform === "win32" ? pid : -pid, "SIGKILL");
   } catch {
     // Nobody is left in it.
   }

@@ -49,6 +49,17 @@ test("after Postgres was away its workers get the time to extend their leases", 
   expect(await toSpared(24, { reconcile })).toEqual([false, false, true, true, false]);
 });
 
+test("after this machine slept its workers get the time to extend their leases", async () => {
+  let rounds = 0;
+  const reconcile = () => {
+    // A laptop that is closed for an hour: only the clock on the wall goes on.
+    if (++rounds === 2) setTimeout(() => vi.setSystemTime(Date.now() + 3_600_000), 1_000);
+    return Promise.resolve(NOTHING);
+  };
+  const spared = await toSpared(29, { reconcile });
+  expect(spared).toEqual([false, false, true, true, true, false]);
+});
+
 test("open requests without work are named: those planned anew each time, those of an unknown kind once", async () => {
   const lines: [level: string, fields: unknown, message: string][] = [];
   const write = (level: string) => (fields: unknown, message: string) =>

@@ -85,7 +85,12 @@ export function createReconciler({
     while (!abort.signal.aborted) {
       // Each for itself: the first needs no queue, and the second waits for whoever settles one of its jobs.
       for (const part of [repair, expire, refill, endChildren, replan]) await part().catch(report);
+      const pausedAt = Date.now();
       await sleep(intervalMs, abort.signal);
+      // This machine slept, or this process was stopped, and perhaps its workers with it. By the clock on the wall: the
+      // other one stands still meanwhile.
+      if (Date.now() - pausedAt > SPARED_INTERVALS * intervalMs)
+        sparedUntil = performance.now() + SPARED_INTERVALS * intervalMs;
     }
   }
 

@@ -11,6 +11,7 @@ import type { RunTimes } from "./eager/run-times.ts";
 import type { Exclusion } from "./exclusion.ts";
 import type { Leases } from "./leases.ts";
 import type { Settlements } from "./settlements.ts";
+import type { UnknownStages } from "./unknown-stages.ts";
 
 /** What became of the jobs of this process so far. */
 export interface WorkTally {
@@ -31,6 +32,7 @@ export interface JobParts {
   exclusion: Exclusion;
   runTimes: Pick<RunTimes, "note">;
   settlements: Settlements;
+  unknownStages: UnknownStages;
   tally: WorkTally;
   log: Log;
   reportLost(error: unknown): void;
@@ -56,9 +58,6 @@ interface EndedJob extends StartedJob {
   outcome: Outcome;
   durationMs: number;
 }
-
-/** How long a job of an unknown stage waits, so that a newer worker can take it. */
-const UNKNOWN_STAGE_MS = 10_000;
 
 /**
  * Runs a claimed job. Resolves when its stage has ended; `stored` resolves when its outcome is stored, or lost, with the
@@ -96,7 +95,7 @@ async function runStage(parts: JobParts, started: StartedJob): Promise<Outcome> 
   const { job, abort, log } = started;
   const stage = parts.stages.get(job.stage);
   const released = { id: job.id, epoch: job.epoch, kind: "released" } as const;
-  if (stage === undefined) return { ...released, delayMs: UNKNOWN_STAGE_MS };
+  if (stage === undefined) return parts.unknownStages.toOutcome(job);
   if (abort.signal.aborted || !(await mayStart(parts, job))) return released;
   return await attempt(parts.attemptDeps, stage, job, { abort, log });
 }

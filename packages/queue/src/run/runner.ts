@@ -19,6 +19,7 @@ import { createPaidCalls } from "./paid-calls.ts";
 import { type Chains, runHinted } from "./run-chain.ts";
 import type { JobEnd, WorkTally } from "./run-job.ts";
 import { createSettlements } from "./settlements.ts";
+import { createUnknownStages } from "./unknown-stages.ts";
 
 export interface RunnerDeps extends Partial<Omit<AttemptDeps, "paidCalls">> {
   stages: readonly RunnableStage[];
@@ -77,6 +78,7 @@ export function createRunner(deps: RunnerDeps): Runner {
       exclusion: createExclusion(),
       runTimes,
       settlements,
+      unknownStages: createUnknownStages(log),
       tally: { ended: 0, givenBack: 0, lost: 0 },
       log,
       reportLost: createErrorLog(log, "result lost"),

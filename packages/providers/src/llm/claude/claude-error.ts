@@ -53,7 +53,7 @@ export function toClaudeError(
       costUsd: spentUsd + lostUsd,
     });
   }
-  if (error instanceof APIConnectionError) {
+  if (error instanceof APIConnectionError || isTimeout(error)) {
     return new RetryableError("upstream_unavailable", `${engine} did not answer`, {
       cause: error,
       upstream: engine,
@@ -99,4 +99,9 @@ function findCause<T extends Error>(error: unknown, type: new (...args: never[])
     if (cause instanceof type) return cause;
   }
   return null;
+}
+
+/** Of the whole call: the SDK knows its own limit only. */
+function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "TimeoutError";
 }
