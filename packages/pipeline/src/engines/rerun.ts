@@ -8,9 +8,21 @@ const ABSENCE_REMEMBERED_MS = 10 * 60_000;
 
 const ABSENCES: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["gone", "private", "region_locked"]);
 
-/** Whether a post that was missing is looked up again. */
-export function isAbsenceOver(code: ErrorCode | null, endedMsAgo: number): boolean {
-  return code !== null && ABSENCES.has(code) && endedMsAgo > ABSENCE_REMEMBERED_MS;
+/**
+ * Whether a post that was missing is looked up again. At once, if the request asks a source that was not asked then: what
+ * one source says binds no other.
+ */
+export function isAbsenceOver(
+  code: ErrorCode | null,
+  endedMsAgo: number,
+  { sources, askedSources }: { sources: readonly string[]; askedSources: readonly string[] } = {
+    sources: [],
+    askedSources: [],
+  },
+): boolean {
+  if (code === null || !ABSENCES.has(code)) return false;
+  const isOtherSource = askedSources.some((source) => !sources.includes(source));
+  return isOtherSource || endedMsAgo > ABSENCE_REMEMBERED_MS;
 }
 
 /** Whether an engine that stands earlier in the recipe than the one that ran is available now. */
@@ -18,7 +30,7 @@ export function hasBetterEngine({
   input,
   end,
   isAvailable,
-}: StageEnd<{ engines: readonly string[] }, { engine: string }>): boolean {
+}: Omit<StageEnd<{ engines: readonly string[] }, { engine: string }>, "asked">): boolean {
   if (end.state !== "done") return false;
   const ran = input.engines.indexOf(end.output.engine);
   return input.engines.slice(0, Math.max(0, ran)).some(isAvailable);

@@ -4,6 +4,7 @@ import {
   screenTextKind,
   summaryKind,
   toArtifactKeys,
+  toOrigin,
   transcriptKind,
 } from "@clipmill/domain";
 import { prepareAudio } from "../cpu/prepare-audio.ts";
@@ -25,7 +26,12 @@ import { createPipeline, type Progress, step } from "../planner.ts";
 const STEPS = [
   step(resolve, {
     after: [],
-    input: ({ request }) => (request.postId === null ? { url: request.link } : null),
+    input: ({ request: { postId, link, recipes } }) => {
+      if (postId !== null) return null;
+      return toOrigin(recipes.source) === "sandbox"
+        ? { url: link, simulated: true }
+        : { url: link };
+    },
     onSkip: "end",
   }),
   step(download, {

@@ -1,13 +1,17 @@
-import { type FetchedPost, type PostId, type Sha256, UnrecoverableError } from "@clipmill/domain";
+import {
+  FILE_SOURCE,
+  type FetchedPost,
+  type PostId,
+  type Sha256,
+  UnrecoverableError,
+} from "@clipmill/domain";
 import { parseExactJson } from "../../http/exact-json.ts";
 import { TikLiveDetail, toEngagement, toNumericIds, toPost } from "../tiklive/tiklive-detail.ts";
 
-/** The engine id of posts that come from files. */
-const SOURCE = "file";
-
 /**
  * A user's JSON about their file, as a fetched post: shaped as TikLiveAPI has it, or simple, such as
- * `{"title": "…", "author": "ada", "music": "song"}`. A numeric id in it becomes the post's id.
+ * `{"title": "…", "author": "ada", "music": "song"}`. A numeric id in it gives the post its link, and nothing more: a file
+ * is known by its content, so that nobody who asks for that link is answered with it.
  * Throws UnrecoverableError `invalid_request` for what is no JSON object; `name` is the file's, for the message.
  */
 export function parseImportDetail(
@@ -16,10 +20,13 @@ export function parseImportDetail(
 ): FetchedPost {
   const fields = parseObject(text, name);
   const detail = TikLiveDetail.parse(expandSimple(fields));
-  const postId: PostId = toNumericIds(detail)[0] ?? `file-${sha256}`;
+  const postId: PostId = `file-${sha256}`;
   const form = detail.images.length > 0 ? "photo" : "video";
   return {
-    post: toPost(detail, { postId, source: SOURCE, form }),
+    post: {
+      ...toPost(detail, { postId: toNumericIds(detail)[0] ?? postId, source: FILE_SOURCE, form }),
+      postId,
+    },
     engagement: toEngagement(detail),
     media: { kind: "stored", sha256 },
     captions: [],
