@@ -1,4 +1,4 @@
-import { mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -163,16 +163,6 @@ describe("retention", () => {
     expect(deleted).toHaveLength(4);
   });
 
-  test("a file that two rows name counts once", async () => {
-    await rows(`insert into prepared_audio (media_sha256, recipe, audio_sha256, bytes, duration_ms)
-      select n::text, 'wav', '${sha256("shared")}', 100, 1 from generate_series(1, 2) n`);
-    const deleted: string[] = [];
-    await sweep({ maxBytes: 150 }, deleted);
-    expect(deleted).toEqual([]);
-    await sweep({ maxBytes: 50 }, deleted);
-    expect(deleted).toEqual([`audio/${sha256("shared")}`]);
-  });
-
   test("goes through many batches, past those that it keeps, and two sweepers share the work", async () => {
     await rows(`insert into media (sha256, kind, bytes, has_audio, has_video, stored_at)
       select encode(sha256(n::text::bytea), 'hex'), 'video', 10, true, true, now() - interval '40 days'
@@ -223,20 +213,6 @@ describe("files that no row knows", () => {
     expect(await drop(new Date(Date.now() + 60_000))).toBe(1);
     expect(await storage.has(key)).toBe(false);
     expect(await storage.has(mediaKey("known"))).toBe(true);
-  });
-
-  test("stay if they are written again after they were listed", async () => {
-    const { key } = await storage.write("media", content("again"), { maxBytes: 99, signal });
-    const writtenBefore = new Date(Date.now() - 60_000);
-    async function* files() {
-      yield { key, writtenAt: new Date(0) };
-    }
-    const options = { kind: "media", writtenBefore, deleteFile: storage.delete, signal } as const;
-    await sweepOrphans(database, { files: files(), ...options });
-    expect(await storage.has(key)).toBe(true);
-    await utimes(join(directory, "media", sha256("again").slice(0, 2), sha256("again")), 0, 0);
-    await sweepOrphans(database, { files: files(), ...options });
-    expect(await storage.has(key)).toBe(false);
   });
 
   test("may be ones that were deleted and came back without a job", async () => {
