@@ -20,6 +20,18 @@ export function isSimulated(engine: EngineId): boolean {
   return /^[^:]*@sandbox(:|$)/.test(engine);
 }
 
+/** The source of posts that are a user's own files. */
+export const FILE_SOURCE: EngineId = "file";
+
+/** Where posts come from: TikTok, a user's own files, or the sandbox. What one says of a post binds no other. */
+export type Origin = "tiktok" | "file" | "sandbox";
+
+/** A recipe with a simulated source may give a simulated post, whatever else stands in it. */
+export function toOrigin(recipe: Recipe): Origin {
+  if (recipe.some(isSimulated)) return "sandbox";
+  return recipe.includes(FILE_SOURCE) ? "file" : "tiktok";
+}
+
 export function toRecipeKey(recipe: Recipe): string {
   return recipe.join(">");
 }

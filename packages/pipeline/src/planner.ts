@@ -78,8 +78,16 @@ export function step<In, Out>(stage: StageSpec<In, Out>, rule: StepRule<In, Out>
 function mustRerun<In, Out>(stage: StageSpec<In, Out>, job: EndedJob): boolean {
   const input = stage.input.safeParse(job.input);
   if (!input.success) return true;
+  // Stored by an earlier version, for which more inputs were the same piece of work.
+  if (job.key !== undefined && job.key !== stage.key(input.data)) return true;
   const { endedMsAgo, isAvailable } = job;
-  const facts = { input: input.data, endedMsAgo, isAvailable };
+  const asked = stage.input.safeParse(job.asked);
+  const facts = {
+    input: input.data,
+    endedMsAgo,
+    isAvailable,
+    ...(asked.success ? { asked: asked.data } : {}),
+  };
   if (job.state === "skipped") {
     if (job.code === null) return true;
     return stage.rerun?.({ ...facts, end: { state: "skipped", code: job.code } }) ?? false;

@@ -69,8 +69,10 @@ describe("importing a file", () => {
     await writeFile(at("clip.mp4"), MEDIA);
     await writeFile(at(name), JSON.stringify({ id: ID, title: "Mine", author: "ada" }));
     const { postId, fetched } = await importAs("clip.mp4");
-    expect(postId).toBe(ID);
-    expect(fetched.post).toMatchObject({ title: "Mine", author: { uniqueId: "ada" } });
+    // Whoever asks for that post gets the post, not this file.
+    expect(postId).toBe(`file-${sha256(MEDIA)}`);
+    const url = `https://www.tiktok.com/@ada/video/${ID}`;
+    expect(fetched.post).toMatchObject({ url, title: "Mine", author: { uniqueId: "ada" } });
   });
 
   test.each([

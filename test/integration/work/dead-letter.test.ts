@@ -181,24 +181,6 @@ describe("retry", () => {
     ]);
   });
 
-  test("lifts the deadline, so that neither a past one nor one to come ends the request untried", async () => {
-    const deadline = new Date(Date.now() + 3_600_000).toISOString();
-    const [passed, coming] = await work.accept([
-      toSubmission(newPostId(), { deadline }),
-      toSubmission(newPostId(), { deadline }),
-    ]);
-    await fail("io");
-    await rows("update request set deadline = now() - interval '1 hour' where id = $1", [
-      passed?.requestId,
-    ]);
-    await dead.retry({ filter: {}, limit: 10 });
-    await rows("update request set deadline = now() where deadline is not null");
-    expect(await work.expireDeadlines()).toBe(0);
-    for (const queue of ["io", "gpu", "llm"] as const) await finish(queue);
-    for (const accepted of [passed, coming])
-      expect(await requestOf(accepted?.requestId)).toMatchObject({ state: "done" });
-  });
-
   test("leaves alone a request that failed at another stage, or was done in spite of the failure", async () => {
     const [early] = await work.accept([toSubmission(newPostId())]);
     await fail("io");

@@ -73,6 +73,30 @@ test.each([
   expect(await reader.findVersion(FIRST)).toBe(after?.version);
 });
 
+test.each([
+  ["of another shape", `'{"headline": "of another version"}'`],
+  ["that would break whoever reads it", "'null'"],
+])("an answer %s is left out with a warning, and the rest is still there", async (_what, body) => {
+  const { reader, run } = await startReader();
+  const before = (await reader.find(FIRST))?.result;
+  expect(before?.summary).not.toBeNull();
+  await run(`update answer set body = ${body}::jsonb`);
+  const now = (await reader.find(FIRST))?.result;
+  expect(now).toEqual({
+    ...before,
+    summary: null,
+    sources: [],
+    warnings: [
+      {
+        stage: "summarize",
+        code: "internal",
+        message: "what is stored cannot be read by this version",
+      },
+    ],
+  });
+  expect(PostResult.safeParse(now).success).toBe(true);
+});
+
 test("a post that is deleted is gone at once", async () => {
   const { reader, run } = await startReader();
   await reader.find(FIRST);

@@ -30,6 +30,8 @@ beforeAll(async () => {
     leaseMs: LONG_MS,
     queuedForMs: LONG_MS,
     window,
+    // Few, so that a job ends in several pages.
+    advancedMax: 2,
   });
 });
 

@@ -113,6 +113,15 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
       expect(await storage.verify(key, LIMITS)).toBe("missing");
     });
 
+    test("a file that was written since is left, and one from before is deleted", async () => {
+      const { key } = await storage.write("media", toContent("written again"), LIMITS);
+      await storage.delete(key, { writtenBefore: new Date(Date.now() - 3_600_000) });
+      expect(await storage.has(key)).toBe(true);
+      await storage.delete(key, { writtenBefore: new Date(Date.now() + 3_600_000) });
+      expect(await storage.has(key)).toBe(false);
+      await storage.delete(key, { writtenBefore: new Date() });
+    });
+
     test("a file whose bytes have changed is found, and writing it anew repairs it", async () => {
       const { key } = await storage.write("media", toContent("sound"), LIMITS);
       expect(await storage.verify(key, LIMITS)).toBe("whole");

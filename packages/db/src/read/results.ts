@@ -86,7 +86,8 @@ function toPostResult(
   share: RequestShare,
 ): PostResult {
   const { url, authorUniqueId: author } = row;
-  const { language, sources, ...fields } = toFields(tables, parts);
+  const unread: Warning[] = [];
+  const { language, sources, ...fields } = toFields(tables, parts, unread);
   return {
     aweme_id: toAwemeId(row.postId),
     url,
@@ -102,12 +103,19 @@ function toPostResult(
     engagement: { plays: row.plays, likes: row.likes, comments: row.comments, shares: row.shares },
     sources,
     ...toEngines(tables, row.source, parts, share),
-    warnings: share.warnings,
+    warnings: [...share.warnings, ...unread],
   };
 }
 
-/** The fields of all kinds of artifact in `tables`. */
-function toFields(tables: readonly ArtifactTable[], parts: Parts): ArtifactFields {
+/**
+ * The fields of all kinds of artifact in `tables`. An artifact that this version cannot read is left out, with a warning:
+ * the rest of the result is still good.
+ */
+function toFields(
+  tables: readonly ArtifactTable[],
+  parts: Parts,
+  unread: Warning[],
+): ArtifactFields {
   const find: FoundParts<unknown>["find"] = <Other>({
     name,
   }: {
@@ -117,9 +125,29 @@ function toFields(tables: readonly ArtifactTable[], parts: Parts): ArtifactField
   const fields = {};
   for (const { kind } of tables) {
     const { own = null, variants = {} } = parts.get(kind.name) ?? {};
-    Object.assign(fields, kind.result.toFields({ own, variants, find }));
+    const made = orNull(() => kind.result.toFields({ own, variants, find }));
+    const isRead = made !== null && kind.result.isValid(made);
+    if (!isRead)
+      unread.push({
+        stage: kind.result.listing.stage,
+        code: "internal",
+        message: "what is stored cannot be read by this version",
+      });
+    Object.assign(
+      fields,
+      isRead ? made : kind.result.toFields({ own: null, variants: {}, find: () => null }),
+    );
   }
   return fields as ArtifactFields;
+}
+
+/** Null where it throws. */
+function orNull<T>(make: () => T): T | null {
+  try {
+    return make();
+  } catch {
+    return null;
+  }
 }
 
 /** Which engines made the result, what they cost, and which were simulated. */

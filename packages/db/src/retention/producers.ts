@@ -53,10 +53,16 @@ export function createProducerQuery(kind: StoredKind, producers: FileProducers):
 }
 
 /** A `from` clause in which `j` is the job that made the file `f.sha256`. */
-function toFrom({ table, hash }: FileTable, { key }: FileProducer, stageParameter: string): string {
+function toFrom(
+  { table, hash }: FileTable,
+  { key, suffixes = [""] }: FileProducer,
+  stageParameter: string,
+): string {
   const parts = key.map((field) => `made.${toColumn(field)}`);
+  const fields = parts.join(` || '${KEY_SEPARATOR}' || `);
+  const keys = suffixes.map((suffix) => (suffix === "" ? fields : `${fields} || '${suffix}'`));
   return `${table} made
-    join stage_job j on j.stage = ${stageParameter}::text and j.key = ${parts.join(` || '${KEY_SEPARATOR}' || `)}
+    join stage_job j on j.stage = ${stageParameter}::text and j.key = any (array[${keys.join(", ")}])
     where made.${hash} = f.sha256`;
 }
 

@@ -54,12 +54,14 @@ export async function sweepFiles(
   return counts;
 }
 
-/** The bytes of all files that are stored now. Reads only the two indexes. */
+/** The bytes of all files that are stored now, each once. Reads only the two indexes. */
 async function countBytes(tx: Queryable): Promise<number> {
   const { rows } = await tx.query<{ bytes: number }>({
     name: "count_stored_bytes",
     text: `select (coalesce((select sum(bytes) from media where removed_at is null), 0)
-      + coalesce((select sum(bytes) from prepared_audio where removed_at is null), 0))::float8 as bytes`,
+      + coalesce((
+        select sum(bytes) from (
+          select distinct audio_sha256, bytes from prepared_audio where removed_at is null) file), 0))::float8 as bytes`,
   });
   return rows[0]?.bytes ?? 0;
 }

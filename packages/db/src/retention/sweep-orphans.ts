@@ -7,11 +7,13 @@ export interface OrphanOptions {
   kind: StoredKind;
   /** Only files that were last written before this. */
   writtenBefore: Date;
-  deleteFile(key: StorageKey): Promise<void>;
+  /** Must leave a file that was written again at `writtenBefore` or later. */
+  deleteFile(key: StorageKey, options: { writtenBefore: Date }): Promise<void>;
   signal: AbortSignal;
 }
 
-const BATCH = 500;
+/** Few, so that little happens between the look for a row and the deletion. */
+const BATCH = 50;
 
 /**
  * Deletes stored files without a row: media that proved broken after it was stored, and files of a worker that died
@@ -31,7 +33,7 @@ export async function sweepOrphans(
         where not exists (select 1 from ${table} t where t.${hash} = f.sha256 and t.removed_at is null)`,
       values: [batch.map((key) => splitKey(key).sha256)],
     });
-    for (const { sha256 } of rows) await deleteFile(`${kind}/${sha256}`);
+    for (const { sha256 } of rows) await deleteFile(`${kind}/${sha256}`, { writtenBefore });
     deleted += rows.length;
     batch = [];
   };

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 import type { EngineListing } from "../post/models.ts";
 import { defineRecord, type RecordKind } from "../work/record.ts";
 
@@ -32,6 +32,8 @@ export interface ResultPart<View, Fields extends z.ZodRawShape = z.ZodRawShape> 
   readonly fields: Fields;
   /** Makes the fields; also where there is no artifact. */
   toFields(found: FoundParts<View>): z.output<z.ZodObject<Fields>>;
+  /** Whether fields are what `fields` promises. They are not if another version stored an artifact of another shape. */
+  isValid(made: unknown): boolean;
 }
 
 /** The artifacts of one post or request, as far as results are made of them. */
@@ -74,8 +76,10 @@ export function defineArtifact<
   fields = {} as Fields,
   toFields = () => ({}) as z.output<z.ZodObject<Fields>>,
 }: ArtifactSpec<Row, Column, Fields>): ArtifactKind<Row, Pick<Row, Column | "engine">, Fields> {
+  const shown = z.object(fields);
+  const isValid = (made: unknown) => shown.safeParse(made).success;
   return {
     ...defineRecord<Row>({ name, shape, key: (row) => row.key }),
-    result: { columns, hasVariants, listing, fields, toFields },
+    result: { columns, hasVariants, listing, fields, toFields, isValid },
   };
 }

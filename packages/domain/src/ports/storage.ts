@@ -38,8 +38,11 @@ export interface Storage {
   verify(key: StorageKey, options: { signal: AbortSignal }): Promise<StoredCondition>;
   /** A link that anybody can read the file by until it expires, or null where the store has no links. */
   toUrl(key: StorageKey, options: { expiresInSeconds: number }): Promise<string | null>;
-  /** No error where there is none. */
-  delete(key: StorageKey): Promise<void>;
+  /**
+   * No error where there is none. `writtenBefore`: leaves a file that was written at that time or later, the same content
+   * again included. Default: whenever it was written.
+   */
+  delete(key: StorageKey, options?: { writtenBefore?: Date }): Promise<void>;
   /** All files of a kind, in no order; one that comes or goes meanwhile may be listed or not. */
   list(kind: StoredKind): AsyncIterable<ListedFile>;
   /** A directory of its own for one job's scratch files, gone after `dispose`. */

@@ -8,6 +8,8 @@ export interface FileProducer<Field extends string = string> {
   stage: string;
   /** Fields of that row. Joined by `KEY_SEPARATOR`, they are the job's key. */
   key: readonly Field[];
+  /** What may follow these fields in the key. Default: nothing. */
+  suffixes?: readonly string[];
 }
 
 export const KEY_SEPARATOR = "-";

@@ -42,6 +42,8 @@ export interface StageEnd<In, Out> {
   /** With an output, or skipped for this reason. */
   end: { state: "done"; output: Out } | { state: "skipped"; code: ErrorCode };
   endedMsAgo: number;
+  /** The input of the new request. Absent where nobody asks. */
+  asked?: In;
   /** Whether a live worker has this engine. */
   isAvailable(engine: string): boolean;
 }
@@ -62,6 +64,10 @@ export interface EndedJob extends Pick<StageEnd<unknown, unknown>, "endedMsAgo" 
   output: unknown;
   /** Why it was skipped; null if it is done. */
   code: ErrorCode | null;
+  /** The key that it is stored under. If its input has another key now, it runs again. Default: that key. */
+  key?: string;
+  /** See `StageEnd.asked`. */
+  asked?: unknown;
 }
 
 /** See `StageSpec.rerun`; finds the stage by its name. */

@@ -119,9 +119,9 @@ export interface ReconcileCounts {
   poisoned: number;
   /** Waited for a token that nobody resolved in time. Ready again, with the token as `expiredToken`. */
   timedOut: number;
-  /** Requests that were planned because a job had ended that more of them need than one transaction plans. */
+  /** Requests that were planned because a job had ended that more of them need than one transaction plans. Default 0. */
   advanced?: number;
-  /** Why rows could not be changed. They stopped no other row, and are tried again in the next round. */
+  /** Why rows could not be changed. They stopped no other row, and are tried again in the next round. Default: none. */
   failures?: readonly unknown[];
 }
 

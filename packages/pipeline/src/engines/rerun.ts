@@ -9,9 +9,21 @@ const ABSENCE_REMEMBERED_MS = 10 * 60_000;
 
 const ABSENCES: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["gone", "private", "region_locked"]);
 
-/** Whether a post that was missing is looked up again. */
-export function isAbsenceOver(code: ErrorCode | null, endedMsAgo: number): boolean {
-  return code !== null && ABSENCES.has(code) && endedMsAgo > ABSENCE_REMEMBERED_MS;
+/**
+ * Whether a post that was missing is looked up again. At once, if the request asks a source that was not asked then: what
+ * one source says binds no other.
+ */
+export function isAbsenceOver(
+  code: ErrorCode | null,
+  endedMsAgo: number,
+  { sources, askedSources }: { sources: readonly string[]; askedSources: readonly string[] } = {
+    sources: [],
+    askedSources: [],
+  },
+): boolean {
+  if (code === null || !ABSENCES.has(code)) return false;
+  const isOtherSource = askedSources.some((source) => !sources.includes(source));
+  return isOtherSource || endedMsAgo > ABSENCE_REMEMBERED_MS;
 }
 
 /**
@@ -34,7 +46,10 @@ export function hasBetterEngine({
   end,
   endedMsAgo,
   isAvailable,
-}: StageEnd<{ engines: readonly string[] }, { engine: string; passed?: PassedEngines }>): boolean {
+}: Omit<
+  StageEnd<{ engines: readonly string[] }, { engine: string; passed?: PassedEngines }>,
+  "asked"
+>): boolean {
   if (end.state !== "done") return false;
   const { engine, passed = {} } = end.output;
   const ran = input.engines.indexOf(engine);

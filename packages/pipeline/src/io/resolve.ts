@@ -2,7 +2,11 @@ import { AwemeId, defineStage, type LinkResolver, type Stage } from "@clipmill/d
 import { z } from "zod";
 import { isAbsenceOver } from "../engines/rerun.ts";
 
-const Input = z.object({ url: z.url() });
+const Input = z.object({
+  url: z.url(),
+  /** The sandbox answers in place of TikTok. Default false. */
+  simulated: z.boolean().optional(),
+});
 const Output = z.object({ postId: AwemeId });
 
 /** Follows a short link to its post. A short link always leads to the same post, so it is followed once. */
@@ -13,7 +17,7 @@ export const resolve = defineStage({
   output: Output,
   attempts: 4,
   timeoutMs: 30_000,
-  key: ({ url }) => url,
+  key: ({ url, simulated = false }) => (simulated ? `${url}@sandbox` : url),
   rerun: ({ end, endedMsAgo }) => end.state === "skipped" && isAbsenceOver(end.code, endedMsAgo),
 });
 

@@ -6,6 +6,7 @@ import {
   screenTextKind,
   summaryKind,
   toArtifactKeys,
+  toOrigin,
   transcriptKind,
   type Unread,
 } from "@clipmill/domain";
@@ -28,7 +29,12 @@ import { createPipeline, type Progress, step } from "../planner.ts";
 const STEPS = [
   step(resolve, {
     after: [],
-    input: ({ request }) => (request.postId === null ? { url: request.link } : null),
+    input: ({ request: { postId, link, recipes } }) => {
+      if (postId !== null) return null;
+      return toOrigin(recipes.source) === "sandbox"
+        ? { url: link, simulated: true }
+        : { url: link };
+    },
     onSkip: "end",
   }),
   step(download, {

@@ -58,7 +58,13 @@ export async function createFileStorage({ directory }: { directory: string }): P
     has: (key) => isFile(toPath(key)),
     verify: (key, { signal }) => verify(key, signal),
     toUrl: async () => null,
-    delete: (key) => guardDisk(() => rm(toPath(key), { force: true })),
+    delete: (key, { writtenBefore } = {}) =>
+      guardDisk(async () => {
+        const path = toPath(key);
+        const found = writtenBefore === undefined ? null : await stat(path).catch(toNullIfMissing);
+        if (found !== null && writtenBefore !== undefined && found.mtime >= writtenBefore) return;
+        await rm(path, { force: true });
+      }),
     list: (kind) => listFiles(directory, kind),
     createScratch: scratch.createDirectory,
   };

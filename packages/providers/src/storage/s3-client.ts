@@ -24,6 +24,8 @@ export interface S3Client {
   get(name: string, options: { signal: AbortSignal }): Promise<AsyncIterable<Uint8Array> | null>;
   has(name: string): Promise<boolean>;
   delete(name: string): Promise<void>;
+  /** Null if there is no such object. */
+  findWrittenAt(name: string): Promise<Date | null>;
   toUrl(name: string, expiresInSeconds: number): Promise<string>;
   /** A page of what is in a folder, and what to ask for the next one by. */
   list(folder: string, next: string | undefined): Promise<ListedPage>;
@@ -76,6 +78,12 @@ export function createS3Client(options: S3Options): S3Client {
     async delete(name) {
       // False where there was none.
       await short((s3) => s3.deleteObject(name));
+    },
+
+    async findWrittenAt(name) {
+      const page = await short((s3) => s3.listObjectsPaged("/", name, 1));
+      const found = page?.objects?.find(({ Key }) => Key === name);
+      return found === undefined ? null : new Date(found.LastModified);
     },
 
     async list(folder, next) {

@@ -63,7 +63,12 @@ export async function createS3Storage(options: S3StorageOptions): Promise<Storag
     },
 
     toUrl: (key, { expiresInSeconds }) => client.toUrl(toName(key), expiresInSeconds),
-    delete: (key) => client.delete(toName(key)),
+    async delete(key, { writtenBefore } = {}) {
+      const name = toName(key);
+      const writtenAt = writtenBefore === undefined ? null : await client.findWrittenAt(name);
+      if (writtenAt !== null && writtenBefore !== undefined && writtenAt >= writtenBefore) return;
+      await client.delete(name);
+    },
     list: (kind) => listObjects(client, kind),
     createScratch: scratch.createDirectory,
   };

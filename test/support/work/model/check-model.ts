@@ -55,7 +55,7 @@ export async function runCommands(
   sequence: readonly Command[],
 ): Promise<Snapshot> {
   await pool.query(
-    `truncate request, stage_job, request_stage_job, cost_entry, stage_wait, children_to_end
+    `truncate request, stage_job, request_stage_job, cost_entry, stage_wait, children_to_end, requests_to_advance
      restart identity cascade`,
   );
   const real: Real = { work, pool, last: await takeSnapshot(pool) };

@@ -68,26 +68,20 @@ export function createDeadLetter({ pool }: Pick<Database, "pool">): DeadLetter {
     },
 
     async find(id) {
-      const { rows } = await pool.query<
-        DeadRow & { input: unknown; droppedAt: string | null; requestIds: string[] }
-      >(
+      const { rows } = await pool.query<DeadRow & Omit<DeadJobDetail, keyof DeadJob>>(
         `select ${DEAD_COLUMNS}, j.input, to_json(j.dropped_at) #>> '{}' as "droppedAt",
-          array(select r.id from request_stage_job l join request r on r.id = any (array[l.request_id])
-            where l.stage_job_id = any (array[j.id]) and r.state = 'failed' and r.failed_stage = j.stage
-            order by r.id) as "requestIds"
-         from stage_job j where j.id = $1 and j.state = 'failed'`,
+          failed.count as "requestCount", failed.ids as "requestIds"
+         from stage_job j cross join lateral (
+           select count(*) as count, coalesce((array_agg(r.id order by r.id))[:${SHOWN_REQUESTS_MAX}], '{}') as ids
+           from request_stage_job l join request r on r.id = any (array[l.request_id])
+           where l.stage_job_id = any (array[j.id]) and r.state = 'failed' and r.failed_stage = j.stage) failed
+         where j.id = $1 and j.state = 'failed'`,
         [id],
       );
       const row = rows[0];
       if (row === undefined) return null;
-      const { input, droppedAt, requestIds, ...job } = row;
-      return {
-        ...toDeadJob(job),
-        input,
-        droppedAt,
-        requestIds: requestIds.slice(0, SHOWN_REQUESTS_MAX),
-        requestCount: requestIds.length,
-      };
+      const { input, droppedAt, requestIds, requestCount, ...job } = row;
+      return { ...toDeadJob(job), input, droppedAt, requestIds, requestCount };
     },
 
     async retry(selection) {

@@ -23,7 +23,9 @@ export async function renewJobs(
     const job = existing.get(toMapKey(want.step));
     return job === undefined ? [] : [{ ...want, job }];
   });
-  const again = wishes.filter(({ job, step }) => isUnread(job, step) || mustRunAgain(rerun, job));
+  const again = wishes.filter(
+    ({ job, step }) => isUnread(job, step) || mustRunAgain(rerun, job, step.input),
+  );
   await renew(tx, again);
   return new Set(again.map(({ step }) => toMapKey(step)));
 }
@@ -33,7 +35,7 @@ export function isUnread({ state }: ExistingJob, { again = false }: PlannedStep)
   return again && state === "done";
 }
 
-function mustRunAgain(rerun: RerunPolicy, job: ExistingJob): boolean {
+function mustRunAgain(rerun: RerunPolicy, job: ExistingJob, asked: unknown): boolean {
   switch (job.state) {
     case "failed":
     case "cancelled":
@@ -42,7 +44,9 @@ function mustRunAgain(rerun: RerunPolicy, job: ExistingJob): boolean {
     case "skipped":
       return rerun(job.stage, {
         state: job.state,
+        key: job.key,
         input: job.input,
+        asked,
         output: job.output,
         code: isErrorCode(job.errorCode) ? job.errorCode : null,
         endedMsAgo: job.endedMsAgo ?? 0,

@@ -56,7 +56,7 @@ export async function reconcileJobs(
     expired: expired.length - poisoned,
     poisoned,
     timedOut: timedOut.length,
-    failures,
+    ...(failures.length > 0 ? { failures } : {}),
   };
 }
 

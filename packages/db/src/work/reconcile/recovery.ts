@@ -18,7 +18,8 @@ export function createRecovery(
   return {
     async reconcile({ spareLeases = false } = {}) {
       const counts = await reconcileJobs(pool, planning, { spareLeases });
-      return { ...counts, advanced: await advancePages(pool, planning) };
+      const advanced = await advancePages(pool, planning);
+      return advanced === 0 ? counts : { ...counts, advanced };
     },
     failOverdue: () => withTransaction(pool, (tx) => failOverdue(tx, planning, waitingLimits)),
     requeueAll: () => requeueAll(pool),

@@ -2,6 +2,7 @@ import {
   type CaptionReader,
   CaptionsOutputs,
   defineStage,
+  FILE_SOURCE,
   hashPostMetadata,
   mediaKind,
   PostId,
@@ -10,6 +11,8 @@ import {
   Sha256,
   type Stage,
   type StageContext,
+  toAwemeId,
+  toOrigin,
   transcriptKind,
 } from "@clipmill/domain";
 import { z } from "zod";
@@ -40,6 +43,24 @@ const Output = z.object({
 });
 export type Downloaded = z.infer<typeof Output>;
 
+/** After the id of a post that the sandbox stands in for. */
+export const SANDBOX_SUFFIX = "@sandbox";
+
+/**
+ * What the sandbox or a user's file says about a post is no answer about the real one. Sources of real posts share a
+ * result: it is the same post, whoever serves it.
+ */
+function toDownloadKey({ postId, engines }: z.infer<typeof Input>): string {
+  switch (toOrigin(engines)) {
+    case "sandbox":
+      return `${postId}${SANDBOX_SUFFIX}`;
+    case "file":
+      return toAwemeId(postId) === null ? postId : `${postId}@${FILE_SOURCE}`;
+    case "tiktok":
+      return postId;
+  }
+}
+
 /** Fetches the post again and stores its media: links from when the request was accepted would have expired by now. */
 export const download = defineStage({
   name: "download",
@@ -48,10 +69,13 @@ export const download = defineStage({
   output: Output,
   attempts: 5,
   timeoutMs: 300_000,
-  key: ({ postId }) => postId,
+  key: toDownloadKey,
   produces: [postKind, mediaKind, postMediaKind, transcriptKind],
-  rerun: ({ end, endedMsAgo }) =>
-    isAbsenceOver(end.state === "done" ? end.output.missing : end.code, endedMsAgo),
+  rerun: ({ end, endedMsAgo, input, asked }) =>
+    isAbsenceOver(end.state === "done" ? end.output.missing : end.code, endedMsAgo, {
+      askedSources: asked?.engines ?? input.engines,
+      sources: input.engines,
+    }),
 });
 
 export interface DownloadDeps extends FetchPostDeps {

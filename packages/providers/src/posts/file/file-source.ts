@@ -1,11 +1,11 @@
-import { type PostSource, UnrecoverableError } from "@clipmill/domain";
+import { FILE_SOURCE, type PostSource, UnrecoverableError } from "@clipmill/domain";
 import type { ImportedFiles } from "../../engine-module.ts";
 import { toBareImport } from "./import-detail.ts";
 
 /** A user's own files, imported beforehand. Nothing is fetched, so nothing is paid. */
 export function createFileSource({ storage, readDetail }: ImportedFiles): PostSource {
   return {
-    id: "file",
+    id: FILE_SOURCE,
     callUsd: 0,
     async fetchPost({ postId }, { signal }) {
       signal.throwIfAborted();

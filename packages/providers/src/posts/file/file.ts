@@ -1,3 +1,4 @@
+import { FILE_SOURCE } from "@clipmill/domain";
 import { z } from "zod";
 import type { PostModule } from "../../engine-module.ts";
 import { createFileSource } from "./file-source.ts";
@@ -7,6 +8,6 @@ export const file: PostModule<Record<string, never>> = {
   name: "file",
   settings: z.object({}),
   origin: "file",
-  toId: () => "file",
+  toId: () => FILE_SOURCE,
   create: (_settings, { files }) => createFileSource(files),
 };

@@ -35,11 +35,11 @@ test("music may be an object, and a link in its place is not a title", () => {
   expect(parse({ music: "x", music_info: { title: "Song" } }).post.music?.title).toBe("Song");
 });
 
-test("a numeric id becomes the post's id, with all its digits", () => {
+test("a numeric id gives the post its link, with all its digits, and not its own id", () => {
   const { post } = parse(
     '{"aweme_id":"v120","id":7354861484037524768,"author":{"unique_id":"ada"}}',
   );
-  expect(post.postId).toBe("7354861484037524768");
+  expect(post.postId).toBe(`file-${sha256}`);
   expect(post.url).toBe("https://www.tiktok.com/@ada/video/7354861484037524768");
 });
 

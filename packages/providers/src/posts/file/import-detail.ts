@@ -1,5 +1,6 @@
 import {
   decodeText,
+  FILE_SOURCE,
   type FetchedPost,
   type PostId,
   type Sha256,
@@ -7,9 +8,6 @@ import {
 } from "@clipmill/domain";
 import { parseExactJson } from "../../http/exact-json.ts";
 import { TikLiveDetail, toEngagement, toNumericIds, toPost } from "../tiklive/tiklive-detail.ts";
-
-/** The engine id of posts that come from files. */
-const SOURCE = "file";
 
 /** The fields of a user's JSON about their file, of which at least one is known. */
 export type ImportDetail = Readonly<Record<string, unknown>>;
@@ -49,13 +47,19 @@ export function parseImportDetail(content: Uint8Array, name: string): ImportDeta
   return fields;
 }
 
-/** A file as a fetched post. A numeric id in its detail becomes the post's id. */
+/**
+ * A file as a fetched post. A numeric id in its detail gives the post its link, and nothing more: a file is known by its
+ * content, so that nobody who asks for that link is answered with it.
+ */
 export function toImport(fields: ImportDetail, sha256: Sha256): FetchedPost {
   const detail = TikLiveDetail.parse(expandSimple(fields));
-  const postId: PostId = toNumericIds(detail)[0] ?? `file-${sha256}`;
+  const postId: PostId = `file-${sha256}`;
   const form = detail.images.length > 0 ? "photo" : "video";
   return {
-    post: toPost(detail, { postId, source: SOURCE, form }),
+    post: {
+      ...toPost(detail, { postId: toNumericIds(detail)[0] ?? postId, source: FILE_SOURCE, form }),
+      postId,
+    },
     engagement: toEngagement(detail),
     media: { kind: "stored", sha256 },
     captions: [],
