@@ -26,6 +26,8 @@ export type WorkerMedia = Pick<
   | "links"
   | "maxBytes"
   | "maxDurationMs"
+  | "maxSlides"
+  | "maxSlideBytes"
 > & { close(): Promise<void> };
 
 /** Everything that fetches, stores and decodes media on this worker. */
@@ -55,6 +57,8 @@ export async function createMedia(
     links: createLinkResolver({ http: pages, ...(sandboxUrl === undefined ? {} : { sandboxUrl }) }),
     maxBytes: config.MAX_MEDIA_BYTES,
     maxDurationMs: config.MAX_MEDIA_SECONDS * 1_000,
+    maxSlides: config.MAX_SLIDES,
+    maxSlideBytes: config.MAX_SLIDE_BYTES,
     async close() {
       await Promise.all([cdn.close(), pages.close(), sources.close()]);
     },

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type ErrorCode, isErrorCode } from "../errors/error-codes.ts";
 import { PostId, Sha256 } from "../ids.ts";
 import { defineRecord } from "../work/record.ts";
 
@@ -7,7 +8,7 @@ export const Media = z.object({
   sha256: Sha256,
   kind: z.enum(["video", "audio", "image"]),
   bytes: z.number().int(),
-  /** Probed; null for images. */
+  /** Measured; null for images. */
   durationMs: z.number().int().nullable(),
   hasAudio: z.boolean(),
   hasVideo: z.boolean(),
@@ -36,6 +37,18 @@ export const PreparedAudio = z.object({
   durationMs: z.number().int(),
 });
 export type PreparedAudio = z.infer<typeof PreparedAudio>;
+
+/**
+ * A part of a post that is there but was not read, and why. An answer about the post must not say that there is no
+ * speech or no text in it.
+ */
+export const Unread = z.object({
+  part: z.enum(["sound", "video", "pictures"]),
+  code: z.custom<ErrorCode>(isErrorCode),
+  /** One sentence for people, without anything that the file says of itself but a codec's name. */
+  message: z.string(),
+});
+export type Unread = z.infer<typeof Unread>;
 
 export const mediaKind = defineRecord({
   name: "media",

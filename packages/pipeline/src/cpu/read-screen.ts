@@ -1,5 +1,8 @@
+import { join } from "node:path";
 import {
+  ClipmillError,
   defineStage,
+  type ErrorCode,
   hashJson,
   type MediaTools,
   type OcrProvider,
@@ -11,6 +14,7 @@ import {
   type StageContext,
   type Storage,
   toRecipeKey,
+  Unread,
 } from "@clipmill/domain";
 import { z } from "zod";
 import { chooseEngine } from "../engines/choose-engine.ts";
@@ -21,15 +25,25 @@ const Input = z.object({
   images: z.array(Sha256),
   /** If there is a video, its frames are read as well. */
   video: Sha256.nullable(),
-  durationMs: z.number().int(),
   engines: z.array(z.string()),
 });
 
-const Output = z.object({ screenTextKey: z.string(), screenHash: Sha256, engine: z.string() });
+const Output = z.object({
+  /** Null where nothing at all could be read. */
+  screenTextKey: z.string().nullable(),
+  screenHash: Sha256.nullable(),
+  engine: z.string(),
+  /** Pictures that are there and could not be read. */
+  unread: z.array(Unread).default([]),
+});
+type Output = z.infer<typeof Output>;
 
 /** Text stays on screen for seconds, so more frames of a short clip would only repeat it. */
 const FRAMES_MAX = 6;
 const FRAME_EVERY_MS = 2_000;
+
+/** What is wrong with one picture alone: the others may be read all the same. */
+const OF_ONE_PICTURE: readonly ErrorCode[] = ["unsupported", "corrupt_media", "too_large"];
 
 /** Reads the text in the pictures. Runs only for posts without speech. */
 export const readScreen = defineStage({
@@ -52,9 +66,7 @@ export interface ReadScreenDeps {
   media: MediaTools;
 }
 
-export function createReadScreen(
-  deps: ReadScreenDeps,
-): Stage<z.infer<typeof Input>, z.infer<typeof Output>> {
+export function createReadScreen(deps: ReadScreenDeps): Stage<z.infer<typeof Input>, Output> {
   return {
     ...readScreen,
     async run(input, ctx) {
@@ -68,59 +80,92 @@ export function createReadScreen(
         );
       }
       const engine = chooseEngine(engines, deps.ocr);
-      const lines = new Set<string>();
-      for (const line of await readImages(deps, engine, images, ctx)) lines.add(line);
-      if (video !== null)
-        for (const line of await readFrames(deps, engine, video, input.durationMs, ctx))
-          lines.add(line);
+      const { lines, readCount, unread } = await readAll({ ...deps, engine }, input, ctx);
+      ctx.log.info(
+        { engine: engine.id, lineCount: lines.length, unreadCount: unread.length },
+        "screen read",
+      );
+      if (readCount === 0) {
+        const output = { screenTextKey: null, screenHash: null, engine: engine.id, unread };
+        return { output, records: [] };
+      }
       const screenText: ScreenText = {
         key: hashJson({ input, engine: engine.id }),
-        hash: hashJson([...lines]),
+        hash: hashJson(lines),
         imagesHash: hashJson({ images, video }),
         recipe: toRecipeKey(engines),
         engine: engine.id,
-        lines: [...lines],
+        lines,
       };
-      ctx.log.info({ engine: engine.id, lineCount: lines.size }, "screen read");
+      const { key: screenTextKey, hash: screenHash } = screenText;
       return {
-        output: { screenTextKey: screenText.key, screenHash: screenText.hash, engine: engine.id },
+        output: { screenTextKey, screenHash, engine: engine.id, unread },
         records: [screenTextKind.record(screenText)],
       };
     },
   };
 }
 
-async function readImages(
-  { storage }: ReadScreenDeps,
-  engine: OcrProvider,
-  images: readonly string[],
+interface Reading {
+  /** Each once, in the order in which they were first seen. */
+  lines: string[];
+  /** How many pictures and frames were read. */
+  readCount: number;
+  unread: Unread[];
+}
+
+type ReadDeps = Omit<ReadScreenDeps, "ocr"> & { engine: OcrProvider };
+
+/** Slides, cover and frames; what cannot be read is left out, and told once for slides and once for the video. */
+async function readAll(
+  deps: ReadDeps,
+  { images, video }: z.infer<typeof Input>,
+  ctx: StageContext,
+): Promise<Reading> {
+  const lines = new Set<string>();
+  const unread: Unread[] = [];
+  let readCount = 0;
+  const read = async (part: Unread["part"], readLines: () => Promise<string[][]>) => {
+    try {
+      for (const picture of await readLines()) {
+        readCount++;
+        for (const line of picture) lines.add(line);
+      }
+    } catch (error) {
+      if (!(error instanceof ClipmillError) || !OF_ONE_PICTURE.includes(error.code)) throw error;
+      const { code, message } = error;
+      if (!unread.some((one) => one.part === part)) unread.push({ part, code, message });
+    }
+  };
+  for (const sha256 of images) await read("pictures", () => readImage(deps, sha256, ctx));
+  if (video !== null) await read("video", () => readFrames(deps, video, ctx));
+  return { lines: [...lines], readCount, unread };
+}
+
+/** An engine gets one frame of bounded size, whatever the file is: some decode all frames of a file at once. */
+async function readImage(
+  { storage, media, engine }: ReadDeps,
+  sha256: string,
   { signal }: StageContext,
-): Promise<string[]> {
-  const lines: string[] = [];
-  for (const sha256 of images) {
-    await using image = await storage.openLocal(`media/${sha256}`, { signal });
-    lines.push(...(await engine.readLines(image.path, { signal })));
-  }
-  return lines;
+): Promise<string[][]> {
+  await using image = await storage.openLocal(`media/${sha256}`, { signal });
+  await using scratch = await storage.createScratch();
+  const picturePath = join(scratch.path, "picture.png");
+  await media.toPicture(image.path, picturePath, { signal });
+  return [await engine.readLines(picturePath, { signal })];
 }
 
 async function readFrames(
-  { storage, media }: ReadScreenDeps,
-  engine: OcrProvider,
+  { storage, media, engine }: ReadDeps,
   video: string,
-  durationMs: number,
   { signal }: StageContext,
-): Promise<string[]> {
+): Promise<string[][]> {
   await using file = await storage.openLocal(`media/${video}`, { signal });
   await using scratch = await storage.createScratch();
-  const count = Math.max(1, Math.min(FRAMES_MAX, Math.ceil(durationMs / FRAME_EVERY_MS)));
-  const lines: string[] = [];
-  for (const frame of await media.toFrames(file.path, scratch.path, {
-    signal,
-    count,
-    durationMs,
-  })) {
-    lines.push(...(await engine.readLines(frame, { signal })));
+  const options = { signal, maxCount: FRAMES_MAX, everyMs: FRAME_EVERY_MS };
+  const read: string[][] = [];
+  for (const frame of await media.toFrames(file.path, scratch.path, options)) {
+    read.push(await engine.readLines(frame, { signal }));
   }
-  return lines;
+  return read;
 }

@@ -36,28 +36,34 @@ const STEPS = [
       engines: [...request.recipes.source],
     }),
     onSkip: "end",
-    warning: ({ missing }) =>
+    warning: ({ missing, unread }) =>
       missing === null
-        ? null
+        ? unread
         : { code: missing, message: "the video is not served in this region" },
+    failure: ({ unread }, { outputs }) =>
+      outputs.includes("summary") ? null : (unread.find(({ part }) => part === "sound") ?? null),
   }),
   step(prepareAudio, {
     after: [download],
     input: (progress) => {
       const post = progress.output(download);
       if (post?.sound == null || findCaptions(progress) !== undefined) return null;
-      return { mediaSha256: post.sound, durationMs: post.durationMs };
+      return { mediaSha256: post.sound };
     },
+    warning: ({ unread }) => unread,
+    // For a summary the screen is still read.
+    failure: ({ unread }, { outputs }) => (outputs.includes("summary") ? null : unread),
   }),
   step(transcribe, {
     after: [prepareAudio],
     input: ({ request, output }) => {
       const audio = output(prepareAudio);
       const sound = output(download)?.sound;
-      if (audio === undefined || sound == null) return null;
+      if (audio?.audioSha256 == null || sound == null) return null;
       return {
         mediaSha256: sound,
-        ...audio,
+        audioSha256: audio.audioSha256,
+        durationMs: audio.durationMs,
         engines: [...request.recipes.asr],
         language: request.language,
       };
@@ -73,10 +79,10 @@ const STEPS = [
       return {
         images: post.images,
         video: post.video,
-        durationMs: post.durationMs,
         engines: [...request.recipes.ocr],
       };
     },
+    warning: ({ unread }) => unread,
     onFailure: "warn",
   }),
   step(summarize, {
@@ -123,7 +129,7 @@ export const postPipeline = createPipeline(POST_KIND, STEPS, {
     const words = findCaptions(progress) ?? output(transcribe);
     return toArtifactKeys([
       { kind: transcriptKind, key: words?.transcriptKey },
-      { kind: screenTextKind, key: output(readScreen)?.screenTextKey },
+      { kind: screenTextKind, key: output(readScreen)?.screenTextKey ?? undefined },
       { kind: summaryKind, key: output(summarize)?.answerKey },
     ]);
   },

@@ -11,6 +11,7 @@ import {
   type Stage,
   type StageContext,
   transcriptKind,
+  Unread,
 } from "@clipmill/domain";
 import { z } from "zod";
 import { type FetchedFiles, fetchPost, type FetchPostDeps } from "./fetch-post.ts";
@@ -35,6 +36,8 @@ const Output = z.object({
   durationMs: z.number().int(),
   /** Why there is no media although the request goes on; null if there is media. */
   missing: z.enum(["region_locked"]).nullable().default(null),
+  /** Parts of the post that are there and were left out. */
+  unread: z.array(Unread).default([]),
   /** Transcripts made from the platform's captions. */
   captions: CaptionsOutputs.default([]),
 });
@@ -64,7 +67,7 @@ export function createDownload(deps: DownloadDeps): Stage<z.infer<typeof Input>,
     async run(input, ctx) {
       const { postId } = input;
       const got = await fetchPost(deps, input, ctx);
-      const { files, missing } = got;
+      const { files, missing, unread } = got;
       const { post, engagement } = got.fetched;
       const sound = files.find((file) => file.media.hasAudio && file.role !== "cover");
       const video = files.find((file) => file.role === "video");
@@ -80,6 +83,7 @@ export function createDownload(deps: DownloadDeps): Stage<z.infer<typeof Input>,
             .map(({ media }) => media.sha256),
           durationMs: sound?.media.durationMs ?? video?.media.durationMs ?? post.durationMs,
           missing,
+          unread,
           captions: captions.map(({ transcript, spoken }) => ({
             transcriptKey: transcript.key,
             transcriptHash: transcript.hash,
