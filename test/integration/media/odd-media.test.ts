@@ -72,6 +72,8 @@ describe.skipIf(!hasFfmpeg)("media as people have it (needs ffmpeg)", () => {
       const codecs = ["-preset", "ultrafast", "-pix_fmt", "yuv420p"];
       const clip = makeMedia(at("still.mp4"), ...still, ...SOURCES.tone(2), ...codecs);
       expect((await tools.probe(clip, { signal })).durationMs).toBeLessThan(2_200);
+      const mute = makeMedia(at("mute.mp4"), ...still, ...codecs);
+      expect((await tools.probe(mute, { signal })).durationMs).toBeGreaterThan(80_000_000);
     });
 
     test("and no more than a little over the limit is measured or decoded", async () => {

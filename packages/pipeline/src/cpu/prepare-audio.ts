@@ -27,7 +27,7 @@ const Output = z.object({
 type Output = z.infer<typeof Output>;
 
 /** The format of the audio. Part of the key: with another format the audio is made again. */
-export const AUDIO_RECIPE = "wav-16k-mono-timed";
+export const AUDIO_RECIPE = "wav-16k-mono";
 
 /** What is wrong with the sound alone: the pictures may be read all the same. */
 const OF_THE_SOUND: readonly ErrorCode[] = ["unsupported", "corrupt_media"];

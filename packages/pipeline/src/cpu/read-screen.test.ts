@@ -69,6 +69,7 @@ async function run(images: string[], video: string | null, ends: Ends = {}) {
   const input = {
     images: images.map((name) => sha256(name)),
     video: video === null ? null : sha256(video),
+    durationMs: 8_000,
     engines: [ENGINE],
   };
   const result = await stage.run(input, ctx);

@@ -25,6 +25,8 @@ const Input = z.object({
   images: z.array(Sha256),
   /** If there is a video, its frames are read as well. */
   video: Sha256.nullable(),
+  /** Only part of the key, so that what earlier versions read is found: where frames lie is measured. */
+  durationMs: z.number().int(),
   engines: z.array(z.string()),
 });
 

@@ -79,6 +79,7 @@ const STEPS = [
       return {
         images: post.images,
         video: post.video,
+        durationMs: post.durationMs,
         engines: [...request.recipes.ocr],
       };
     },

@@ -10,7 +10,7 @@ const LACKS_SECONDS = 0.5;
 const PADDING_SECONDS = 0.1;
 
 export interface MeasureRun extends FfmpegRun {
-  /** Beyond this nothing is measured. */
+  /** Sound beyond this is neither decoded nor measured. */
   maxSeconds: number;
 }
 
@@ -54,20 +54,30 @@ export async function measurePictures(
   return await measure(path, found, { sound: [], pictures: [track] }, run);
 }
 
+const TO_NOTHING = ["-f", "null", "-"];
+
+function toMaps(tracks: readonly Track[]): string[] {
+  return tracks.flatMap(({ index }) => ["-map", `0:${index}`]);
+}
+
 async function measure(
   path: string,
   { format }: Tracks,
   { sound, pictures }: { sound: readonly Track[]; pictures: readonly Track[] },
   run: MeasureRun,
 ): Promise<number | null> {
-  const maps = [...sound, ...pictures].flatMap(({ index }) => ["-map", `0:${index}`]);
-  if (maps.length === 0) return null;
-  const end = ["-t", String(run.maxSeconds + 1), "-progress", "pipe:1", "-f", "null", "-"];
-  const decode = ["-max_error_rate", "1", "-c:a", "pcm_s16le", "-c:v", "copy"];
+  if (sound.length + pictures.length === 0) return null;
   // Where a track cannot be decoded after all, the times of its packets must do.
-  for (const codecs of [decode, ["-c", "copy"]]) {
+  for (const codec of ["pcm_s16le", "copy"]) {
+    const end = ["-c:a", codec, "-t", String(run.maxSeconds + 1), ...TO_NOTHING];
+    const output = [
+      ...["-max_error_rate", "1", "-progress", "pipe:1"],
+      ...(sound.length === 0 ? [] : [...toMaps(sound), ...end]),
+      // To their end, since reading costs little, and the last one before the limit may lie far before it.
+      ...(pictures.length === 0 ? [] : [...toMaps(pictures), "-c:v", "copy", ...TO_NOTHING]),
+    ];
     try {
-      return toSeconds(await runFfmpeg({ path, format }, [...maps, ...codecs, ...end], run));
+      return toSeconds(await runFfmpeg({ path, format }, output, run));
     } catch (error) {
       if (!isOfMedia(error)) throw error;
     }

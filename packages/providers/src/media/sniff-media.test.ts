@@ -33,6 +33,10 @@ test.each([
   expect(sniffMedia(bytes(head).subarray(0, SNIFF_BYTES))?.name).toBe(name);
 });
 
+test("text stays text, whatever follows it", () => {
+  expect(sniffMedia(bytes(`#EXTM3U\n#EXTINF:1,\nfile:///x\n\0\0\0\x10free`))).toBeNull();
+});
+
 test.each([
   "",
   "\0",

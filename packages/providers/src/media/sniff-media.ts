@@ -58,10 +58,11 @@ const STILL_BRANDS = new Set([
 const NO_MEDIA = /^(PK\x03\x04|%PDF|\x1f\x8b|\x7fELF|MZ|\xff\xfe[^]\x00|\xfe\xff\x00)/;
 
 /**
- * The format of a file that starts with `head`. `other` is for ffmpeg to say; null is certainly no media: text, an
+ * The format of a file that starts so. `other` is for ffmpeg to say; null is certainly no media: text, an
  * archive, or next to nothing.
  */
-export function sniffMedia(head: Uint8Array): MediaFormat | null {
+export function sniffMedia(start: Uint8Array): MediaFormat | null {
+  const head = start.subarray(0, SNIFF_BYTES);
   return findFormat(head) ?? (isNoMedia(head) ? null : FORMATS.other);
 }
 
