@@ -60,7 +60,9 @@ export function makeGappedClip(path: string, from = 0): string {
     ...SOURCES.tone(2 - from),
     ...SOURCES.tone(2),
     ...SOURCES.pattern(6),
-    ...["-filter_complex", move, "-map", "2:v", "-map", "[sound]", "-pix_fmt", "yuv420p"],
+    "-filter_complex",
+    move,
+    ..."-map 2:v -map [sound] -pix_fmt yuv420p".split(" "),
     ...(path.endsWith(".webm") ? ["-deadline", "realtime"] : ["-preset", "ultrafast"]),
   );
 }

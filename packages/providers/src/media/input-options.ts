@@ -21,13 +21,8 @@ const FIND_STREAMS = ["-probesize", "20000000", "-analyzeduration", "20000000"];
  * name may open it, and nothing in it may open another file or a connection.
  */
 export function toInputOptions({ demuxer }: Pick<MediaFormat, "demuxer">): string[] {
-  return [
-    "-hide_banner",
-    ...["-v", "error"],
-    ...["-protocol_whitelist", "file,pipe"],
-    ...["-max_alloc", String(MAX_ALLOC_BYTES)],
-    ...(demuxer === null
-      ? ["-format_whitelist", SELF_CONTAINED, ...FIND_STREAMS]
-      : ["-f", demuxer]),
-  ];
+  const walls = ["-protocol_whitelist", "file,pipe", "-max_alloc", String(MAX_ALLOC_BYTES)];
+  const opened =
+    demuxer === null ? ["-format_whitelist", SELF_CONTAINED, ...FIND_STREAMS] : ["-f", demuxer];
+  return ["-hide_banner", "-v", "error", ...walls, ...opened];
 }

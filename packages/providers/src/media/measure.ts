@@ -54,6 +54,8 @@ export async function measurePictures(
   return await measure(path, found, { sound: [], pictures: [track] }, run);
 }
 
+/** However many packets cannot be decoded, the others are measured. */
+const REPORT = ["-max_error_rate", "1", "-progress", "pipe:1"];
 const TO_NOTHING = ["-f", "null", "-"];
 
 function toMaps(tracks: readonly Track[]): string[] {
@@ -71,7 +73,7 @@ async function measure(
   for (const codec of ["pcm_s16le", "copy"]) {
     const end = ["-c:a", codec, "-t", String(run.maxSeconds + 1), ...TO_NOTHING];
     const output = [
-      ...["-max_error_rate", "1", "-progress", "pipe:1"],
+      ...REPORT,
       ...(sound.length === 0 ? [] : [...toMaps(sound), ...end]),
       // To their end, since reading costs little, and the last one before the limit may lie far before it.
       ...(pictures.length === 0 ? [] : [...toMaps(pictures), "-c:v", "copy", ...TO_NOTHING]),

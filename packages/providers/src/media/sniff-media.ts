@@ -54,8 +54,8 @@ const STILL_BRANDS = new Set([
   "avis",
 ]);
 
-/** Files that hold no media, and that people and servers send in its place. */
-const NO_MEDIA = /^(PK\x03\x04|%PDF|\x1f\x8b|\x7fELF|MZ|\xff\xfe[^]\x00|\xfe\xff\x00)/;
+/** How files start that hold no media, and that people and servers send in its place. */
+const NO_MEDIA = ["PK\x03\x04", "%PDF", "\x1f\x8b", "\x7fELF", "MZ"];
 
 /**
  * The format of a file that starts so. `other` is for ffmpeg to say; null is certainly no media: text, an
@@ -95,15 +95,16 @@ function findFormat(head: Uint8Array): MediaFormat | null {
 const MIN_HEAD_BYTES = 8;
 
 function isNoMedia(head: Uint8Array): boolean {
-  return (
-    head.byteLength < MIN_HEAD_BYTES ||
-    NO_MEDIA.test(Buffer.from(head).toString("latin1")) ||
-    isText(head)
-  );
+  if (head.byteLength < MIN_HEAD_BYTES) return true;
+  const start = Buffer.from(head).toString("latin1");
+  return NO_MEDIA.some((other) => start.startsWith(other)) || isText(head);
 }
 
-/** UTF-8 without control characters. A file of media that starts with sixteen such bytes is not known to us. */
+/** UTF-8 without control characters, or UTF-16 with its mark. No media that we know starts with 16 such bytes. */
 function isText(head: Uint8Array): boolean {
+  const [b0, b1, b2, b3] = head;
+  if ((b0 === 0xff && b1 === 0xfe && b3 === 0) || (b0 === 0xfe && b1 === 0xff && b2 === 0))
+    return true;
   try {
     // As a stream, since the head may end within a character.
     const text = new TextDecoder("utf-8", { fatal: true }).decode(head, { stream: true });

@@ -87,11 +87,9 @@ export async function toPicture(path: string, picturePath: string, run: Run): Pr
 }
 
 function toPng(map: string, filter: string, path: string): string[] {
-  return [
-    ...["-map", map, "-frames:v", "1", "-vf", `${filter},format=rgb24`],
-    // Not image2, which reads patterns in the path.
-    ...["-c:v", "png", "-f", "image2pipe", toUrl(path)],
-  ];
+  const picture = ["-map", map, "-frames:v", "1", "-vf", `${filter},format=rgb24`];
+  // Not image2, which reads patterns in the path.
+  return [...picture, "-c:v", "png", "-f", "image2pipe", toUrl(path)];
 }
 
 /** Past the last frame ffmpeg writes nothing and is content. */

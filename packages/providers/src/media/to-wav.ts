@@ -77,18 +77,19 @@ async function decode(
   run: MeasureRun,
 ): Promise<number> {
   const { maxSeconds } = run;
-  const output = [
-    ...["-map", `0:${track.index}`, "-map_metadata", "-1"],
+  const options = [
+    ["-map", `0:${track.index}`, "-map_metadata", "-1"],
     // Without a version in the header, so that the same sound gives the same hash.
-    ...["-fflags", "+bitexact", "-flags:a", "+bitexact"],
+    ["-fflags", "+bitexact", "-flags:a", "+bitexact"],
     // What can be decoded counts, however many packets cannot.
-    ...["-max_error_rate", "1"],
-    ...["-t", String(maxSeconds + 1), "-fs", String((maxSeconds + 2) * WAV_BYTES_PER_SECOND)],
-    ...["-af", ON_THE_TIMELINE, "-ac", "1", "-ar", "16000", "-c:a", "pcm_s16le", "-f", "wav"],
-    toUrl(wavPath),
+    ["-max_error_rate", "1"],
+    ["-t", String(maxSeconds + 1), "-fs", String((maxSeconds + 2) * WAV_BYTES_PER_SECOND)],
+    ["-af", ON_THE_TIMELINE, "-ac", "1", "-ar", "16000", "-c:a", "pcm_s16le", "-f", "wav"],
+    [toUrl(wavPath)],
   ];
   const { format } = found;
-  await runFfmpeg({ path, format, options: FROM_THE_FILES_START }, output, run);
+  const input = { path, format, options: FROM_THE_FILES_START };
+  await runFfmpeg(input, options.flat(), run);
   const { size } = await stat(wavPath);
   return Math.round((Math.max(0, size - WAV_HEADER_BYTES) / WAV_BYTES_PER_SECOND) * 1000);
 }
