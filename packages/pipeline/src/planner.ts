@@ -11,21 +11,9 @@ import type {
   StageStates,
   Warning,
 } from "@clipmill/domain";
+import { type Progress, toProgress, toStepName } from "./progress.ts";
 
-/** The part of a stage that is needed to read its output. */
-interface Readable<Out> {
-  name: string;
-  output: { parse(value: unknown): Out };
-}
-
-/** What the input of a step is made from: the request, and the outputs of the stages that are done. */
-export interface Progress {
-  readonly request: RequestFacts;
-  /** Undefined if the stage did not run, was skipped or failed. `variant` is for a stage that stands several times. */
-  output<Out>(stage: Readable<Out>, variant?: string): Out | undefined;
-  /** The outputs of a stage that stands several times, by variant; `""` is the one without a variant. */
-  outputs<Out>(stage: Readable<Out>): Readonly<Record<string, Out>>;
-}
+export type { Progress } from "./progress.ts";
 
 export interface StepRule<In, Out = unknown> {
   /** The stages that must have ended before this step is planned. Each must stand before it in the list. */
@@ -82,10 +70,6 @@ export function step<In, Out>(stage: StageSpec<In, Out>, rule: StepRule<In, Out>
     },
     mustRerun: (job) => mustRerun(stage, job),
   };
-}
-
-function toStepName(stage: string, variant: string): string {
-  return variant === "" ? stage : `${stage}.${variant}`;
 }
 
 /** A job whose input or output this version cannot parse runs again: otherwise the new request would fail. */
@@ -235,24 +219,6 @@ function checkSteps(kind: string, steps: readonly Step[]): void {
   }
   if (problems.length > 0)
     throw new Error(`the pipeline ${kind} is broken: ${problems.join(", ")}`);
-}
-
-function toProgress(request: RequestFacts, states: StageStates): Progress {
-  const read = <Out>(stage: Readable<Out>, state: StageState | undefined): Out | undefined =>
-    state?.state === "done" ? stage.output.parse(state.output) : undefined;
-  return {
-    request,
-    output: (stage, variant = "") => read(stage, states[toStepName(stage.name, variant)]),
-    outputs<Out>(stage: Readable<Out>) {
-      const prefix = `${stage.name}.`;
-      const found: Record<string, Out> = {};
-      for (const [name, state] of Object.entries(states)) {
-        const output = `${name}.`.startsWith(prefix) ? read(stage, state) : undefined;
-        if (output !== undefined) found[name.slice(prefix.length)] = output;
-      }
-      return found;
-    },
-  };
 }
 
 /** The id that the request's link named, else the one that a stage found and put into its output. */

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { execFileSync } from "node:child_process";
 import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +10,7 @@ import {
   describeOcrProvider,
   type OcrSubject,
 } from "../../support/conformance/describe-ocr-provider.ts";
+import { casePath, hasCases } from "../../support/cases.ts";
 import { drawWithFfmpeg, hasProgram } from "../../support/servers/programs.ts";
 
 const LINES = ["Five good things", "about fresh coffee"];
@@ -53,6 +55,41 @@ describe.skipIf(!hasTesseract || !hasFfmpeg)("(needs tesseract and ffmpeg)", () 
     expect(await read("ffmpeg")).toEqual(["Hidden words here"]);
     expect(await read()).not.toEqual(["Hidden words here"]);
   }, 30_000);
+});
+
+describe.skipIf(!hasTesseract || !hasFfmpeg)("a script that tesseract has no data for", () => {
+  const read = async (picturePath: string) => {
+    let unread = 0;
+    const provider = createTesseract({ path: "tesseract", ffmpegPath: "ffmpeg" });
+    const lines = await provider.readLines(picturePath, { signal, onUnread: () => unread++ });
+    return { lines, unread };
+  };
+
+  test("gives nothing and is told, Latin text beside it is read (needs tesseract and ffmpeg)", async () => {
+    const picturePath = join(directory, "scripts.png");
+    drawWithFfmpeg(["Καλημέρα σε όλους", "Five good things"], picturePath);
+    expect(await read(picturePath)).toEqual({ lines: ["Five good things"], unread: 1 });
+  }, 30_000);
+
+  test.skipIf(!hasCases)(
+    "is told of Arabic and Cyrillic in a clip (needs ../shared/cases)",
+    async () => {
+      const picturePath = join(directory, "rtl.png");
+      const clip = casePath("40-ocr-other-script", "rtl.mp4");
+      execFileSync("ffmpeg", [
+        "-v",
+        "error",
+        "-nostdin",
+        "-i",
+        clip,
+        "-frames:v",
+        "1",
+        picturePath,
+      ]);
+      expect(await read(picturePath)).toEqual({ lines: [], unread: 1 });
+    },
+    30_000,
+  );
 });
 
 const PNG_HEAD = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0]);

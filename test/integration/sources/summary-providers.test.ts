@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { Summary } from "@clipmill/domain";
 import { describe, expect, test } from "vitest";
 import { createClaude } from "../../../packages/providers/src/llm/claude/create-claude.ts";
@@ -11,12 +12,14 @@ import {
   parseClaudeRequest,
   saying,
 } from "../../support/fakes/fake-claude.ts";
+import { sendJson } from "../../support/fakes/http-fake.ts";
 import { CANARY, toQuestion } from "../../support/conformance/summary-questions.ts";
 
 const MODEL = "claude-haiku-5-5";
 const signal = new AbortController().signal;
 /** 1,000 in and 100 out, as the fake reports. */
 const CALL_USD = 0.00015;
+const toContent = () => JSON.stringify(JSON.stringify(GOOD_ANSWER));
 const good = saying(JSON.stringify(GOOD_ANSWER));
 
 function connect(url: string, { model = MODEL, timeoutMs = 10_000 } = {}) {
@@ -136,6 +139,46 @@ describe("claude's answer", () => {
     expect(requests).toHaveLength(1);
   });
 
+  test.each<[what: string, body: (message: string) => string | Buffer, headers: object]>([
+    ["with a byte order mark", (message) => `\ufeff${message}`, {}],
+    ["in gzip", (message) => gzipSync(message), { "content-encoding": "gzip" }],
+    ["without usage", (message) => message.replace('"usage"', '"use"'), {}],
+    [
+      "with odd usage",
+      (message) => message.replace('"input_tokens":9', '"input_tokens":NaN,"x":9'),
+      {},
+    ],
+    ["with text for its content", (message) => message.replace(/\[.*\](?=,"stop)/, toContent), {}],
+  ])("%s is read, and booked", async (_, toBody, headers) => {
+    const { answer, requests } = await ask((request, response) => {
+      const content = [{ type: "text", text: JSON.stringify(GOOD_ANSWER) }];
+      const usage = { input_tokens: 9, output_tokens: 9 };
+      const message = JSON.stringify({
+        model: request.model,
+        content,
+        stop_reason: "end_turn",
+        usage,
+      });
+      response.writeHead(200, { "content-type": "application/json", ...headers });
+      response.end(toBody(message));
+    });
+    expect(answer?.summary).toEqual(GOOD_ANSWER);
+    expect(answer?.usd).toBeGreaterThan(0);
+    expect(requests).toHaveLength(1);
+  });
+
+  test("of a server that does not know the schema's parameter is asked for without it", async () => {
+    const { answer, requests } = await ask((request, response) => {
+      if (request["output_config"] === undefined) good(request, response);
+      else {
+        const message = "output_config: Extra inputs are not permitted";
+        sendJson(response, 400, { error: { type: "invalid_request_error", message } });
+      }
+    });
+    expect(answer?.summary).toEqual(GOOD_ANSWER);
+    expect(parseClaudeRequest(requests[1]!).system).toContain('"takeaways"');
+  });
+
   test("to the repair may fail, and then still carries the first call's cost", async () => {
     const { error } = await ask(saying("no JSON"), failing(429, "rate_limit_error"));
     expect(error).toMatchObject({ code: "throttled", costUsd: CALL_USD });
@@ -164,17 +207,50 @@ describe("claude's failures", () => {
     expect(error).toMatchObject({ code: "upstream_unavailable", retryAfterMs: 7_000 });
   });
 
-  test.each([
-    ["HTML", "text/html", "<html>login</html>"],
-    ["broken JSON", "application/json", '{"id": '],
-    ["null", "application/json", "null"],
-    ["a message without usage", "application/json", '{"content": [], "stop_reason": null}'],
-  ])("include %s instead of a message", async (_, contentType, body) => {
+  test("include a page instead of a message, which may be asked for again", async () => {
     const { error } = await ask((_request, response) => {
-      response.writeHead(200, { "content-type": contentType }).end(body);
+      response.writeHead(200, { "content-type": "text/html" }).end("<html>login</html>");
     });
-    expect(error).toMatchObject({ code: "bad_response" });
+    expect(error).toMatchObject({ code: "bad_response", costUsd: 0 });
+  });
+
+  test.each([
+    ["broken JSON", '{"id": '],
+    ["null", "null"],
+    ["a message without content", '{"stop_reason": null}'],
+  ])("include %s: what was paid for is not bought again", async (_, body) => {
+    const { error, requests } = await ask((_request, response) => {
+      response.writeHead(200, { "content-type": "application/json" }).end(body);
+    });
+    expect(error).toMatchObject({ code: "invalid_answer" });
     expect((error as { costUsd: number }).costUsd).toBeGreaterThan(0);
+    expect(requests).toHaveLength(1);
+  });
+
+  test("include an answer that unpacks to more than is read", async () => {
+    const { error } = await ask((_request, response) => {
+      response.writeHead(200, { "content-encoding": "gzip" });
+      response.end(gzipSync(Buffer.alloc(30_000_000, 32)));
+    });
+    expect(error).toMatchObject({ code: "invalid_answer" });
+  });
+
+  test.each<[what: string, status: number, message: string, code: string]>([
+    [
+      "an empty account",
+      400,
+      "Your credit balance is too low. Go to Plans & Billing.",
+      "provider_balance",
+    ],
+    ["any other 400", 400, "messages: text content blocks must be non-empty", "bad_response"],
+    ["a model that is not known", 404, "model: claude-x", "provider_key"],
+  ])("include %s", async (_, status, message, code) => {
+    const { error } = await ask((_request, response) => {
+      const type = status === 404 ? "not_found_error" : "invalid_request_error";
+      sendJson(response, status, { type: "error", error: { type, message } });
+    });
+    expect(error).toMatchObject({ code, costUsd: 0 });
+    expect(JSON.stringify(error)).not.toContain(message);
   });
 
   test("include a connection that breaks; the answer may exist, so it is booked at the estimate", async () => {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { count, httpUrl, list, variable } from "../variable.ts";
+import { count, credential, httpUrl, list, variable } from "../variable.ts";
 
 /** Answers about posts. The engines are in `providers/src/llm`. */
 export const llm = {
@@ -7,7 +7,7 @@ export const llm = {
     list.default([]),
     "Answer engines in order: claude, extractive. Not set: claude if ANTHROPIC_API_KEY is set, else extractive.",
   ),
-  ANTHROPIC_API_KEY: variable(z.string().min(1).optional(), "Key of the Anthropic API."),
+  ANTHROPIC_API_KEY: variable(credential.optional(), "Key of the Anthropic API."),
   ANTHROPIC_BASE_URL: variable(
     httpUrl.default("https://api.anthropic.com"),
     "Base URL of the Anthropic API.",

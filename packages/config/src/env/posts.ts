@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { count, httpUrl, list, variable } from "../variable.ts";
+import { count, credential, httpUrl, list, variable } from "../variable.ts";
 
 /** Where posts come from. The engines are in `providers/src/posts`. */
 export const posts = {
@@ -7,7 +7,7 @@ export const posts = {
     list.default([]),
     "Sources of posts in order: tiklive, tikwm, ytdlp. The next is asked where one is throttled, blocked, down, unpaid, or lacks that kind of post. Not set: tiklive.",
   ),
-  TIKLIVE_API_KEY: variable(z.string().min(1).optional(), "Key of TikLiveAPI."),
+  TIKLIVE_API_KEY: variable(credential.optional(), "Key of TikLiveAPI."),
   TIKLIVE_BASE_URL: variable(
     httpUrl.default("https://api.tikliveapi.com"),
     "Base URL of TikLiveAPI.",

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { days, httpUrl, variable } from "../variable.ts";
+import { credential, days, httpUrl, variable } from "../variable.ts";
 
 /** Where media lies, for how long, and how much of it. */
 export const storage = {
@@ -16,8 +16,8 @@ export const storage = {
     z.string().min(1).default("auto"),
     "Region of the bucket; AWS wants its own.",
   ),
-  S3_ACCESS_KEY_ID: variable(z.string().min(1).optional(), "Access key of the bucket."),
-  S3_SECRET_ACCESS_KEY: variable(z.string().min(1).optional(), "Secret of that key."),
+  S3_ACCESS_KEY_ID: variable(credential.optional(), "Access key of the bucket."),
+  S3_SECRET_ACCESS_KEY: variable(credential.optional(), "Secret of that key."),
   RETAIN_MEDIA_DAYS: variable(
     days.default(30),
     "Downloaded files older than this are deleted, unless open work needs them; 0 keeps them for ever. Texts stay.",

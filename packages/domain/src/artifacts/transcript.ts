@@ -10,6 +10,8 @@ export const Segment = z.object({
   startMs: z.number().int().nonnegative(),
   endMs: z.number().int().nonnegative(),
   text: z.string(),
+  /** The engine told no times, or not both: they are made of the text's length. Absent: it told them. */
+  estimated: z.literal(true).optional(),
 });
 export type Segment = z.infer<typeof Segment>;
 
@@ -38,7 +40,15 @@ export const Transcript = z.object({
 export type Transcript = z.infer<typeof Transcript>;
 
 /** A segment in public JSON: seconds, three decimals. */
-export const PublicSegment = z.object({ start: z.number(), end: z.number(), text: z.string() });
+export const PublicSegment = z.object({
+  start: z.number(),
+  end: z.number(),
+  text: z.string(),
+  estimated: z
+    .literal(true)
+    .optional()
+    .describe("the engine told no times: these are estimated; absent: it told them"),
+});
 
 export const transcriptKind = defineArtifact({
   name: "transcript",
@@ -53,10 +63,11 @@ export const transcriptKind = defineArtifact({
   toFields: ({ own }) => ({
     language: own?.language ?? null,
     transcript: own?.text ?? "",
-    segments: (own?.segments ?? []).map(({ startMs, endMs, text }) => ({
+    segments: (own?.segments ?? []).map(({ startMs, endMs, text, estimated }) => ({
       start: toSeconds(startMs),
       end: toSeconds(endMs),
       text,
+      ...(estimated === true ? { estimated } : {}),
     })),
   }),
 });

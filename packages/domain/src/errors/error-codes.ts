@@ -41,6 +41,11 @@ export const ERROR_CODES = {
   no_speech: entry("skip", 200, "The audio holds no speech."),
   no_pictures: entry("skip", 200, "The post has no picture to read."),
   no_ocr_engine: entry("skip", 200, "No engine that reads on-screen text is installed."),
+  unread_text: entry(
+    "skip",
+    200,
+    "There may be on-screen text in a script that the engine does not know.",
+  ),
   corrupt_media: entry("unrecoverable", 422, "The media file is broken."),
   too_large: entry("unrecoverable", 422, "The media file is over the size limit.", {
     failover: true,
@@ -82,7 +87,8 @@ export const ERROR_CODES = {
   invalid_answer: entry(
     "unrecoverable",
     502,
-    "The model's answer does not fit the schema, after one repair.",
+    "The engine's answer was paid for and cannot be read, for a model also after one repair.",
+    { failover: true },
   ),
 
   // What our own side does.

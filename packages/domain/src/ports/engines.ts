@@ -2,6 +2,7 @@ import type { EngineId } from "../engine-id.ts";
 import type { EvidenceSource } from "../artifacts/answer.ts";
 import type { Summary } from "../artifacts/summary.ts";
 import type { Sha256 } from "../ids.ts";
+import type { Unread } from "../post/media.ts";
 import type { Engagement } from "../post/post.ts";
 import type { Segment } from "../artifacts/transcript.ts";
 
@@ -13,8 +14,9 @@ export interface AsrProvider {
   /** Dollars for a clip of this length; 0 for what runs here. */
   estimateUsd(durationMs: number): number;
   /**
-   * Throws RetryableError `engine_failed` when the engine crashes, `engine_unavailable` for a language that it does
-   * not support; no words is an empty list, not an error. An abort rejects with the signal's reason, child gone.
+   * Throws RetryableError `engine_failed` when the engine crashes; UnrecoverableError `unsupported` for a language that
+   * it does not support, and `invalid_answer` for an answer that was paid for and cannot be read. No words is an empty
+   * list, not an error. An abort rejects with the signal's reason, child gone.
    */
   transcribe(audio: AsrInput, options: { signal: AbortSignal }): Promise<AsrOutput>;
 }
@@ -33,6 +35,8 @@ export interface AsrOutput {
   language: string | null;
   /** In order, without overlap, each with text. */
   segments: Segment[];
+  /** The engine itself says that what it wrote down is no speech. Default: it does not. */
+  saidNoSpeech?: boolean;
   usd: number;
 }
 
@@ -43,7 +47,13 @@ export interface OcrProvider {
    * Lines from top to bottom; none is an empty list. Throws UnrecoverableError `corrupt_media` for what is no picture,
    * RetryableError `engine_failed` when the engine crashes.
    */
-  readLines(imagePath: string, options: { signal: AbortSignal }): Promise<string[]>;
+  readLines(imagePath: string, options: ReadLinesOptions): Promise<string[]>;
+}
+
+export interface ReadLinesOptions {
+  signal: AbortSignal;
+  /** Told where there seems to be text that the engine cannot read, such as one in another script. Default: nobody is. */
+  onUnread?(): void;
 }
 
 /** Everything that a summary may rest on. All of it is untrusted text. */
@@ -59,6 +69,8 @@ export interface Evidence {
   transcript: string | null;
   screenLines: string[];
   sources: EvidenceSource[];
+  /** What is there, or may be, and was not read. Default: nothing. */
+  unread?: readonly Unread[];
 }
 
 /** Answers a question about a post: a model, or a rule. */
@@ -72,6 +84,8 @@ export interface SummaryProvider {
 export interface SummaryQuestion {
   /** Instructions; trusted. */
   system: string;
+  /** The part of the instructions that an answer may repeat, because it asks for that. Default: none. */
+  mayQuote?: string;
   /** The evidence as delimited data; untrusted. */
   user: string;
   evidence: Evidence;

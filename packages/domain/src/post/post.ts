@@ -65,11 +65,17 @@ export function hashPostMetadata(post: Post): Sha256 {
   });
 }
 
-/** The line that credits the creator wherever their words are shown. */
-export function toAttribution(post: Pick<Post, "author" | "url">): string {
-  const name = post.author.uniqueId;
-  if (name === null) return "Local file, creator unknown";
-  return post.url === null ? `Video by @${name}` : `Video by @${name} on TikTok (${post.url})`;
+/**
+ * The line that credits the creator wherever their words are shown: by @name, else by the name that they show, else by
+ * the post's page.
+ */
+export function toAttribution({ author, url }: Pick<Post, "author" | "url">): string {
+  const { uniqueId, nickname } = author;
+  const name = uniqueId === null ? (nickname ?? "an unknown creator") : `@${uniqueId}`;
+  if (url !== null) return `Video by ${name} on TikTok (${url})`;
+  return uniqueId === null && nickname === null
+    ? "Local file, creator unknown"
+    : `Video by ${name}`;
 }
 
 export function toAuthorUrl(uniqueId: string | null): string | null {

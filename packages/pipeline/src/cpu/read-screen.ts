@@ -2,10 +2,12 @@ import { join } from "node:path";
 import {
   ClipmillError,
   defineStage,
+  ERROR_CODES,
   type ErrorCode,
   hashJson,
   type MediaTools,
   type OcrProvider,
+  type ReadLinesOptions,
   type ScreenText,
   screenTextKind,
   Sha256,
@@ -35,7 +37,7 @@ const Output = z.object({
   screenTextKey: z.string().nullable(),
   screenHash: Sha256.nullable(),
   engine: z.string(),
-  /** Pictures that are there and could not be read. */
+  /** Pictures, and text in them, that are there and could not be read. */
   unread: z.array(Unread).default([]),
 });
 type Output = z.infer<typeof Output>;
@@ -46,6 +48,12 @@ const FRAME_EVERY_MS = 2_000;
 
 /** What is wrong with one picture alone: the others may be read all the same. */
 const OF_ONE_PICTURE: readonly ErrorCode[] = ["unsupported", "corrupt_media", "too_large"];
+
+const TEXT_UNREAD: Unread = {
+  part: "pictures",
+  code: "unread_text",
+  message: ERROR_CODES.unread_text.title,
+};
 
 /** Reads the text in the pictures. Runs only for posts without speech. */
 export const readScreen = defineStage({
@@ -122,11 +130,18 @@ type ReadDeps = Omit<ReadScreenDeps, "ocr"> & { engine: OcrProvider };
 async function readAll(
   deps: ReadDeps,
   { images, video }: z.infer<typeof Input>,
-  ctx: StageContext,
+  { signal }: StageContext,
 ): Promise<Reading> {
   const lines = new Set<string>();
   const unread: Unread[] = [];
   let readCount = 0;
+  let hasUnreadText = false;
+  const options = {
+    signal,
+    onUnread: () => {
+      hasUnreadText = true;
+    },
+  };
   const read = async (part: Unread["part"], readLines: () => Promise<string[][]>) => {
     try {
       for (const picture of await readLines()) {
@@ -139,8 +154,9 @@ async function readAll(
       if (!unread.some((one) => one.part === part)) unread.push({ part, code, message });
     }
   };
-  for (const sha256 of images) await read("pictures", () => readImage(deps, sha256, ctx));
-  if (video !== null) await read("video", () => readFrames(deps, video, ctx));
+  for (const sha256 of images) await read("pictures", () => readImage(deps, sha256, options));
+  if (video !== null) await read("video", () => readFrames(deps, video, options));
+  if (hasUnreadText) unread.push(TEXT_UNREAD);
   return { lines: [...lines], readCount, unread };
 }
 
@@ -148,26 +164,28 @@ async function readAll(
 async function readImage(
   { storage, media, engine }: ReadDeps,
   sha256: string,
-  { signal }: StageContext,
+  options: ReadLinesOptions,
 ): Promise<string[][]> {
+  const { signal } = options;
   await using image = await storage.openLocal(`media/${sha256}`, { signal });
   await using scratch = await storage.createScratch();
   const picturePath = join(scratch.path, "picture.png");
   await media.toPicture(image.path, picturePath, { signal });
-  return [await engine.readLines(picturePath, { signal })];
+  return [await engine.readLines(picturePath, options)];
 }
 
 async function readFrames(
   { storage, media, engine }: ReadDeps,
   video: string,
-  { signal }: StageContext,
+  options: ReadLinesOptions,
 ): Promise<string[][]> {
+  const { signal } = options;
   await using file = await storage.openLocal(`media/${video}`, { signal });
   await using scratch = await storage.createScratch();
-  const options = { signal, maxCount: FRAMES_MAX, everyMs: FRAME_EVERY_MS };
+  const spread = { signal, maxCount: FRAMES_MAX, everyMs: FRAME_EVERY_MS };
   const read: string[][] = [];
-  for (const frame of await media.toFrames(file.path, scratch.path, options)) {
-    read.push(await engine.readLines(frame, { signal }));
+  for (const frame of await media.toFrames(file.path, scratch.path, spread)) {
+    read.push(await engine.readLines(frame, options));
   }
   return read;
 }

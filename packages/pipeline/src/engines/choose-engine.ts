@@ -32,15 +32,26 @@ export function chooseEngine<E extends { readonly id: string }>(
 export async function tryEngines<E extends { readonly id: string }, T>(
   engines: readonly [E, ...E[]],
   attempt: (engine: E) => Promise<T>,
-  { signal, log }: Pick<StageContext, "signal" | "log">,
+  {
+    signal,
+    log,
+    onPass,
+    mayPass = ({ entry }) => entry.failover,
+  }: Pick<StageContext, "signal" | "log"> & {
+    /** After which errors the next engine is asked. Default: those whose code has `failover`. */
+    mayPass?: (error: ClipmillError) => boolean;
+    /** Told of each engine that failed so that the next one is asked. Default: nobody is. */
+    onPass?: (engine: E, error: ClipmillError) => void;
+  },
 ): Promise<T> {
   let foremost: ClipmillError | undefined;
   for (const engine of engines) {
     try {
       return await attempt(engine);
     } catch (error) {
-      if (signal.aborted || !(error instanceof ClipmillError) || !error.entry.failover) throw error;
+      if (signal.aborted || !(error instanceof ClipmillError) || !mayPass(error)) throw error;
       foremost = toForemost(foremost, error);
+      onPass?.(engine, error);
       // The limiter refused the call and has logged why, once. A line for each refused call would bury that one.
       if (error.details["sent"] === false) continue;
       // If another engine answers, nobody else sees this error, so it has to be logged here.
@@ -65,6 +76,7 @@ const ERROR_PRECEDENCE: readonly ErrorCode[] = [
   "provider_balance",
   "provider_key",
   "engine_unavailable",
+  "invalid_answer",
   "too_large",
   "unsupported",
 ];

@@ -80,3 +80,63 @@ test("a file that is too large for every engine fails as too_large", async () =>
     transcribeWith(engine("big", tooLarge), engine("small", tooLarge)),
   ).rejects.toMatchObject({ code: "too_large" });
 });
+
+const run = async (...asr: AsrProvider[]) =>
+  await createTranscribe({ asr, storage }).run(input, ctx);
+
+test("a language that no engine of the recipe hears fails at once, and says what to set", async () => {
+  const done = run(engine("big", null, false), engine("small", null, false));
+  await expect(done).rejects.toMatchObject({ code: "unsupported" });
+  await expect(done).rejects.toThrow("ASR_BASE_URL");
+});
+
+test("a language that an engine of another worker may hear waits for that", async () => {
+  await expect(run(engine("small", null, false))).rejects.toMatchObject({
+    code: "engine_unavailable",
+  });
+  await expect(run()).rejects.toMatchObject({ code: "engine_unavailable" });
+});
+
+test("what the engine itself calls no speech is silence, whatever it wrote down", async () => {
+  const said = engine("big", null);
+  const transcribe = said.transcribe.bind(said);
+  said.transcribe = async (...args) => ({ ...(await transcribe(...args)), saidNoSpeech: true });
+  expect(await transcribeWith(said)).toMatchObject({ verdict: "silent" });
+  expect(await transcribeWith(engine("big", null))).toMatchObject({ verdict: "speech" });
+});
+
+test.each<[why: string, big: AsrProvider, minutes: number, again: boolean]>([
+  ["cannot hear the language", engine("big", null, false), 60, false],
+  [
+    "takes no file of this size",
+    engine("big", new UnrecoverableError("too_large", "413")),
+    60,
+    false,
+  ],
+  [
+    "gave an answer that is not readable",
+    engine("big", new UnrecoverableError("invalid_answer", "")),
+    60,
+    false,
+  ],
+  ["was busy a minute ago", engine("big", new RetryableError("throttled", "429")), 1, false],
+  ["was busy an hour ago", engine("big", new RetryableError("throttled", "429")), 60, true],
+])(
+  "a clip whose better engine %s is heard again by a new request: %#",
+  async (_why, big, minutes, again) => {
+    const result = await run(engine("small", null), big);
+    if (!("output" in result)) throw new Error("it waits");
+    const end = { state: "done" as const, output: result.output };
+    const facts = { input, end, endedMsAgo: minutes * 60_000, isAvailable: () => true };
+    expect(createTranscribe({ asr: [], storage }).rerun?.(facts)).toBe(again);
+  },
+);
+
+test("a clip whose better engine was not there is heard again as soon as it is", async () => {
+  const result = await run(engine("small", null));
+  if (!("output" in result)) throw new Error("it waits");
+  const end = { state: "done" as const, output: result.output };
+  const rerun = (isAvailable: () => boolean) =>
+    createTranscribe({ asr: [], storage }).rerun?.({ input, end, endedMsAgo: 0, isAvailable });
+  expect([rerun(() => true), rerun(() => false)]).toEqual([true, false]);
+});

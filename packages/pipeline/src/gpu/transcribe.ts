@@ -12,10 +12,11 @@ import {
   toText,
   type Transcript,
   transcriptKind,
+  UnrecoverableError,
 } from "@clipmill/domain";
 import { z } from "zod";
 import { findEngines, tryEngines } from "../engines/choose-engine.ts";
-import { hasBetterEngine } from "../engines/rerun.ts";
+import { hasBetterEngine, PassedEngines } from "../engines/rerun.ts";
 
 const Input = z.object({
   mediaSha256: Sha256,
@@ -30,6 +31,7 @@ const Output = z.object({
   transcriptHash: Sha256,
   verdict: SpeechVerdict,
   engine: z.string(),
+  passed: PassedEngines,
 });
 
 /** Recognises speech, and decides whether there was any. */
@@ -57,10 +59,7 @@ export function createTranscribe({
     ...transcribe,
     async run({ mediaSha256, audioSha256, durationMs, engines, language }, ctx) {
       const { signal } = ctx;
-      const able = findEngines(
-        engines,
-        asr.filter((each) => each.supports(language)),
-      );
+      const { able, passed } = findAble(asr, { engines, language });
       await using wav = await storage.openLocal(`audio/${audioSha256}`, { signal });
       const input = { wavPath: wav.path, mediaSha256, durationMs, language };
       const { engine, heard } = await tryEngines(
@@ -70,7 +69,12 @@ export function createTranscribe({
           const call = () => engine.transcribe(input, { signal });
           return { engine, heard: await ctx.pay(intent, call) };
         },
-        ctx,
+        {
+          ...ctx,
+          onPass: ({ id }, { code }) => {
+            passed[id] = code;
+          },
+        },
       );
       const text = toText(heard.segments);
       const spoken = heard.language ?? language;
@@ -85,7 +89,7 @@ export function createTranscribe({
         text,
         segments: heard.segments,
         durationMs,
-        verdict: judgeSpeech(text, durationMs),
+        verdict: heard.saidNoSpeech === true ? "silent" : judgeSpeech(text, durationMs),
       };
       ctx.log.info(
         {
@@ -98,9 +102,35 @@ export function createTranscribe({
       );
       const { key: transcriptKey, hash: transcriptHash, verdict } = transcript;
       return {
-        output: { transcriptKey, transcriptHash, verdict, engine: engine.id },
+        output: { transcriptKey, transcriptHash, verdict, engine: engine.id, passed },
         records: [transcriptKind.record(transcript)],
       };
     },
+  };
+}
+
+/**
+ * The engines of the recipe that this worker has and that hear the language; the others are passed over. Where the worker has
+ * all of them and none hears it, no worker ever will: throws UnrecoverableError `unsupported`. Throws RetryableError
+ * `engine_unavailable` where another worker may have the one that does.
+ */
+function findAble(
+  asr: readonly AsrProvider[],
+  { engines, language }: { engines: readonly string[]; language: string | null },
+): { able: [AsrProvider, ...AsrProvider[]]; passed: PassedEngines } {
+  const here = findEngines(engines, asr);
+  const deaf = here.filter((engine) => !engine.supports(language));
+  if (deaf.length === engines.length) {
+    throw new UnrecoverableError(
+      "unsupported",
+      `${engines.join(", ")} cannot hear the language ${JSON.stringify(language)}: set ASR_BASE_URL to a server that can, or leave the language out`,
+    );
+  }
+  return {
+    able: findEngines(
+      engines,
+      here.filter((engine) => !deaf.includes(engine)),
+    ),
+    passed: Object.fromEntries(deaf.map(({ id }) => [id, "unsupported"])),
   };
 }

@@ -1,4 +1,4 @@
-import type { RequestFacts, StageStates } from "@clipmill/domain";
+import type { ErrorCode, RequestFacts, StageStates } from "@clipmill/domain";
 import { describe, expect, test } from "vitest";
 import { pipelines } from "./index.ts";
 
@@ -235,4 +235,95 @@ test("says which stages wait for a stage", () => {
   expect(pipelines.next("resolve")).toEqual(["download"]);
   expect(pipelines.next("prepare-audio")).toEqual(["transcribe"]);
   expect(pipelines.next("no-such-stage")).toEqual([]);
+});
+
+describe("what the answer is told was not read", () => {
+  const prepared = {
+    state: "done" as const,
+    output: { audioSha256: hash("c"), durationMs: 8_000 },
+  };
+  const silent = {
+    state: "done" as const,
+    output: { transcriptKey: "t", transcriptHash: hash("d"), verdict: "silent", engine: "e" },
+  };
+  const read = { screenTextKey: "s", screenHash: hash("f"), engine: "tesseract" };
+  const skipped = (code: ErrorCode) => ({ state: "skipped" as const, code, message: "" });
+  const failed = (code: ErrorCode) => ({ state: "failed" as const, code, message: "" });
+  const odd = { part: "pictures", code: "unread_text", message: "another script" };
+  const unreadOf = (states: StageStates): unknown => {
+    const plan = pipelines.plan(request, states);
+    const step =
+      plan?.kind === "steps" ? plan.steps.find(({ stage }) => stage === "summarize") : null;
+    const { unread = [] } = (step?.input ?? {}) as { unread?: { part: string; code: string }[] };
+    return unread.map(({ part, code }) => `${part} ${code}`);
+  };
+  const heard = { download: downloaded(), "prepare-audio": prepared, transcribe: silent };
+
+  test.each<[what: string, states: StageStates, unread: unknown]>([
+    [
+      "nothing of a silent post whose screen was read",
+      { ...heard, "read-screen": { state: "done", output: read } },
+      [],
+    ],
+    ["nothing of a post without pictures", { ...heard, "read-screen": skipped("no_pictures") }, []],
+    [
+      "the screen where no engine reads it",
+      { ...heard, "read-screen": skipped("no_ocr_engine") },
+      ["video no_ocr_engine"],
+    ],
+    [
+      "the screen where reading failed",
+      { ...heard, "read-screen": failed("corrupt_media") },
+      ["video corrupt_media"],
+    ],
+    [
+      "text that the engine cannot read",
+      { ...heard, "read-screen": { state: "done", output: { ...read, unread: [odd] } } },
+      ["pictures unread_text"],
+    ],
+    [
+      "sound that cannot be decoded, and slides that were left out",
+      {
+        download: downloaded({
+          unread: [{ part: "pictures", code: "too_large", message: "number 3" }],
+        }),
+        "prepare-audio": {
+          state: "done",
+          output: {
+            audioSha256: null,
+            durationMs: 0,
+            unread: { part: "sound", code: "unsupported", message: "xx9x" },
+          },
+        },
+        "read-screen": { state: "done", output: read },
+      },
+      ["pictures too_large", "sound unsupported"],
+    ],
+    [
+      "nothing of the sound where there is none",
+      {
+        download: downloaded(),
+        "prepare-audio": skipped("no_audio"),
+        "read-screen": { state: "done", output: read },
+      },
+      [],
+    ],
+    [
+      "all of a post that is not served here",
+      { download: locked },
+      ["sound region_locked", "video region_locked"],
+    ],
+  ])("%s", (_what, states, unread) => {
+    expect(unreadOf(states)).toEqual(unread);
+  });
+
+  test("text that cannot be read is a warning of the result", () => {
+    const screen = { state: "done" as const, output: { ...read, unread: [odd] } };
+    const plan = pipelines.plan(request, {
+      ...heard,
+      "read-screen": screen,
+      summarize: summarized,
+    });
+    expect(plan).toMatchObject({ warnings: [{ stage: "read-screen", code: "unread_text" }] });
+  });
 });

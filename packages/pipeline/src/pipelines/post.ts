@@ -1,10 +1,13 @@
 import {
   chooseCaptions,
+  ERROR_CODES,
+  type ErrorCode,
   POST_KIND,
   screenTextKind,
   summaryKind,
   toArtifactKeys,
   transcriptKind,
+  type Unread,
 } from "@clipmill/domain";
 import { prepareAudio } from "../cpu/prepare-audio.ts";
 import { readScreen } from "../cpu/read-screen.ts";
@@ -83,8 +86,8 @@ const STEPS = [
         engines: [...request.recipes.ocr],
       };
     },
-    warning: ({ unread }) => unread,
     onFailure: "warn",
+    warning: ({ unread }) => unread,
   }),
   step(summarize, {
     after: [transcribe, readScreen],
@@ -101,6 +104,7 @@ const STEPS = [
         screenTextKey: screen?.screenTextKey ?? null,
         screenHash: screen?.screenHash ?? null,
         metadataHash: post.metadataHash,
+        unread: findUnread(progress),
         engines: [...request.recipes.llm],
       };
     },
@@ -121,6 +125,29 @@ function findSpeech(
 ): { transcriptKey: string; transcriptHash: string } | undefined {
   const heard = progress.output(transcribe);
   return findCaptions(progress) ?? (heard?.verdict === "speech" ? heard : undefined);
+}
+
+/** Facts about a post: it has nothing of that kind, so nothing was left unread. */
+const NONE_THERE: readonly ErrorCode[] = ["no_audio", "no_speech", "no_pictures"];
+
+/** What the post holds, or may hold, and nobody has read. An answer says so, instead of saying that there is none. */
+function findUnread(progress: Progress): Unread[] {
+  if (findSpeech(progress) !== undefined) return [];
+  const { missing = null, video = null } = progress.output(download) ?? {};
+  const screen = missing === null && video === null ? "pictures" : "video";
+  const heard = progress.output(prepareAudio)?.unread ?? null;
+  return [
+    ...(progress.output(download)?.unread ?? []),
+    ...(heard === null ? [] : [heard]),
+    ...toGap("sound", missing ?? progress.gap(prepareAudio) ?? progress.gap(transcribe)),
+    ...toGap(screen, missing ?? progress.gap(readScreen)),
+    ...(progress.output(readScreen)?.unread ?? []),
+  ];
+}
+
+function toGap(part: Unread["part"], code: ErrorCode | null): Unread[] {
+  if (code === null || NONE_THERE.includes(code)) return [];
+  return [{ part, code, message: ERROR_CODES[code].title }];
 }
 
 export const postPipeline = createPipeline(POST_KIND, STEPS, {

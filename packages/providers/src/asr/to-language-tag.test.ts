@@ -12,13 +12,35 @@ test.each([
   ["tagalog", "tl"],
   ["myanmar", "my"],
   ["haitian creole", "ht"],
+  ["Haitian Creole", "ht"],
+  ["jw", "jv"],
+  ["javanese", "jv"],
+  ["iw", "he"],
+  ["in", "id"],
+  ["eng", "en"],
+  ["deu", "de"],
+  ["ger", "de"],
+  ["yue", "yue"],
+  ["tl", "tl"],
+  ["<|ja|>", "ja"],
+  ["Chinese (Simplified)", "zh"],
+  [" PT-br ", "pt"],
 ])("%s is %s", (language, tag) => {
   expect(toLanguageTag(language)).toBe(tag);
 });
 
-test.each([null, undefined, "", "und", "klingon language", "<script>", "e"])(
-  "%j is not a language",
-  (language) => {
-    expect(toLanguageTag(language)).toBeNull();
-  },
-);
+test.each([
+  null,
+  undefined,
+  "",
+  "und",
+  "mul",
+  "auto",
+  "none",
+  "xx",
+  "klingon language",
+  "<script>",
+  "e",
+])("%j is not a language", (language) => {
+  expect(toLanguageTag(language)).toBeNull();
+});

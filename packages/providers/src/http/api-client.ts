@@ -1,7 +1,8 @@
 import { type EngineId, RetryableError } from "@clipmill/domain";
 import { Agent, type Dispatcher } from "undici";
+import { ACCEPT_ENCODING, BodyError, readBodyText } from "./body-text.ts";
 import { findHoldOffMs } from "./rate-headers.ts";
-import { parseExactJson } from "./exact-json.ts";
+import { parseUpstreamJson } from "./upstream-json.ts";
 
 export interface ApiClientOptions {
   /** Without a slash at the end. The operator's own choice, so it may be http and private. */
@@ -50,12 +51,16 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           origin: url.origin,
           path: `${url.pathname}${url.search}`,
           method: "GET",
-          headers: { ...headers, accept: "application/json" },
+          headers: {
+            ...headers,
+            accept: "application/json",
+            "accept-encoding": ACCEPT_ENCODING,
+          },
           signal: AbortSignal.any([signal, timeout]),
         });
         const holdOffMs = findHoldOffMs(response.headers);
         if (holdOffMs !== undefined) onHoldOff?.(holdOffMs);
-        const body = parseOrUndefined(await readText(response.body));
+        const body = parseUpstreamJson(await readText(response));
         return { status: response.statusCode, headers: response.headers, body };
       } catch (cause) {
         throw signal.aborted ? signal.reason : toTransportError(cause, engine);
@@ -65,24 +70,13 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
   };
 }
 
-/** Empty for what is over the limit, which then is no JSON. */
-async function readText(body: Dispatcher.ResponseData["body"]): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    bytes += (chunk as Buffer).length;
-    if (bytes > MAX_ANSWER_BYTES) return "";
-    chunks.push(chunk as Buffer);
-  }
-  return Buffer.concat(chunks).toString("utf8");
-}
-
-function parseOrUndefined(text: string): unknown {
+/** Empty for what is over the limit or cannot be unpacked, which then is no JSON. */
+async function readText({ body, headers }: Dispatcher.ResponseData): Promise<string> {
   try {
-    return parseExactJson(text);
-  } catch {
-    // HTML, a cut-off body, nesting without end: all of them are no JSON.
-    return undefined;
+    return await readBodyText(body, headers, { maxBytes: MAX_ANSWER_BYTES });
+  } catch (error) {
+    if (error instanceof BodyError) return "";
+    throw error;
   }
 }
 

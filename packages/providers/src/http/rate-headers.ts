@@ -46,10 +46,13 @@ function readPairs(headers: RateHeaders): Limit[] {
   }));
 }
 
+const HEADER_MAX_CHARS = 1_000;
+
 /** `RateLimit` may name several limits, the header may stand there twice. */
 function readPolicies(headers: RateHeaders): Limit[] {
   const lines = [headers["ratelimit"] ?? []].flat();
-  return lines.flatMap((line) => {
+  return lines.flatMap((header) => {
+    const line = header.slice(0, HEADER_MAX_CHARS);
     const old = readFields(line);
     if (old.has("remaining")) return [toLimit(old.get("remaining"), old.get("reset"))];
     return line.split(",").map((policy) => {

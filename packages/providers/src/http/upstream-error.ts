@@ -45,6 +45,8 @@ const NEVER_SENT = new Set([
   "EHOSTUNREACH",
   "ENETUNREACH",
   "UND_ERR_CONNECT_TIMEOUT",
+  // The HTTP client refused the request itself.
+  "UND_ERR_INVALID_ARG",
 ]);
 
 /**

@@ -115,6 +115,10 @@ describe("reading the captions of a post", () => {
       throw new RetryableError("stale_link", "403");
     });
     expect(await readAll([offered("en")], failing)).toEqual([]);
+    const stumbling = reader(async () => {
+      throw new RangeError("Maximum call stack size exceeded");
+    });
+    expect(await readAll([offered("en")], stumbling)).toEqual([]);
     const aborted = { ...ctx, signal: AbortSignal.abort(new Error("shutdown")) };
     const captions = [offered("en")];
     await expect(readPostCaptions(failing, { ...media, captions }, aborted)).rejects.toThrow("403");

@@ -1,6 +1,5 @@
 import {
   type CaptionReader,
-  ClipmillError,
   hashJson,
   hashTranscript,
   isSimulated,
@@ -9,6 +8,7 @@ import {
   type Segment,
   type Sha256,
   type StageContext,
+  toClipmillError,
   toEngineId,
   toText,
   type Transcript,
@@ -60,8 +60,9 @@ async function readOne(
   try {
     return await reader.readCaptions(captions, { signal });
   } catch (error) {
-    if (!(error instanceof ClipmillError) || signal.aborted) throw error;
-    log.warn({ code: error.code }, "captions not available");
+    if (signal.aborted) throw error;
+    // Not only what the reader says: a good post never fails because of its captions.
+    log.warn({ code: toClipmillError(error).code }, "captions not available");
     return null;
   }
 }

@@ -13,10 +13,11 @@ import {
   type SummaryProvider,
   type SummaryQuestion,
   toRecipeKey,
+  Unread,
 } from "@clipmill/domain";
 import { z } from "zod";
-import { chooseEngine } from "../../engines/choose-engine.ts";
-import { hasBetterEngine } from "../../engines/rerun.ts";
+import { findEngines, tryEngines } from "../../engines/choose-engine.ts";
+import { hasBetterEngine, PassedEngines } from "../../engines/rerun.ts";
 import { gatherEvidence } from "./gather-evidence.ts";
 
 /** The row that an answer is stored as. `body` is the answer itself. */
@@ -43,7 +44,7 @@ export interface AnswerKind<Name extends string, Body> {
   readonly artifact: ArtifactKind<AnswerRow<Name, Body>>;
   /** Part of every key: after a change of prompt, answers are made again. */
   readonly promptVersion: string;
-  toPrompt(evidence: Evidence): Pick<SummaryQuestion, "system" | "user">;
+  toPrompt(evidence: Evidence): Omit<SummaryQuestion, "evidence">;
   ask(
     engine: SummaryProvider,
     question: SummaryQuestion,
@@ -66,11 +67,13 @@ const Input = z.object({
   screenTextKey: z.string().nullable(),
   screenHash: Sha256.nullable(),
   metadataHash: Sha256,
+  /** What the post may hold and nobody has read. */
+  unread: z.array(Unread).default([]),
   engines: z.array(z.string()).min(1),
 });
 type Input = z.infer<typeof Input>;
 
-const Output = z.object({ answerKey: z.string(), engine: z.string() });
+const Output = z.object({ answerKey: z.string(), engine: z.string(), passed: PassedEngines });
 type Output = z.infer<typeof Output>;
 
 /** The spec of the stage that makes this kind of answer. */
@@ -93,10 +96,15 @@ export function defineAnswerStage<Name extends string, Body>(
 /** Made of all content, the prompt and the models. Not of the counters, which change daily. */
 function toKey(
   { name, promptVersion }: { name: string; promptVersion: string },
-  { postId, transcriptHash, screenHash, metadataHash, engines }: Input,
+  { postId, transcriptHash, screenHash, metadataHash, unread, engines }: Input,
 ): string {
-  const content = { postId, transcriptHash, screenHash, metadataHash };
+  const content = { postId, transcriptHash, screenHash, metadataHash, ...toUnreadPart(unread) };
   return hashJson({ ...content, engines, kind: name, prompt: promptVersion });
+}
+
+/** Left out where nothing is unread: answers of the time before this was part of the key stay valid. */
+function toUnreadPart(unread: Input["unread"]): { unread?: string[] } {
+  return unread.length === 0 ? {} : { unread: unread.map(({ part, code }) => `${part} ${code}`) };
 }
 
 export interface AnswerDeps {
@@ -112,18 +120,36 @@ export function createAnswerStage<Name extends string, Body>(
   return {
     ...spec,
     async run(input, ctx) {
-      const engine = chooseEngine(input.engines, llm);
       const evidence = await gatherEvidence(artifacts, input);
       const question = { ...kind.toPrompt(evidence), evidence };
-      const intent = { engine: engine.id, estimateUsd: engine.estimateUsd(question) };
-      const call = () => kind.ask(engine, question, { signal: ctx.signal });
-      const { body, inputTokens, outputTokens } = await ctx.pay(intent, call);
+      const passed: PassedEngines = {};
+      const { engine, answered } = await tryEngines(
+        findEngines(input.engines, llm),
+        async (engine) => {
+          const intent = { engine: engine.id, estimateUsd: engine.estimateUsd(question) };
+          const call = () => kind.ask(engine, question, { signal: ctx.signal });
+          return { engine, answered: await ctx.pay(intent, call) };
+        },
+        {
+          ...ctx,
+          // What ends by itself is waited for: the next engine's answer may be far poorer, as a rule's is beside a model's.
+          mayPass: ({ entry }) => entry.failover && entry.disposition === "unrecoverable",
+          onPass: ({ id }, { code }) => {
+            passed[id] = code;
+          },
+        },
+      );
+      const { body, inputTokens, outputTokens } = answered;
       const answer = {
         key: hashJson({ request: toKey(kind, input), engine: engine.id }),
         postId: input.postId,
         kind: kind.name,
         transcriptHash: input.transcriptHash,
-        evidenceHash: hashJson({ screen: input.screenHash, metadata: input.metadataHash }),
+        evidenceHash: hashJson({
+          screen: input.screenHash,
+          metadata: input.metadataHash,
+          ...toUnreadPart(input.unread),
+        }),
         promptVersion: kind.promptVersion,
         recipe: toRecipeKey(input.engines),
         engine: engine.id,
@@ -133,7 +159,7 @@ export function createAnswerStage<Name extends string, Body>(
       const { sources } = evidence;
       ctx.log.info({ engine: engine.id, inputTokens, outputTokens, sources }, "answered");
       return {
-        output: { answerKey: answer.key, engine: engine.id },
+        output: { answerKey: answer.key, engine: engine.id, passed },
         records: [kind.artifact.record(answer)],
       };
     },

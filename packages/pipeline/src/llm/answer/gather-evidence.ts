@@ -6,6 +6,7 @@ import {
   RetryableError,
   screenTextKind,
   transcriptKind,
+  type Unread,
 } from "@clipmill/domain";
 
 /** Names the stored evidence of an answer. */
@@ -13,6 +14,7 @@ export interface EvidenceKeys {
   postId: PostId;
   transcriptKey: string | null;
   screenTextKey: string | null;
+  unread: readonly Unread[];
 }
 
 /** All that an answer may use. It includes the latest counters, although they are part of no key. */
@@ -43,5 +45,6 @@ export async function gatherEvidence(
     transcript: transcript?.text ?? null,
     screenLines,
     sources,
+    unread: input.unread,
   };
 }

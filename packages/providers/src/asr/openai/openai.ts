@@ -10,6 +10,7 @@ const settings = z.object({
   ASR_MODEL: z.string(),
   ASR_USD_PER_MINUTE: z.number(),
   ASR_RATE_PER_MINUTE: z.number().optional(),
+  ASR_MAX_UPLOAD_BYTES: z.number().optional(),
 });
 
 /** A server that speaks OpenAI's API for transcriptions, often one's own. */
@@ -18,13 +19,16 @@ export const openai: AsrModule<z.infer<typeof settings>> = {
   settings,
   needs: "ASR_BASE_URL",
   toId: ({ ASR_MODEL }, { sandbox }) => toEngineId("openai", { model: ASR_MODEL, sandbox }),
-  create: ({ ASR_BASE_URL = "", ASR_API_KEY, ASR_MODEL, ASR_USD_PER_MINUTE }, { engine }) =>
+  create: (settings, { engine }) =>
     createOpenAiTranscriber({
-      baseUrl: ASR_BASE_URL,
-      apiKey: ASR_API_KEY,
-      model: ASR_MODEL,
+      baseUrl: settings.ASR_BASE_URL ?? "",
+      apiKey: settings.ASR_API_KEY,
+      model: settings.ASR_MODEL,
       engine,
-      usdPerMinute: ASR_USD_PER_MINUTE,
+      usdPerMinute: settings.ASR_USD_PER_MINUTE,
+      ...(settings.ASR_MAX_UPLOAD_BYTES === undefined
+        ? {}
+        : { maxUploadBytes: settings.ASR_MAX_UPLOAD_BYTES }),
     }),
   rate: ({ ASR_BASE_URL, ASR_API_KEY, ASR_RATE_PER_MINUTE }) => ({
     rate: perMinute(ASR_RATE_PER_MINUTE),

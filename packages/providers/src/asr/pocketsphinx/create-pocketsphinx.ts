@@ -1,4 +1,4 @@
-import { type AsrProvider, RetryableError, toEngineId } from "@clipmill/domain";
+import { type AsrProvider, RetryableError, toEngineId, UnrecoverableError } from "@clipmill/domain";
 import { ProgramError, runProgram } from "../../programs/run-program.ts";
 import { parsePocketsphinx } from "./pocketsphinx-output.ts";
 import { tidySegments } from "../tidy-segments.ts";
@@ -28,7 +28,7 @@ export function createPocketsphinx({
     estimateUsd: () => 0,
     async transcribe({ wavPath, language }, { signal }) {
       if (!supports(language)) {
-        throw new RetryableError("engine_unavailable", "pocketsphinx hears English only");
+        throw new UnrecoverableError("unsupported", "pocketsphinx hears English only");
       }
       const output = await decode(path, wavPath, { signal, timeoutMs });
       const segments = parsePocketsphinx(output);

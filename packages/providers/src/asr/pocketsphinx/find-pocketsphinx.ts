@@ -2,6 +2,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ProgramError, runProgram } from "../../programs/run-program.ts";
+import { toWavHeader, WAV_BYTES_PER_MS } from "../wav.ts";
+
+const SILENCE_BYTES = 10 * WAV_BYTES_PER_MS;
 
 /**
  * Whether the program and its model work here: it decodes 10 ms of silence, which takes about 0.45 s, since it has no
@@ -13,7 +16,10 @@ export async function findPocketsphinx(
   const directory = await mkdtemp(join(tmpdir(), "clipmill-probe-"));
   try {
     const wavPath = join(directory, "silence.wav");
-    await writeFile(wavPath, toSilentWav(160));
+    await writeFile(
+      wavPath,
+      Buffer.concat([toWavHeader(SILENCE_BYTES), Buffer.alloc(SILENCE_BYTES)]),
+    );
     await runProgram(path, ["-infile", wavPath, "-time", "yes"], {
       signal: new AbortController().signal,
       timeoutMs: 10_000,
@@ -25,22 +31,4 @@ export async function findPocketsphinx(
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-}
-
-/** 16 kHz mono 16-bit WAV; 160 samples are 10 ms. */
-function toSilentWav(sampleCount: number): Buffer {
-  const wav = Buffer.alloc(44 + sampleCount * 2);
-  wav.write("RIFF", 0, "latin1");
-  wav.writeUInt32LE(36 + sampleCount * 2, 4);
-  wav.write("WAVEfmt ", 8, "latin1");
-  wav.writeUInt32LE(16, 16);
-  wav.writeUInt16LE(1, 20);
-  wav.writeUInt16LE(1, 22);
-  wav.writeUInt32LE(16_000, 24);
-  wav.writeUInt32LE(32_000, 28);
-  wav.writeUInt16LE(2, 32);
-  wav.writeUInt16LE(16, 34);
-  wav.write("data", 36, "latin1");
-  wav.writeUInt32LE(sampleCount * 2, 40);
-  return wav;
 }

@@ -1,10 +1,5 @@
 import type { Segment } from "@clipmill/domain";
-
-interface Word {
-  startMs: number;
-  endMs: number;
-  text: string;
-}
+import { wordsToSegments } from "../words-to-segments.ts";
 
 /** `word start end confidence`, seconds with three decimals, as `-time yes` prints it. */
 const TIMED_WORD = /^(\S+) (\d+\.\d{3}) (\d+\.\d{3}) \S+$/;
@@ -13,17 +8,12 @@ const FILLER = /^(<.*>|\[.*\]|\+.*\+)$/;
 /** `for(3)` is the third pronunciation of "for". */
 const PRONUNCIATION = /\(\d+\)$/;
 
-/** A new segment where the speaker pauses this long: flite's full stops are about 0.4 s, its commas 0.2 s. */
-const PAUSE_MS = 350;
-/** And after this long at the latest, so that a segment stays quotable. */
-const MAX_SEGMENT_MS = 8_000;
-
 /**
  * Reads the output of `pocketsphinx_continuous -time yes`: per utterance one line with the hypothesis, then one line
  * per word with its times. Returns null where there are words without times: then the output is not what we know.
  */
 export function parsePocketsphinx(output: string): Segment[] | null {
-  const utterances: Word[][] = [];
+  const utterances: Segment[][] = [];
   let sawUntimedWords = false;
   for (const line of output.split("\n")) {
     const [, token, start, end] = TIMED_WORD.exec(line) ?? [];
@@ -36,7 +26,7 @@ export function parsePocketsphinx(output: string): Segment[] | null {
     if (text === "") continue;
     utterances.at(-1)?.push({ startMs: toMs(start), endMs: toMs(end), text });
   }
-  const segments = utterances.flatMap(toSegments);
+  const segments = utterances.flatMap(wordsToSegments);
   return segments.length === 0 && sawUntimedWords ? null : segments;
 }
 
@@ -46,20 +36,4 @@ function toWord(token: string): string {
 
 function toMs(seconds: string | undefined): number {
   return Math.round(Number(seconds) * 1000);
-}
-
-function toSegments(words: readonly Word[]): Segment[] {
-  const segments: Segment[] = [];
-  for (const word of words) {
-    const last = segments.at(-1);
-    const goesOn =
-      last !== undefined &&
-      word.startMs - last.endMs < PAUSE_MS &&
-      word.endMs - last.startMs <= MAX_SEGMENT_MS;
-    if (goesOn) {
-      last.text += ` ${word.text}`;
-      last.endMs = word.endMs;
-    } else segments.push({ ...word });
-  }
-  return segments;
 }

@@ -1,6 +1,7 @@
 import Anthropic from "@anthropic-ai/sdk";
 import { zodOutputFormat } from "@anthropic-ai/sdk/helpers/zod";
 import {
+  type ClipmillError,
   type EngineId,
   RetryableError,
   Summary,
@@ -10,7 +11,8 @@ import {
   UnrecoverableError,
 } from "@clipmill/domain";
 import { z } from "zod";
-import { toClaudeError } from "./claude-error.ts";
+import { createUpstreamFetch } from "../../http/upstream-fetch.ts";
+import { refusesParameters, toClaudeError } from "./claude-error.ts";
 import { parseAnswer } from "./parse-answer.ts";
 import { toUsd } from "./prices.ts";
 
@@ -35,20 +37,31 @@ export function createClaude(options: ClaudeOptions): SummaryProvider {
   const client = createClient(options);
   const { type, schema } = zodOutputFormat(Summary);
 
-  const { effort, ...limits } = toLimits(model);
-  const toParams = (question: SummaryQuestion, messages: Params["messages"]): Params => ({
-    ...limits,
-    model,
-    system: question.system,
-    messages,
-    output_config: { ...effort, format: { type, schema } },
-  });
+  const { effort, thinking, max_tokens } = toLimits(model);
+  // Once the server has refused the schema as a parameter, it stands in the instructions.
+  let isPlain = false;
+  const toParams = (question: SummaryQuestion, messages: Params["messages"]): Params =>
+    isPlain
+      ? {
+          max_tokens,
+          model,
+          system: `${question.system}\nThe schema: ${JSON.stringify(schema)}`,
+          messages,
+        }
+      : {
+          max_tokens,
+          ...(thinking === undefined ? {} : { thinking }),
+          model,
+          system: question.system,
+          messages,
+          output_config: { ...effort, format: { type, schema } },
+        };
 
-  const estimateUsd = (question: SummaryQuestion): number =>
-    toUsd(model, {
-      input_tokens: Math.ceil((question.system.length + question.user.length) / CHARS_PER_TOKEN),
-      output_tokens: TYPICAL_OUTPUT_TOKENS,
-    });
+  const estimateUsage = ({ system, user }: SummaryQuestion) => ({
+    input_tokens: Math.ceil((system.length + user.length) / CHARS_PER_TOKEN),
+    output_tokens: TYPICAL_OUTPUT_TOKENS,
+  });
+  const estimateUsd = (question: SummaryQuestion): number => toUsd(model, estimateUsage(question));
 
   async function ask(
     question: SummaryQuestion,
@@ -57,20 +70,21 @@ export function createClaude(options: ClaudeOptions): SummaryProvider {
     signal: AbortSignal,
   ): Promise<string> {
     const lostUsd = estimateUsd(question);
-    const reply: unknown = await client.messages
-      .create(toParams(question, messages), { signal })
+    const create = (): Promise<unknown> =>
+      client.messages.create(toParams(question, messages), { signal });
+    const reply = await create()
+      .catch((error: unknown) => {
+        if (isPlain || !refusesParameters(error)) throw error;
+        isPlain = true;
+        return create();
+      })
       .catch((error: unknown) => {
         signal.throwIfAborted();
         throw toClaudeError(error, engine, { spentUsd: spent.usd, lostUsd });
       });
     const parsed = Reply.safeParse(reply);
-    if (!parsed.success) {
-      throw new RetryableError("bad_response", `${engine} answered no message`, {
-        upstream: engine,
-        costUsd: spent.usd + lostUsd,
-      });
-    }
-    const { usage } = parsed.data;
+    if (!parsed.success) throw toNoMessage(reply, engine, { spentUsd: spent.usd, lostUsd });
+    const usage = parsed.data.usage ?? estimateUsage(question);
     spent.usd += toUsd(model, usage);
     spent.inputTokens += usage.input_tokens;
     spent.outputTokens += usage.output_tokens;
@@ -85,12 +99,17 @@ export function createClaude(options: ClaudeOptions): SummaryProvider {
       const spent: Spent = { usd: 0, inputTokens: 0, outputTokens: 0 };
       const asked: Params["messages"] = [{ role: "user", content: question.user }];
       const first = await ask(question, asked, spent, signal);
-      const checked = parseAnswer(first, question.system, question.user);
+      const context = {
+        instructions: question.system,
+        mayQuote: question.mayQuote ?? "",
+        evidence: question.user,
+      };
+      const checked = parseAnswer(first, context);
       if ("summary" in checked) return { ...checked, ...spent };
 
       const repair = [...asked, ...toRepair(first, checked.problems)];
       const second = await ask(question, repair, spent, signal);
-      const repaired = parseAnswer(second, question.system, question.user);
+      const repaired = parseAnswer(second, context);
       if ("summary" in repaired) return { ...repaired, ...spent };
       throw new UnrecoverableError(
         "invalid_answer",
@@ -113,11 +132,15 @@ function createClient({ apiKey, baseUrl, timeoutMs = 60_000 }: ClaudeOptions): A
     webhookKey: null,
     baseURL: baseUrl,
     timeout: timeoutMs,
+    fetch: createUpstreamFetch({ maxBytes: MAX_ANSWER_BYTES, timeoutMs }),
     // The queue is the one retrier.
     maxRetries: 0,
     logLevel: "off",
   });
 }
+
+/** A summary has 2 kB; with the thoughts of a model that always thinks, 50 kB. */
+const MAX_ANSWER_BYTES = 2_000_000;
 
 /** Text averages 4 characters a token on older models; the tokenizer since 4.7 makes about 30 % more of it. */
 const CHARS_PER_TOKEN = 3;
@@ -142,19 +165,45 @@ interface Spent {
   outputTokens: number;
 }
 
-/** The part of a message that is read. The SDK checks nothing: a proxy's HTML arrives as a string. */
+/** The part of a message that is read, as loosely as it can be. The SDK checks nothing. */
 const Reply = z.object({
-  content: z.array(z.looseObject({ type: z.string(), text: z.string().optional() })),
-  stop_reason: z.string().nullable(),
-  stop_details: z.looseObject({ category: z.string().nullish() }).nullish(),
-  // Required: without it every answer would look free.
-  usage: z.object({
-    input_tokens: z.number().nonnegative(),
-    output_tokens: z.number().nonnegative(),
-    cache_creation_input_tokens: z.number().nullish(),
-    cache_read_input_tokens: z.number().nullish(),
-  }),
+  content: z.union([
+    z.string().transform((text) => [{ type: "text", text }]),
+    z.array(
+      z.looseObject({ type: z.string().catch(""), text: z.string().optional().catch(undefined) }),
+    ),
+  ]),
+  stop_reason: z.string().nullish().catch(null),
+  stop_details: z.looseObject({ category: z.string().nullish() }).nullish().catch(null),
+  // Without it the answer is booked at the estimate: else it would look free.
+  usage: z
+    .object({
+      input_tokens: z.number().nonnegative(),
+      output_tokens: z.number().nonnegative(),
+      cache_creation_input_tokens: z.number().nullish().catch(null),
+      cache_read_input_tokens: z.number().nullish().catch(null),
+    })
+    .nullish()
+    .catch(null),
 });
+
+/** A page of a proxy may not come again; what else is no message was paid for, and would be paid for again. */
+function toNoMessage(
+  reply: unknown,
+  upstream: EngineId,
+  { spentUsd, lostUsd }: { spentUsd: number; lostUsd: number },
+): ClipmillError {
+  if (typeof reply === "string" || reply === undefined) {
+    return new RetryableError("bad_response", `${upstream} sent a page instead of a message`, {
+      upstream,
+      costUsd: spentUsd,
+    });
+  }
+  return new UnrecoverableError("invalid_answer", `${upstream} answered no message`, {
+    upstream,
+    costUsd: spentUsd + lostUsd,
+  });
+}
 
 /**
  * The text of an answer; the first block may be a thinking one. The stop reason comes first, since a refusal may come

@@ -95,6 +95,15 @@ describe("a summary", () => {
     expect(Summary.safeParse(summary).success).toBe(true);
   });
 
+  test("of speech in a script without spaces quotes it, and names its words", async () => {
+    const transcript =
+      "コーヒーをおいしく淹れるには新鮮な水が大切です。コーヒーは四分待ってから飲みましょう。";
+    const summary = await summarize({ transcript });
+    expect(transcript).toContain(summary.tldr);
+    expect(summary.cta).toContain("コーヒー");
+    expect(summary.cta.length).toBeLessThan(60);
+  });
+
   test("of a silent post rests on what is on the screen", async () => {
     const summary = await summarize({ screenLines: ["Five things", "about coffee"] });
     expect(summary.tldr).toBe("On screen: Five things / about coffee");
@@ -113,6 +122,21 @@ describe("a summary", () => {
       "Posted by @demo",
       "The post has no title",
     ]);
+  });
+
+  test("tells what was not read, and why, from what is not there", async () => {
+    const unread = [
+      { part: "sound" as const, code: "region_locked" as const, message: "" },
+      { part: "video" as const, code: "region_locked" as const, message: "" },
+    ];
+    const bare = await summarize({ creator: "@demo", unread });
+    expect(bare.tldr).toBe(
+      "Metadata only. Not read: speech and on-screen text (the video is not served in this region). Posted by @demo",
+    );
+    const screen = await summarize({ screenLines: ["Five things"], unread: unread.slice(0, 1) });
+    expect(screen.tldr).toBe(
+      "Not read: speech (the video is not served in this region). On screen: Five things",
+    );
   });
 
   test("of nothing at all claims nothing", async () => {

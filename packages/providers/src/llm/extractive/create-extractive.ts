@@ -1,4 +1,11 @@
-import { type Evidence, type Summary, type SummaryProvider, toEngineId } from "@clipmill/domain";
+import {
+  ERROR_CODES,
+  type ErrorCode,
+  type Evidence,
+  type Summary,
+  type SummaryProvider,
+  toEngineId,
+} from "@clipmill/domain";
 import { selectPieces, toContentWords, toFirstWords, toPieces, toPlain } from "./pieces.ts";
 import { judgeSentiment } from "./sentiment.ts";
 
@@ -41,8 +48,39 @@ function toSummary(evidence: Evidence): Summary {
 function toTldr(evidence: Evidence, speech: readonly string[], screen: readonly string[]): string {
   const [best] = selectPieces(speech, 1);
   if (best !== undefined) return best;
-  if (screen.length > 0) return `On screen: ${screen.join(" / ")}`;
-  return `Metadata only, no speech or on-screen text. ${toStatements(evidence)[0]}`;
+  const unread = toUnread(evidence.unread ?? []);
+  if (screen.length > 0) return `${unread}On screen: ${screen.join(" / ")}`;
+  const [statement] = toStatements(evidence);
+  if (unread !== "") return `Metadata only. ${unread}${statement}`;
+  return `Metadata only, no speech or on-screen text. ${statement}`;
+}
+
+const PARTS = { sound: "speech", video: "on-screen text", pictures: "on-screen text" } as const;
+const REASON_WORDS = 9;
+
+/** What was not read and why, such as `Not read: speech (the video is not served in this region). `; empty for nothing. */
+function toUnread(unread: NonNullable<Evidence["unread"]>): string {
+  const reasons = new Map<ErrorCode, Set<string>>();
+  for (const { part, code } of unread) {
+    const parts = reasons.get(code) ?? new Set();
+    reasons.set(code, parts.add(PARTS[part]));
+  }
+  if (reasons.size === 0) return "";
+  const notes = [...reasons].map(
+    ([code, parts]) => `${[...parts].join(" and ")} (${toReason(code)})`,
+  );
+  return `Not read: ${notes.join(", ")}. `;
+}
+
+function toReason(code: ErrorCode): string {
+  return toFirstWords(
+    ERROR_CODES[code].title.replace(/\.$/, "").replace(/^[A-Z](?=[a-z])/, toLower),
+    REASON_WORDS,
+  );
+}
+
+function toLower(letter: string): string {
+  return letter.toLowerCase();
 }
 
 function toTakeaways(

@@ -61,11 +61,20 @@ const STOP_WORDS = new Set(
   your`.split(/\s+/),
 );
 
-/** Words that carry meaning, in lower case and in order of appearance. */
+const WORD_CHARS = { min: 3, max: 24 };
+/** In these scripts a word of two signs carries meaning. */
+const DENSE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]{2}/u;
+
+/** Words that carry meaning, in lower case and in order of appearance, also of scripts without spaces. */
 export function toContentWords(text: string): string[] {
-  return (text.toLowerCase().match(/[\p{L}\p{N}][\p{L}\p{N}']{2,23}/gu) ?? []).filter(
-    (word) => !STOP_WORDS.has(word) && /\p{L}/u.test(word),
-  );
+  const words: string[] = [];
+  const segmenter = new Intl.Segmenter("und", { granularity: "word" });
+  for (const { segment, isWordLike } of segmenter.segment(text.toLowerCase())) {
+    if (isWordLike !== true || STOP_WORDS.has(segment) || !/\p{L}/u.test(segment)) continue;
+    const isLong = segment.length >= WORD_CHARS.min || DENSE.test(segment);
+    if (isLong && segment.length <= WORD_CHARS.max) words.push(segment);
+  }
+  return words;
 }
 
 /**

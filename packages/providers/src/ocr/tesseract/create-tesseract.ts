@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type OcrProvider, RetryableError, toEngineId, UnrecoverableError } from "@clipmill/domain";
 import { toProgramEnv } from "../../programs/program-env.ts";
 import { ProgramError, runProgram } from "../../programs/run-program.ts";
-import { selectReading, toLines } from "./tesseract-lines.ts";
+import { type Reading, selectReading, toReading } from "./tesseract-lines.ts";
 
 export interface TesseractOptions {
   path: string;
@@ -37,29 +37,37 @@ export function createTesseract({
   ffmpegPath,
   timeoutMs = 30_000,
 }: TesseractOptions): OcrProvider {
-  const read = async (imagePath: string, signal: AbortSignal): Promise<string[]> => {
-    const args = [imagePath, "stdout", "-l", "eng", "--psm", "3"];
-    return toLines(await run(path, args, { signal, timeoutMs }));
+  const read = async (imagePath: string, signal: AbortSignal): Promise<Reading> => {
+    const args = [imagePath, "stdout", "-l", "eng", "--psm", "3", ...AS_TABLE];
+    return toReading(await run(path, args, { signal, timeoutMs }));
+  };
+  const readBest = async (imagePath: string, signal: AbortSignal): Promise<Reading> => {
+    const plain = await read(imagePath, signal);
+    if (ffmpegPath === undefined) return plain;
+    const directory = await mkdtemp(join(tmpdir(), "clipmill-ocr-"));
+    try {
+      const whitePath = join(directory, "white.png");
+      const args = toThresholdArgs(imagePath, whitePath);
+      await run(ffmpegPath, args, { signal, timeoutMs });
+      return selectReading(plain, await read(whitePath, signal));
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
   };
   return {
     id: TESSERACT_ID,
-    async readLines(imagePath, { signal }) {
+    async readLines(imagePath, { signal, onUnread }) {
       signal.throwIfAborted();
       await checkPicture(imagePath);
-      const plain = await read(imagePath, signal);
-      if (ffmpegPath === undefined) return plain;
-      const directory = await mkdtemp(join(tmpdir(), "clipmill-ocr-"));
-      try {
-        const whitePath = join(directory, "white.png");
-        const args = toThresholdArgs(imagePath, whitePath);
-        await run(ffmpegPath, args, { signal, timeoutMs });
-        return selectReading(plain, await read(whitePath, signal));
-      } finally {
-        await rm(directory, { recursive: true, force: true });
-      }
+      const { lines, hasUnread } = await readBest(imagePath, signal);
+      if (hasUnread) onUnread?.();
+      return lines;
     },
   };
 }
+
+/** Words with their confidence: in a script that it does not know, tesseract makes words up. */
+const AS_TABLE = ["-c", "tessedit_create_tsv=1"];
 
 const PNG = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]).toString("latin1");
 

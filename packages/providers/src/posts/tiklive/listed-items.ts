@@ -7,8 +7,15 @@ import {
   RetryableError,
 } from "@clipmill/domain";
 import { z } from "zod";
-import { looseCount, looseFlag, looseObject, looseText, looseTextOrNull } from "../loose-fields.ts";
-import { TikLiveDetail, toEngagement, toNumericIds, toPost, toPostedAt } from "./tiklive-detail.ts";
+import {
+  looseCount,
+  looseFlag,
+  looseMoment,
+  looseObject,
+  looseText,
+  looseTextOrNull,
+} from "../loose-fields.ts";
+import { TikLiveDetail, toEngagement, toNumericIds, toPost } from "./tiklive-detail.ts";
 
 /** Lists in the words that TikLiveAPI and tikwm share. */
 
@@ -26,7 +33,7 @@ const CommentItem = looseObject({
   text: looseText,
   digg_count: looseCount,
   reply_total: looseCount,
-  create_time: looseCount,
+  create_time: looseMoment,
   user: looseObject({ unique_id: looseTextOrNull, nickname: looseTextOrNull }),
 });
 
@@ -65,7 +72,7 @@ export function toCommentPage(
       text: comment.text,
       likeCount: comment.digg_count,
       replyCount: comment.reply_total,
-      postedAt: toPostedAt(comment.create_time),
+      postedAt: comment.create_time,
       author: { uniqueId: comment.user.unique_id, nickname: comment.user.nickname },
     };
   });

@@ -91,7 +91,9 @@ describe("a TikLive detail", () => {
     const text = JSON.stringify(detail).replace(`"${ID}"`, ID);
     expect(text).toContain(`"id":${ID},`);
     expect(mapText(text).post.postId).toBe(ID);
-    expect(() => map(JSON.parse(text))).toThrow("of another post");
+    // A program that rounds numbers sends an id that belongs to no post, and that of this one after rounding.
+    expect(map(JSON.parse(text)).post.postId).toBe(ID);
+    expect(() => map(JSON.parse(text), "7345678901234999999")).toThrow("of another post");
   });
 
   test("is refused without a numeric id, or with that of another post", () => {
@@ -127,6 +129,37 @@ describe("a TikLive detail", () => {
     expect(map({ ...detail, images, play: null, hdplay: null, music: null }).media).toMatchObject({
       audioUrl: null,
     });
+  });
+
+  test("may name its pictures by objects and lists", () => {
+    const link = (name: string) => `https://p16.tiktokcdn.com/${name}.jpg`;
+    const images = [
+      { url: link("1") },
+      { url_list: [link("2"), link("3")] },
+      { display_image: { url_list: [` ${link("4")}\n`] } },
+      [link("5")],
+      { url: { url: { url: { url: link("deep") } } } },
+      7,
+    ];
+    expect(map({ ...detail, images }).media).toMatchObject({
+      imageUrls: ["1", "2", "4", "5"].map(link),
+    });
+  });
+
+  test.each<[what: string, fields: object, post: object]>([
+    ["a length without end", { duration: 3e9 }, { durationMs: 0 }],
+    ["a length in words", { duration: "long" }, { durationMs: 0 }],
+    ["a length with a fraction", { duration: "7.5" }, { durationMs: 7_500 }],
+    ["a date in ms", { create_time: 1_710_000_000_123 }, { postedAt: "2024-03-09T16:00:00.000Z" }],
+    [
+      "a date in words",
+      { create_time: "2024-03-09T16:00:00Z" },
+      { postedAt: "2024-03-09T16:00:00.000Z" },
+    ],
+    ["a date of the year 9999", { create_time: 253_370_764_800 }, { postedAt: null }],
+    ["half a character", { title: `${"a".repeat(9_999)}🍅 \ud83c` }, { title: "a".repeat(9_999) }],
+  ])("with %s is read all the same", (_what, fields, post) => {
+    expect(map({ ...detail, ...fields }).post).toMatchObject(post);
   });
 
   test("never offers the watermarked rendition", () => {

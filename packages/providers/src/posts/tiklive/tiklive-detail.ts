@@ -8,10 +8,11 @@ import {
 import { z } from "zod";
 import {
   looseCount,
+  looseDurationMs,
   looseFlag,
   looseLink,
   looseLinks,
-  looseNumber,
+  looseMoment,
   looseObject,
   looseText,
   looseTextOrNull,
@@ -33,7 +34,7 @@ export const TikLiveDetail = looseObject({
   title: looseText,
   cover: looseLink,
   origin_cover: looseLink,
-  duration: looseNumber,
+  duration: looseDurationMs,
   play: looseLink,
   hdplay: looseLink,
   // `wmplay` is left out: its watermark spoils the reading of on-screen text.
@@ -45,7 +46,7 @@ export const TikLiveDetail = looseObject({
   digg_count: looseCount,
   comment_count: looseCount,
   share_count: looseCount,
-  create_time: looseCount,
+  create_time: looseMoment,
   author: looseObject({
     unique_id: looseTextOrNull,
     nickname: looseTextOrNull,
@@ -70,7 +71,7 @@ export function toFetchedPost(
   { requestedId, source }: { requestedId: AwemeId; source: string },
 ): FetchedPost {
   const ids = toNumericIds(detail);
-  if (!ids.includes(requestedId)) {
+  if (!ids.includes(requestedId) && !ids.some((id) => isRounded(id, requestedId))) {
     const why = ids.length === 0 ? "the detail holds no post id" : "the detail is of another post";
     throw new RetryableError("bad_response", why, { upstream: source });
   }
@@ -85,6 +86,12 @@ export function toFetchedPost(
     media,
     captions: [],
   };
+}
+
+/** Whether an id is the one that was asked for, sent as a number by a program that rounds it beyond 2^53. */
+function isRounded(id: string, requestedId: AwemeId): boolean {
+  const rounded = Number(requestedId);
+  return id === String(rounded) || id === String(BigInt(rounded));
 }
 
 export function toEngagement(detail: TikLiveDetail): FetchedPost["engagement"] {
@@ -121,8 +128,8 @@ export function toPost(
     author: { uniqueId, nickname, followerCount },
     music: detail.music_info,
     region: /^[A-Za-z]{2}$/.test(detail.region) ? detail.region.toUpperCase() : null,
-    durationMs: form === "photo" ? 0 : Math.round((detail.duration ?? 0) * 1000),
-    postedAt: toPostedAt(detail.create_time),
+    durationMs: form === "photo" ? 0 : (detail.duration ?? 0),
+    postedAt: detail.create_time,
     source,
   };
 }
@@ -131,11 +138,4 @@ export function toPost(
 export function toPageUrl(postId: string, uniqueId: string | null, form: string): string {
   const handle = uniqueId !== null && /^[\w.]{1,64}$/.test(uniqueId) ? uniqueId : "";
   return `https://www.tiktok.com/@${handle}/${form}/${postId}`;
-}
-
-/** TikTok opened in 2016, as musical.ly in 2014; what is older or in the far future is no date. */
-export function toPostedAt(unixSeconds: number | null): string | null {
-  if (unixSeconds === null || unixSeconds < 1_388_534_400 || unixSeconds > 4_102_444_800)
-    return null;
-  return new Date(unixSeconds * 1000).toISOString();
 }

@@ -8,9 +8,11 @@ import {
 import { createApiClient } from "../../http/api-client.ts";
 import { toCommentPage, toPostPage, toReplyPage } from "./listed-items.ts";
 import { looseCount, looseObject, looseTextOrNull } from "../loose-fields.ts";
+import { withWholeLinks } from "../relative-links.ts";
 import { toPageLink, toRequestedId } from "../page-link.ts";
 import { TikLiveDetail, toFetchedPost } from "./tiklive-detail.ts";
-import { findTikLiveError } from "./tiklive-error.ts";
+import { createSuspicion } from "./suspicion.ts";
+import { findTikLiveError, isSuspicious, toAccountError } from "./tiklive-error.ts";
 
 export interface TikLiveOptions {
   apiKey: string;
@@ -44,6 +46,7 @@ export function createTikLiveSource(options: TikLiveOptions): TikLiveSource {
     onHoldOff,
   });
 
+  const suspicion = createSuspicion();
   const call = async (path: string, params: Record<string, string>, signal: AbortSignal) => {
     const answer = await api.get(path, params, { signal });
     const error = findTikLiveError(answer, engine);
@@ -68,8 +71,16 @@ export function createTikLiveSource(options: TikLiveOptions): TikLiveSource {
     async fetchPost(ref, { signal }) {
       const requestedId = toRequestedId(ref, engine);
       const url = toPageLink(ref.link, requestedId);
-      const body = await call("/post-detail/", { url }, signal);
-      return toFetchedPost(TikLiveDetail.parse(body), { requestedId, source: engine });
+      try {
+        const body = await call("/post-detail/", { url }, signal);
+        const detail = TikLiveDetail.parse(withWholeLinks(body, baseUrl));
+        const fetched = toFetchedPost(detail, { requestedId, source: engine });
+        suspicion.clear();
+        return fetched;
+      } catch (error) {
+        if (isSuspicious(error) && suspicion.add(requestedId)) throw toAccountError(error, engine);
+        throw error;
+      }
     },
 
     fetchCreator,
@@ -99,10 +110,18 @@ export function createTikLiveSource(options: TikLiveOptions): TikLiveSource {
   };
 }
 
-/** Some mirrors wrap the answer in `data`. */
-function unwrap(body: unknown): unknown {
-  if (typeof body !== "object" || body === null || !("data" in body)) return body;
-  return body.data ?? body;
+const WRAPPERS = ["data", "result"];
+const WRAPPERS_MAX = 3;
+
+/** Some mirrors wrap the answer in `data`, or in a list of one. */
+function unwrap(body: unknown, depth = 0): unknown {
+  if (typeof body !== "object" || body === null || depth === WRAPPERS_MAX) return body;
+  if (Array.isArray(body)) return body.length === 1 ? unwrap(body[0], depth + 1) : body;
+  const fields = new Map(Object.entries(body));
+  const inner = WRAPPERS.map((name) => fields.get(name)).find(
+    (value) => typeof value === "object" && value !== null,
+  );
+  return inner === undefined ? body : unwrap(inner, depth + 1);
 }
 
 /** The one answer in camelCase. */

@@ -15,6 +15,12 @@ test.each<[what: string, status: number, body: unknown, code: string]>([
   ],
   ["a private post", 200, refusal("This video is private"), "private"],
   ["a deleted post", 200, refusal("Video has been deleted"), "gone"],
+  [
+    "a post for adults",
+    200,
+    refusal("This video is age restricted, login required"),
+    "unsupported",
+  ],
   ["an unknown refusal", 200, refusal("Oops"), "bad_response"],
   ["a refusal without words", 200, { code: -1 }, "bad_response"],
   ["HTML with status 200", 200, undefined, "bad_response"],

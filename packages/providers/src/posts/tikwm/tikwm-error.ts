@@ -1,4 +1,9 @@
-import { type ClipmillError, RetryableError, SkipError } from "@clipmill/domain";
+import {
+  type ClipmillError,
+  RetryableError,
+  SkipError,
+  UnrecoverableError,
+} from "@clipmill/domain";
 import { findWaitMs } from "../../http/rate-headers.ts";
 import { toStatusError } from "../../http/upstream-error.ts";
 import type { ApiAnswer } from "../../http/api-client.ts";
@@ -23,8 +28,9 @@ export function findTikwmError(
   if (typeof body !== "object" || body === null || !("code" in body)) {
     return new RetryableError("bad_response", `${upstream} sent no answer`, { upstream, details });
   }
-  if (body.code === 0) return null;
-  const message = "msg" in body && typeof body.msg === "string" ? body.msg.toLowerCase() : "";
+  if (body.code === 0 || body.code === "0") return null;
+  const message =
+    "msg" in body && typeof body.msg === "string" ? body.msg.slice(0, 1_000).toLowerCase() : "";
   return toMeaning(message, upstream);
 }
 
@@ -39,6 +45,15 @@ function toMeaning(message: string, upstream: string): ClipmillError {
       upstream,
       retryAfterMs,
     });
+  }
+  if (
+    /age.?restrict|mature content|log ?in (is )?(required|to)|requires? (a )?log ?in/.test(message)
+  ) {
+    return new UnrecoverableError(
+      "unsupported",
+      `${upstream} says that the post is age-restricted: TikTok shows it to people who are logged in only`,
+      { upstream },
+    );
   }
   if (/\bprivate\b|friends[ -]only/.test(message)) {
     return new SkipError("private", `${upstream} says that the post is private`, { upstream });

@@ -1,6 +1,7 @@
 import { type EngineId, type PostSource, toEngineId } from "@clipmill/domain";
 import { createApiClient } from "../../http/api-client.ts";
 import { toCommentPage, toPostPage } from "../tiklive/listed-items.ts";
+import { withWholeLinks } from "../relative-links.ts";
 import { toPageLink, toRequestedId } from "../page-link.ts";
 import { TikLiveDetail, toFetchedPost } from "../tiklive/tiklive-detail.ts";
 import { findTikwmError } from "./tikwm-error.ts";
@@ -47,7 +48,7 @@ export function createTikwmSource(
       const requestedId = toRequestedId(ref, engine);
       const params = { url: toPageLink(ref.link, requestedId), hd: "1" };
       const data = await call("/api/", params, signal);
-      const detail = TikLiveDetail.parse(withHost(data, new URL(baseUrl).origin));
+      const detail = TikLiveDetail.parse(withWholeLinks(data, baseUrl));
       return toFetchedPost(detail, { requestedId, source: engine });
     },
 
@@ -67,17 +68,4 @@ export function createTikwmSource(
 
     close: () => api.close(),
   };
-}
-
-const LINK_FIELDS = ["play", "hdplay", "music", "cover", "origin_cover", "images"];
-
-/** Links to tikwm's own mirror come without a host. */
-function withHost(data: unknown, origin: string): unknown {
-  if (typeof data !== "object" || data === null) return data;
-  const toWhole = (link: unknown): unknown =>
-    typeof link === "string" && /^\/[\w-]/.test(link) ? `${origin}${link}` : link;
-  const links = Object.entries(data)
-    .filter(([name]) => LINK_FIELDS.includes(name))
-    .map(([name, link]) => [name, Array.isArray(link) ? link.map(toWhole) : toWhole(link)]);
-  return { ...data, ...Object.fromEntries(links) };
 }

@@ -24,6 +24,8 @@ test.each([
   ["Failed to resolve 'www.tiktok.com' (caused by TransportError('x'))", "upstream_unavailable"],
   ["The read operation timed out", "upstream_unavailable"],
   ["Unsupported URL: https://www.tiktok.com/@a/photo/1", "unsupported"],
+  ["This post may not be comfortable for some audiences. Log in for access", "unsupported"],
+  ["This video is age-restricted. Log in for access", "unsupported"],
   ["Video not available, status code 10231", "bad_response"],
   ["Unable to extract universal data for rehydration", "bad_response"],
 ])("%s is %s", (line, code) => {

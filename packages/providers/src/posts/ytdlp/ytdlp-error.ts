@@ -28,6 +28,9 @@ export function toYtDlpError(error: ProgramError, upstream: string): ClipmillErr
   if (/status code 10204\b|IP address is blocked/i.test(said)) {
     return new RetryableError("blocked", "TikTok refuses this machine's address", options);
   }
+  if (/age.?restrict|comfortable for some audiences|confirm your age/i.test(said)) {
+    return new UnrecoverableError("unsupported", AGE_RESTRICTED, options);
+  }
   if (/Unsupported URL/i.test(said)) {
     return new UnrecoverableError("unsupported", "yt-dlp does not take this kind of post", options);
   }
@@ -46,6 +49,9 @@ export function toYtDlpError(error: ProgramError, upstream: string): ClipmillErr
   }
   return new RetryableError("bad_response", "yt-dlp could not read the post", options);
 }
+
+const AGE_RESTRICTED =
+  "yt-dlp says that the post is age-restricted: TikTok shows it to people who are logged in only";
 
 function findErrorLine(stderr: string): string {
   return stderr.split("\n").findLast((line) => line.startsWith("ERROR:")) ?? "";

@@ -9,18 +9,25 @@ import {
 import { z } from "zod";
 import {
   looseCount,
+  looseDurationMs,
   looseLink,
+  looseMoment,
   looseNumber,
   looseObject,
   looseText,
   looseTextOrNull,
 } from "../loose-fields.ts";
-import { toPageUrl, toPostedAt } from "../tiklive/tiklive-detail.ts";
+import { toPageUrl } from "../tiklive/tiklive-detail.ts";
+
+/** yt-dlp names a dozen formats of a post, and as many subtitles of a language. */
+const ENTRIES_MAX = 500;
 
 const looseList = <T extends z.ZodType>(entry: T) =>
   z
     .unknown()
-    .transform((value) => (Array.isArray(value) ? value : []).map((each) => entry.parse(each)));
+    .transform((value) =>
+      (Array.isArray(value) ? value : []).slice(0, ENTRIES_MAX).map((each) => entry.parse(each)),
+    );
 
 const Format = looseObject({
   format_id: looseText,
@@ -41,7 +48,7 @@ export const YtDlpInfo = looseObject({
   id: looseText,
   title: looseText,
   description: looseText,
-  timestamp: looseCount,
+  timestamp: looseMoment,
   uploader: looseTextOrNull,
   /** The nickname; `creator` before 2024. */
   channel: looseTextOrNull,
@@ -54,7 +61,7 @@ export const YtDlpInfo = looseObject({
   track: looseTextOrNull,
   artist: looseTextOrNull,
   artists: looseList(looseText),
-  duration: looseNumber,
+  duration: looseDurationMs,
   thumbnail: looseLink,
   formats: looseList(Format),
   subtitles: z.unknown().transform(toSubtitles),
@@ -85,8 +92,8 @@ export function toYtDlpPost(
       },
       music: toMusic(info),
       region: null,
-      durationMs: Math.round((info.duration ?? 0) * 1000),
-      postedAt: toPostedAt(info.timestamp),
+      durationMs: info.duration ?? 0,
+      postedAt: info.timestamp,
       source,
     },
     engagement: {
@@ -176,10 +183,12 @@ function toSubtitles(
   value: unknown,
 ): { language: string | null; files: z.infer<typeof Subtitle>[] }[] {
   if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).map(([language, files]) => ({
-    language: toPrimaryTag(language),
-    files: looseList(Subtitle).parse(files),
-  }));
+  return Object.entries(value)
+    .slice(0, ENTRIES_MAX)
+    .map(([language, files]) => ({
+      language: toPrimaryTag(language),
+      files: looseList(Subtitle).parse(files),
+    }));
 }
 
 /** TikTok writes `eng-US`; the primary tag of that is `en`. */

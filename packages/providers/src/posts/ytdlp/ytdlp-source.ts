@@ -1,7 +1,7 @@
 import { type EngineId, type PostSource, RetryableError, toEngineId } from "@clipmill/domain";
 import { toProgramEnv } from "../../programs/program-env.ts";
 import { ProgramError, runProgram } from "../../programs/run-program.ts";
-import { parseExactJson } from "../../http/exact-json.ts";
+import { parseUpstreamJson } from "../../http/upstream-json.ts";
 import { toPageLink, toRequestedId } from "../page-link.ts";
 import { toYtDlpError } from "./ytdlp-error.ts";
 import { toYtDlpPost, YtDlpInfo } from "./ytdlp-info.ts";
@@ -76,10 +76,9 @@ export function createYtDlpSource(options: YtDlpOptions): PostSource {
   };
 }
 
+/** Python writes NaN and Infinity into its JSON. */
 function parseOutput(output: string, upstream: EngineId): unknown {
-  try {
-    return parseExactJson(output);
-  } catch (cause) {
-    throw new RetryableError("bad_response", "yt-dlp printed no JSON", { cause, upstream });
-  }
+  const info = parseUpstreamJson(output);
+  if (info !== undefined) return info;
+  throw new RetryableError("bad_response", "yt-dlp printed no JSON", { upstream });
 }
