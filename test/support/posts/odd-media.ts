@@ -59,7 +59,7 @@ export function makeGappedClip(path: string, from = 0): string {
     path,
     ...SOURCES.tone(2 - from),
     ...SOURCES.tone(2),
-    ...SOURCES.pattern(6),
+    ...SOURCES.pattern(6, "64x64"),
     "-filter_complex",
     move,
     ..."-map 2:v -map [sound] -pix_fmt yuv420p".split(" "),
