@@ -26,6 +26,8 @@ export type WorkerMedia = Pick<
   | "links"
   | "maxBytes"
   | "maxDurationMs"
+  | "maxSlides"
+  | "maxSlideBytes"
 > & { close(): Promise<void> };
 
 /** Of a page whose address is all that we want, redirects included; less than its stage may take. */
@@ -63,6 +65,8 @@ export async function createMedia(
     links: createLinkResolver({ http: pages, ...(sandboxUrl === undefined ? {} : { sandboxUrl }) }),
     maxBytes: config.MAX_MEDIA_BYTES,
     maxDurationMs: config.MAX_MEDIA_SECONDS * 1_000,
+    maxSlides: config.MAX_SLIDES,
+    maxSlideBytes: config.MAX_SLIDE_BYTES,
     async close() {
       await Promise.all([cdn.close(), pages.close(), sources.close()]);
     },

@@ -32,8 +32,10 @@ export interface StepRule<In, Out = unknown> {
   onSkip?: "end";
   /** What a failure does: the request fails (default), or goes on with a warning. */
   onFailure?: "warn";
-  /** The warning for an output that lacks something; null if it lacks nothing. Default: none. */
-  warning?(output: Out): StepWarning | null;
+  /** Warnings for an output that lacks something; null if it lacks nothing. Default: none. */
+  warning?(output: Out): StepWarning | readonly StepWarning[] | null;
+  /** The failure of a request for which an output leaves nothing to give; null if there is. Default: none. */
+  failure?(output: Out, request: RequestFacts): StepWarning | null;
 }
 
 export type StepWarning = Pick<Warning, "code" | "message">;
@@ -49,7 +51,8 @@ export interface Step {
   plan(progress: Progress, variant: string): PlannedStep | null;
   /** Whether this version of the program can read an output of the stage. */
   canRead(output: unknown): boolean;
-  findWarning(output: unknown): StepWarning | null;
+  findWarnings(output: unknown): readonly StepWarning[];
+  findFailure(output: unknown, request: RequestFacts): StepWarning | null;
   mustRerun(job: EndedJob): boolean;
 }
 
@@ -69,7 +72,11 @@ export function step<In, Out>(stage: StageSpec<In, Out>, rule: StepRule<In, Out>
       return { step: toStepName(name, variant), stage: name, queue, key: stage.key(input), input };
     },
     canRead: (output) => stage.output.safeParse(output).success,
-    findWarning: (output) => rule.warning?.(stage.output.parse(output)) ?? null,
+    findWarnings: (output) => [rule.warning?.(stage.output.parse(output)) ?? []].flat(),
+    findFailure(output, request) {
+      const found = rule.failure?.(stage.output.parse(output), request) ?? null;
+      return found === null ? null : { code: found.code, message: found.message };
+    },
     mustRerun: (job) => mustRerun(stage, job),
   };
 }
@@ -190,31 +197,28 @@ function takeStep(
       round.isOpen = true;
       isSettled = false;
     } else {
-      const end = toEnd(step, state);
+      const end = toEnd(step, state, progress.request);
       if (end !== null) return end;
-      addWarning(round, step, state);
+      round.warnings.push(...toWarnings(step, state));
     }
   }
   if (isSettled) round.settled.add(step.name);
   return null;
 }
 
-function toEnd(step: Step, state: StageState): EarlyEnd | null {
+function toEnd(step: Step, state: StageState, request: RequestFacts): EarlyEnd | null {
+  const { name: stage, onSkip, onFailure } = step;
+  const failure = state.state === "done" ? step.findFailure(state.output, request) : null;
+  if (failure !== null) return { kind: "failed", stage, ...failure };
   const ends =
-    (state.state === "skipped" && step.onSkip === "end") ||
-    (state.state === "failed" && step.onFailure === "fail");
-  if (!ends) return null;
-  return { kind: state.state, stage: step.name, code: state.code, message: state.message };
+    (state.state === "skipped" && onSkip === "end") ||
+    (state.state === "failed" && onFailure === "fail");
+  return ends ? { kind: state.state, stage, code: state.code, message: state.message } : null;
 }
 
-function addWarning(
-  { warnings }: Round,
-  step: Step,
-  state: Exclude<StageState, { state: "open" }>,
-): void {
-  const warning = state.state === "done" ? step.findWarning(state.output) : state;
-  if (warning !== null)
-    warnings.push({ stage: step.name, code: warning.code, message: warning.message });
+function toWarnings(step: Step, state: Exclude<StageState, { state: "open" }>): Warning[] {
+  const found = state.state === "done" ? step.findWarnings(state.output) : [state];
+  return found.map(({ code, message }) => ({ stage: step.name, code, message }));
 }
 
 function checkSteps(kind: string, steps: readonly Step[]): void {

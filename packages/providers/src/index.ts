@@ -13,7 +13,7 @@ export type * from "./engine-module.ts";
 export { createStorage, type StorageSettings } from "./storage/create-storage.ts";
 export { createFileStorage } from "./storage/file-storage.ts";
 export { createS3Storage, type S3StorageOptions } from "./storage/s3-storage.ts";
-export { createCdnFetcher } from "./media/cdn-fetcher.ts";
+export { createCdnFetcher } from "./media/cdn/cdn-fetcher.ts";
 export { parseExactJson } from "./http/exact-json.ts";
 export { createGuardedConnector } from "./http/guarded-connector.ts";
 export { CDN_SUFFIXES, isCdnHost } from "./http/hosts.ts";

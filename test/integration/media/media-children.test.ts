@@ -8,8 +8,12 @@ const signal = new AbortController().signal;
 
 describe("the children of the media tools", () => {
   let directory: string;
+  let ffprobePath: string;
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "clipmill-children-"));
+    ffprobePath = join(directory, "fake-ffprobe");
+    const found = { streams: [{ index: 0, codec_type: "audio", codec_name: "mp3" }] };
+    await writeFile(ffprobePath, `#!/bin/sh\necho '${JSON.stringify(found)}'\n`, { mode: 0o755 });
     await writeFile(join(directory, "clip.mp3"), "ID3 and nothing that matters here");
   });
   afterAll(() => rm(directory, { recursive: true }));
@@ -28,10 +32,12 @@ describe("the children of the media tools", () => {
 
   test("die with the signal, and the call ends with its reason once they are gone", async () => {
     const { path, readPid } = await installFake("exec sleep 600");
-    const tools = createMediaTools({ ffmpegPath: path, ffprobePath: path });
+    const asFfmpeg = createMediaTools({ ffmpegPath: path, ffprobePath });
+    const asFfprobe = createMediaTools({ ffmpegPath: path, ffprobePath: path });
     const calls = [
-      (on: AbortSignal) => tools.toWav(clip(), wav(), { signal: on }),
-      (on: AbortSignal) => tools.probe(clip(), { signal: on }),
+      (on: AbortSignal) => asFfmpeg.toWav(clip(), wav(), { signal: on }),
+      (on: AbortSignal) => asFfmpeg.probe(clip(), { signal: on }),
+      (on: AbortSignal) => asFfprobe.probe(clip(), { signal: on }),
     ];
     for (const call of calls) {
       await rm(join(directory, "pid"), { force: true });
@@ -60,15 +66,18 @@ describe("the children of the media tools", () => {
     ["kill -SEGV $$", "engine_failed"],
     ["echo 'x: No space left on device' >&2; exit 1", "storage_failed"],
     ["echo 'Invalid data found' >&2; exit 1", "corrupt_media"],
+    // ffmpeg 5 and 7.
+    ["echo 'Decoder (codec vvc) not found for input stream #0:0' >&2; exit 1", "unsupported"],
+    ["echo 'Decoding requested, but no decoder found for: vvc' >&2; exit 8", "unsupported"],
   ])("that end with %j are %s", async (script, code) => {
     const { path } = await installFake(script);
-    const tools = createMediaTools({ ffmpegPath: path, ffprobePath: path });
+    const tools = createMediaTools({ ffmpegPath: path, ffprobePath });
     await expect(tools.toWav(clip(), wav(), { signal })).rejects.toMatchObject({ code });
   });
 
   test.skipIf(process.platform !== "linux")("have 4 GB of memory at most (on Linux)", async () => {
     const { path } = await installFake(`ulimit -v > "${directory}/limit"`);
-    const tools = createMediaTools({ ffmpegPath: path, ffprobePath: path });
+    const tools = createMediaTools({ ffmpegPath: path, ffprobePath });
     // The fake writes no WAV.
     await expect(tools.toWav(clip(), wav(), { signal })).rejects.toThrow("ENOENT");
     expect(await readFile(join(directory, "limit"), "utf8")).toBe(`${4 * 1024 * 1024}\n`);

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { execFileSync } from "node:child_process";
-import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -138,6 +138,14 @@ describe("tesseract", () => {
     await expect(provider.readLines(picturePath, { signal })).rejects.toMatchObject({
       code: "engine_failed",
     });
+  });
+
+  test.skipIf(process.platform !== "linux")("has 1.5 GB of memory at most (on Linux)", async () => {
+    // It decodes all frames of a GIF at once: 120 of them took 4.6 GB.
+    const seenPath = join(directory, "limit-seen");
+    const provider = createTesseract({ path: await toProgram("limit", `ulimit -v > ${seenPath}`) });
+    await provider.readLines(picturePath, { signal });
+    expect(await readFile(seenPath, "utf8")).toBe(`${1.5 * 1024 * 1024}\n`);
   });
 
   test("gets no file that is missing or no picture", async () => {

@@ -69,7 +69,6 @@ interface Input {
   url: string;
   postId: string;
   mediaSha256: string;
-  durationMs: number;
   engines: [string, ...string[]];
   language: string | null;
   images: string[];
@@ -91,7 +90,8 @@ export function createStageResults(clips: ReadonlyMap<string, Clip>): StageResul
     resolve: ({ url }) => ({ output: { postId: toResolved(url) }, records: [] }),
     download: ({ postId, engines }) =>
       toDownloaded(postId, clips.get(postId) ?? DEFAULT_CLIP, engines[0]),
-    "prepare-audio": ({ mediaSha256, durationMs }) => {
+    "prepare-audio": ({ mediaSha256 }) => {
+      const durationMs = DURATION_MS;
       const audioSha256 = sha256(`sound of ${mediaSha256}`);
       const audio = {
         mediaSha256,

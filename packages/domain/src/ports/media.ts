@@ -21,22 +21,45 @@ export interface FetchOptions {
 }
 
 export interface ProbedMedia {
-  /** From the container; 0 for a still image. */
+  /**
+   * Where the last sound or picture ends, in ms after the start of the file. Measured, since containers lie or do not
+   * say; a file that goes on beyond the limit is measured only a little beyond it. 0 for a still image.
+   */
   durationMs: number;
+  /** Whether there is a track, decodable or not. */
   hasAudio: boolean;
   hasVideo: boolean;
+  /** Codecs in the file that the ffmpeg here does not know, such as `bvc2`. */
+  unknownCodecs: readonly string[];
 }
 
-/** ffmpeg and ffprobe on local files, in child processes that die with `signal`. */
+/** How many frames are taken: one for each `everyMs` of the video, at least one and at most `maxCount`. */
+export interface FrameOptions {
+  signal: AbortSignal;
+  maxCount: number;
+  everyMs: number;
+}
+
+/**
+ * ffmpeg and ffprobe on local files, in child processes that die with `signal`. What ffmpeg can play is taken; what it
+ * cannot is UnrecoverableError `unsupported` (the message names the codec) where it knows no decoder, and
+ * `corrupt_media` where the decoder delivers nothing.
+ */
 export interface MediaTools {
-  /** Throws UnrecoverableError `corrupt_media` for what is no media, `no_content` for neither audio nor video. */
+  /** Throws `corrupt_media` for what is no media, `no_content` for neither audio nor video, `too_large` for pictures. */
   probe(path: string, options: { signal: AbortSignal }): Promise<ProbedMedia>;
-  /** Writes 16 kHz mono 16-bit WAV. */
-  toWav(path: string, wavPath: string, options: { signal: AbortSignal }): Promise<void>;
-  /** Writes PNG frames, spread evenly over the video, and returns their paths in order. */
-  toFrames(
+  /**
+   * Writes the best audible track as 16 kHz mono 16-bit WAV. Its time is that of the video: a sound that starts late,
+   * or with gaps, has silence there. Throws SkipError `no_audio` where there is no sound in the file, or next to none;
+   * UnrecoverableError `too_long`.
+   */
+  toWav(
     path: string,
-    directory: string,
-    options: { signal: AbortSignal; count: number; durationMs: number },
-  ): Promise<string[]>;
+    wavPath: string,
+    options: { signal: AbortSignal },
+  ): Promise<{ durationMs: number }>;
+  /** Writes PNG frames, spread evenly over the video, and returns their paths in order. */
+  toFrames(path: string, directory: string, options: FrameOptions): Promise<string[]>;
+  /** Writes the first frame of a picture as a PNG of bounded size, however many frames and pixels the file has. */
+  toPicture(path: string, picturePath: string, options: { signal: AbortSignal }): Promise<void>;
 }

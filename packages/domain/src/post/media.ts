@@ -8,7 +8,7 @@ export const Media = z.object({
   sha256: Sha256,
   kind: z.enum(["video", "audio", "image"]),
   bytes: z.number().int(),
-  /** Probed; null for images. */
+  /** Measured; null for images. */
   durationMs: z.number().int().nullable(),
   hasAudio: z.boolean(),
   hasVideo: z.boolean(),

@@ -1,6 +1,9 @@
+import { join } from "node:path";
 import {
+  ClipmillError,
   defineStage,
   ERROR_CODES,
+  type ErrorCode,
   hashJson,
   type MediaTools,
   type OcrProvider,
@@ -10,6 +13,7 @@ import {
   Sha256,
   SkipError,
   type Stage,
+  type StageContext,
   type Storage,
   toRecipeKey,
   Unread,
@@ -23,21 +27,27 @@ const Input = z.object({
   images: z.array(Sha256),
   /** If there is a video, its frames are read as well. */
   video: Sha256.nullable(),
+  /** Only part of the key, so that what earlier versions read is found: where frames lie is measured. */
   durationMs: z.number().int(),
   engines: z.array(z.string()),
 });
 
 const Output = z.object({
-  screenTextKey: z.string(),
-  screenHash: Sha256,
+  /** Null where nothing at all could be read. */
+  screenTextKey: z.string().nullable(),
+  screenHash: Sha256.nullable(),
   engine: z.string(),
-  /** What the engine could not read, as far as it can tell. */
+  /** Pictures, and text in them, that are there and could not be read. */
   unread: z.array(Unread).default([]),
 });
+type Output = z.infer<typeof Output>;
 
 /** Text stays on screen for seconds, so more frames of a short clip would only repeat it. */
 const FRAMES_MAX = 6;
 const FRAME_EVERY_MS = 2_000;
+
+/** What is wrong with one picture alone: the others may be read all the same. */
+const OF_ONE_PICTURE: readonly ErrorCode[] = ["unsupported", "corrupt_media", "too_large"];
 
 const TEXT_UNREAD: Unread = {
   part: "pictures",
@@ -66,9 +76,7 @@ export interface ReadScreenDeps {
   media: MediaTools;
 }
 
-export function createReadScreen(
-  deps: ReadScreenDeps,
-): Stage<z.infer<typeof Input>, z.infer<typeof Output>> {
+export function createReadScreen(deps: ReadScreenDeps): Stage<z.infer<typeof Input>, Output> {
   return {
     ...readScreen,
     async run(input, ctx) {
@@ -82,73 +90,102 @@ export function createReadScreen(
         );
       }
       const engine = chooseEngine(engines, deps.ocr);
-      const lines = new Set<string>();
-      let unread: Unread[] = [];
-      const options = {
-        signal: ctx.signal,
-        onUnread: () => {
-          unread = [TEXT_UNREAD];
-        },
-      };
-      for (const line of await readImages(deps, engine, images, options)) lines.add(line);
-      if (video !== null)
-        for (const line of await readFrames(deps, engine, video, input.durationMs, options))
-          lines.add(line);
+      const { lines, readCount, unread } = await readAll({ ...deps, engine }, input, ctx);
+      ctx.log.info(
+        { engine: engine.id, lineCount: lines.length, unreadCount: unread.length },
+        "screen read",
+      );
+      if (readCount === 0) {
+        const output = { screenTextKey: null, screenHash: null, engine: engine.id, unread };
+        return { output, records: [] };
+      }
       const screenText: ScreenText = {
         key: hashJson({ input, engine: engine.id }),
-        hash: hashJson([...lines]),
+        hash: hashJson(lines),
         imagesHash: hashJson({ images, video }),
         recipe: toRecipeKey(engines),
         engine: engine.id,
-        lines: [...lines],
+        lines,
       };
-      ctx.log.info({ engine: engine.id, lineCount: lines.size }, "screen read");
+      const { key: screenTextKey, hash: screenHash } = screenText;
       return {
-        output: {
-          screenTextKey: screenText.key,
-          screenHash: screenText.hash,
-          engine: engine.id,
-          unread,
-        },
+        output: { screenTextKey, screenHash, engine: engine.id, unread },
         records: [screenTextKind.record(screenText)],
       };
     },
   };
 }
 
-async function readImages(
-  { storage }: ReadScreenDeps,
-  engine: OcrProvider,
-  images: readonly string[],
+interface Reading {
+  /** Each once, in the order in which they were first seen. */
+  lines: string[];
+  /** How many pictures and frames were read. */
+  readCount: number;
+  unread: Unread[];
+}
+
+type ReadDeps = Omit<ReadScreenDeps, "ocr"> & { engine: OcrProvider };
+
+/** Slides, cover and frames; what cannot be read is left out, and told once for slides and once for the video. */
+async function readAll(
+  deps: ReadDeps,
+  { images, video }: z.infer<typeof Input>,
+  { signal }: StageContext,
+): Promise<Reading> {
+  const lines = new Set<string>();
+  const unread: Unread[] = [];
+  let readCount = 0;
+  let hasUnreadText = false;
+  const options = {
+    signal,
+    onUnread: () => {
+      hasUnreadText = true;
+    },
+  };
+  const read = async (part: Unread["part"], readLines: () => Promise<string[][]>) => {
+    try {
+      for (const picture of await readLines()) {
+        readCount++;
+        for (const line of picture) lines.add(line);
+      }
+    } catch (error) {
+      if (!(error instanceof ClipmillError) || !OF_ONE_PICTURE.includes(error.code)) throw error;
+      const { code, message } = error;
+      if (!unread.some((one) => one.part === part)) unread.push({ part, code, message });
+    }
+  };
+  for (const sha256 of images) await read("pictures", () => readImage(deps, sha256, options));
+  if (video !== null) await read("video", () => readFrames(deps, video, options));
+  if (hasUnreadText) unread.push(TEXT_UNREAD);
+  return { lines: [...lines], readCount, unread };
+}
+
+/** An engine gets one frame of bounded size, whatever the file is: some decode all frames of a file at once. */
+async function readImage(
+  { storage, media, engine }: ReadDeps,
+  sha256: string,
   options: ReadLinesOptions,
-): Promise<string[]> {
+): Promise<string[][]> {
   const { signal } = options;
-  const lines: string[] = [];
-  for (const sha256 of images) {
-    await using image = await storage.openLocal(`media/${sha256}`, { signal });
-    lines.push(...(await engine.readLines(image.path, options)));
-  }
-  return lines;
+  await using image = await storage.openLocal(`media/${sha256}`, { signal });
+  await using scratch = await storage.createScratch();
+  const picturePath = join(scratch.path, "picture.png");
+  await media.toPicture(image.path, picturePath, { signal });
+  return [await engine.readLines(picturePath, options)];
 }
 
 async function readFrames(
-  { storage, media }: ReadScreenDeps,
-  engine: OcrProvider,
+  { storage, media, engine }: ReadDeps,
   video: string,
-  durationMs: number,
   options: ReadLinesOptions,
-): Promise<string[]> {
+): Promise<string[][]> {
   const { signal } = options;
   await using file = await storage.openLocal(`media/${video}`, { signal });
   await using scratch = await storage.createScratch();
-  const count = Math.max(1, Math.min(FRAMES_MAX, Math.ceil(durationMs / FRAME_EVERY_MS)));
-  const lines: string[] = [];
-  for (const frame of await media.toFrames(file.path, scratch.path, {
-    signal,
-    count,
-    durationMs,
-  })) {
-    lines.push(...(await engine.readLines(frame, options)));
+  const spread = { signal, maxCount: FRAMES_MAX, everyMs: FRAME_EVERY_MS };
+  const read: string[][] = [];
+  for (const frame of await media.toFrames(file.path, scratch.path, spread)) {
+    read.push(await engine.readLines(frame, options));
   }
-  return lines;
+  return read;
 }

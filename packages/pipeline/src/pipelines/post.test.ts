@@ -134,6 +134,83 @@ test("a download that an earlier version stored is understood", () => {
   expect(stagesOf({ download: old })).toEqual(["prepare-audio"]);
 });
 
+describe("a post whose sound cannot be decoded", () => {
+  const unread = { part: "sound", code: "unsupported", message: "the sound is in the codec xx9x" };
+  const prepared = {
+    state: "done",
+    output: { audioSha256: null, durationMs: 0, unread },
+  } as const;
+  const states = { download: downloaded(), "prepare-audio": prepared };
+
+  test("is not recognised but looked at, and done with a warning", () => {
+    expect(stagesOf(states)).toEqual(["read-screen"]);
+    const read = {
+      state: "done",
+      output: { screenTextKey: "screen", screenHash: hash("c"), engine: "tesseract" },
+    } as const;
+    const done = { ...states, "read-screen": read, summarize: summarized };
+    expect(pipelines.plan(request, done)).toMatchObject({
+      kind: "done",
+      artifacts: { screen_text: "screen" },
+      warnings: [{ stage: "prepare-audio", code: "unsupported", message: unread.message }],
+    });
+  });
+
+  test("fails where nothing but its words was asked for", () => {
+    expect(pipelines.plan({ ...request, outputs: ["transcript"] }, states)).toEqual({
+      kind: "failed",
+      stage: "prepare-audio",
+      code: "unsupported",
+      message: unread.message,
+      postId: POST_ID,
+    });
+  });
+});
+
+test("a post with nothing to hear is looked at", () => {
+  const skipped = { state: "skipped", code: "no_audio", message: "64 ms" } as const;
+  expect(stagesOf({ download: downloaded(), "prepare-audio": skipped })).toEqual(["read-screen"]);
+});
+
+test("a slideshow whose sound is broken fails where nothing but its words was asked for", () => {
+  const unread = [
+    { part: "pictures", code: "too_large", message: "number 3" },
+    { part: "sound", code: "corrupt_media", message: "broken" },
+  ];
+  const download = downloaded({ sound: null, video: null, images: [hash("c")], unread });
+  expect(stagesOf({ download })).toEqual(["read-screen"]);
+  const facts = { ...request, outputs: ["transcript" as const] };
+  expect(pipelines.plan(facts, { download })).toMatchObject({
+    kind: "failed",
+    stage: "download",
+    code: "corrupt_media",
+  });
+});
+
+test("every picture that was not read is a warning, and an answer rests on no screen text then", () => {
+  const unread = [
+    { part: "pictures", code: "unsupported", message: "HEIC" },
+    { part: "video", code: "unsupported", message: "bvc2" },
+  ];
+  const states = {
+    download: downloaded({ sound: null }),
+    "read-screen": {
+      state: "done",
+      output: { screenTextKey: null, screenHash: null, engine: "tesseract", unread },
+    },
+  } as const;
+  expect(pipelines.plan(request, states)).toMatchObject({
+    steps: [{ stage: "summarize", input: { screenTextKey: null, screenHash: null } }],
+  });
+  expect(pipelines.plan(request, { ...states, summarize: summarized })).toMatchObject({
+    kind: "done",
+    warnings: [
+      { stage: "read-screen", message: "HEIC" },
+      { stage: "read-screen", message: "bvc2" },
+    ],
+  });
+});
+
 test("a silent transcript stays the post's, but is not prompted as speech", () => {
   const states = {
     download: downloaded(),
@@ -203,6 +280,24 @@ describe("what the answer is told was not read", () => {
       "text that the engine cannot read",
       { ...heard, "read-screen": { state: "done", output: { ...read, unread: [odd] } } },
       ["pictures unread_text"],
+    ],
+    [
+      "sound that cannot be decoded, and slides that were left out",
+      {
+        download: downloaded({
+          unread: [{ part: "pictures", code: "too_large", message: "number 3" }],
+        }),
+        "prepare-audio": {
+          state: "done",
+          output: {
+            audioSha256: null,
+            durationMs: 0,
+            unread: { part: "sound", code: "unsupported", message: "xx9x" },
+          },
+        },
+        "read-screen": { state: "done", output: read },
+      },
+      ["pictures too_large", "sound unsupported"],
     ],
     [
       "nothing of the sound where there is none",

@@ -45,28 +45,34 @@ const STEPS = [
       engines: [...request.recipes.source],
     }),
     onSkip: "end",
-    warning: ({ missing }) =>
+    warning: ({ missing, unread }) =>
       missing === null
-        ? null
+        ? unread
         : { code: missing, message: "the video is not served in this region" },
+    failure: ({ unread }, { outputs }) =>
+      outputs.includes("summary") ? null : (unread.find(({ part }) => part === "sound") ?? null),
   }),
   step(prepareAudio, {
     after: [download],
     input: (progress) => {
       const post = progress.output(download);
       if (post?.sound == null || findCaptions(progress) !== undefined) return null;
-      return { mediaSha256: post.sound, durationMs: post.durationMs };
+      return { mediaSha256: post.sound };
     },
+    warning: ({ unread }) => unread,
+    // For a summary the screen is still read.
+    failure: ({ unread }, { outputs }) => (outputs.includes("summary") ? null : unread),
   }),
   step(transcribe, {
     after: [prepareAudio],
     input: ({ request, output }) => {
       const audio = output(prepareAudio);
       const sound = output(download)?.sound;
-      if (audio === undefined || sound == null) return null;
+      if (audio?.audioSha256 == null || sound == null) return null;
       return {
         mediaSha256: sound,
-        ...audio,
+        audioSha256: audio.audioSha256,
+        durationMs: audio.durationMs,
         engines: [...request.recipes.asr],
         language: request.language,
       };
@@ -87,7 +93,7 @@ const STEPS = [
       };
     },
     onFailure: "warn",
-    warning: ({ unread }) => unread[0] ?? null,
+    warning: ({ unread }) => unread,
   }),
   step(summarize, {
     after: [transcribe, readScreen],
@@ -135,7 +141,10 @@ function findUnread(progress: Progress): Unread[] {
   if (findSpeech(progress) !== undefined) return [];
   const { missing = null, video = null } = progress.output(download) ?? {};
   const screen = missing === null && video === null ? "pictures" : "video";
+  const heard = progress.output(prepareAudio)?.unread ?? null;
   return [
+    ...(progress.output(download)?.unread ?? []),
+    ...(heard === null ? [] : [heard]),
     ...toGap("sound", missing ?? progress.gap(prepareAudio) ?? progress.gap(transcribe)),
     ...toGap(screen, missing ?? progress.gap(readScreen)),
     ...(progress.output(readScreen)?.unread ?? []),
@@ -154,7 +163,7 @@ export const postPipeline = createPipeline(POST_KIND, STEPS, {
     const words = findCaptions(progress) ?? output(transcribe);
     return toArtifactKeys([
       { kind: transcriptKind, key: words?.transcriptKey },
-      { kind: screenTextKind, key: output(readScreen)?.screenTextKey },
+      { kind: screenTextKind, key: output(readScreen)?.screenTextKey ?? undefined },
       { kind: summaryKind, key: output(summarize)?.answerKey },
     ]);
   },

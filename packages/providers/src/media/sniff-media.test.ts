@@ -22,8 +22,19 @@ test.each([
   ["\xff\xd8\xff\xe0\0\x10JFIF", "jpeg"],
   ["\x89PNG\r\n\x1a\n\0\0\0\r", "png"],
   ["GIF89a\x01\0\x01\0", "gif"],
+  // What ffmpeg is left to judge.
+  ["RIFF\x24\0\0\0AVI LIST", "other"],
+  ["OggS\0\x02\0\0\0\0\0\0", "other"],
+  ["fLaC\0\0\0\x22\x12\0\x12\0", "flac"],
+  ["\x47\x40\x11\x10\0\x42\xf0\x25", "other"],
+  ["\xff\xfd\x84\x04\x33\x33\x22\x22", "other"],
+  ["\0\0\0\0\0\0\0\0", "other"],
 ])("the head %j is %s", (head, name) => {
   expect(sniffMedia(bytes(head).subarray(0, SNIFF_BYTES))?.name).toBe(name);
+});
+
+test("text stays text, whatever follows it", () => {
+  expect(sniffMedia(bytes(`#EXTM3U\n#EXTINF:1,\nfile:///x\n\0\0\0\x10free`))).toBeNull();
 });
 
 test.each([
@@ -33,8 +44,9 @@ test.each([
   "<!DOCTYPE html><",
   '{"status":"error"',
   "ffconcat version ",
+  "\xef\xbb\xbf<!DOCTYPE html",
+  "caf\xc3\xa9 \xe2\x82\xac and a h\xc3",
   "hello, I am text",
-  "RIFF\x24\0\0\0AVI LIST",
   "\x1f\x8b\x08\0\0\0\0\0",
   "PK\x03\x04",
   "%PDF-1.7",

@@ -14,6 +14,7 @@ import {
   toAwemeId,
   toOrigin,
   transcriptKind,
+  Unread,
 } from "@clipmill/domain";
 import { z } from "zod";
 import { type FetchedFiles, fetchPost, type FetchPostDeps } from "./fetch-post.ts";
@@ -38,6 +39,8 @@ const Output = z.object({
   durationMs: z.number().int(),
   /** Why there is no media although the request goes on; null if there is media. */
   missing: z.enum(["region_locked"]).nullable().default(null),
+  /** Parts of the post that are there and were left out. */
+  unread: z.array(Unread).default([]),
   /** Transcripts made from the platform's captions. */
   captions: CaptionsOutputs.default([]),
 });
@@ -88,7 +91,7 @@ export function createDownload(deps: DownloadDeps): Stage<z.infer<typeof Input>,
     async run(input, ctx) {
       const { postId } = input;
       const got = await fetchPost(deps, input, ctx);
-      const { files, missing } = got;
+      const { files, missing, unread } = got;
       const { post, engagement } = got.fetched;
       const sound = files.find((file) => file.media.hasAudio && file.role !== "cover");
       const video = files.find((file) => file.role === "video");
@@ -104,6 +107,7 @@ export function createDownload(deps: DownloadDeps): Stage<z.infer<typeof Input>,
             .map(({ media }) => media.sha256),
           durationMs: sound?.media.durationMs ?? video?.media.durationMs ?? post.durationMs,
           missing,
+          unread,
           captions: captions.map(({ transcript, spoken }) => ({
             transcriptKey: transcript.key,
             transcriptHash: transcript.hash,

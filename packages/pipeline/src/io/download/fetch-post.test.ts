@@ -73,6 +73,8 @@ function deps(
     regionLock,
     maxBytes: 1_000,
     maxDurationMs: 60_000,
+    maxSlides: 10,
+    maxSlideBytes: 1_000,
     fetcher: {
       async fetch(
         url: string,
@@ -97,7 +99,7 @@ function deps(
       }),
     },
     media: {
-      probe: async () => ({ durationMs: 8_000, hasAudio: true, hasVideo: true }),
+      probe: async () => ({ durationMs: 8_000, hasAudio: true, hasVideo: true, unknownCodecs: [] }),
       toWav: unused,
       toFrames: unused,
     },

@@ -8,7 +8,8 @@ import {
 } from "@clipmill/domain";
 import { findEngines, tryEngines } from "../../engines/choose-engine.ts";
 import { toPaidSource } from "./paid-source.ts";
-import { isRefusal, type PostFile, type PostMediaDeps, storeMedia } from "./post-media.ts";
+import { isRefusal, type PostMediaDeps } from "./post-file.ts";
+import { storeMedia, type StoredMedia } from "./post-media.ts";
 
 export interface FetchPostDeps extends PostMediaDeps {
   sources: readonly PostSource[];
@@ -26,9 +27,8 @@ export type RegionLock = "metadata" | "proxy" | "fail";
 const LOCKED_FROM_ATTEMPT = 2;
 
 /** A post, and those of its media files that are in storage now. */
-export interface FetchedFiles {
+export interface FetchedFiles extends StoredMedia {
   fetched: FetchedPost;
-  files: PostFile[];
   /** Why there is no media; null if there is. */
   missing: "region_locked" | null;
 }
@@ -50,12 +50,12 @@ export async function fetchPost(
       async (engine) => {
         const source = toPaidSource(engine, ctx);
         const first = await source.fetchPost(ref, { signal: ctx.signal });
-        const files = await orNullIfRefused(storeMedia(deps, first, ctx));
-        if (files !== null) return { fetched: first, files, missing: null };
+        const stored = await orNullIfRefused(storeMedia(deps, first, ctx));
+        if (stored !== null) return { fetched: first, ...stored, missing: null };
         // The source may have answered with a link that had expired already; a second answer has a fresh one.
         const fetched = await source.fetchPost(ref, { signal: ctx.signal });
         refused = fetched;
-        return { fetched, files: await storeMedia(deps, fetched, ctx), missing: null };
+        return { fetched, ...(await storeMedia(deps, fetched, ctx)), missing: null };
       },
       ctx,
     );
@@ -88,10 +88,11 @@ async function handleRegionLock(
 ): Promise<FetchedFiles> {
   const { region } = fetched.post;
   ctx.log.info({ region, regionLock: deps.regionLock }, "media refused in this region");
-  if (deps.regionLock === "metadata") return { fetched, files: [], missing: "region_locked" };
+  if (deps.regionLock === "metadata")
+    return { fetched, files: [], unread: [], missing: "region_locked" };
   if (deps.regionLock === "proxy" && region !== null) {
-    const files = await orNullIfRefused(storeMedia(deps, fetched, ctx, { proxyCountry: region }));
-    if (files !== null) return { fetched, files, missing: null };
+    const stored = await orNullIfRefused(storeMedia(deps, fetched, ctx, { proxyCountry: region }));
+    if (stored !== null) return { fetched, ...stored, missing: null };
   }
   throw new SkipError("region_locked", "the video is not served in this region", {
     cause,

@@ -5,6 +5,7 @@ import {
   type FetchedPost,
   type MediaTools,
   type PostId,
+  type ProbedMedia,
   type Storage,
   UnrecoverableError,
 } from "@clipmill/domain";
@@ -30,18 +31,34 @@ export interface ImportFileOptions extends DetailOptions {
 export async function importFile(
   options: ImportFileOptions,
 ): Promise<{ postId: PostId; fetched: FetchedPost }> {
-  const { storage, media, signal, maxBytes } = options;
+  const { storage, signal, maxBytes } = options;
   const path = resolve(options.path);
   const name = basename(path);
   await checkFile(path, { shown: options.path, maxBytes });
   const detail = await findDetail(path, options);
-  const { hasAudio, hasVideo } = await media.probe(path, { signal });
+  const { hasAudio, hasVideo } = await probe(path, options);
   if (!hasAudio && !hasVideo) {
     throw new UnrecoverableError("no_content", `${name} holds neither audio nor video`);
   }
   const { sha256 } = await storage.write("media", createReadStream(path), { signal, maxBytes });
   const fetched = detail === null ? toBareImport(sha256) : toImport(detail, sha256);
   return { postId: fetched.post.postId, fetched };
+}
+
+/** What only ffmpeg could know, and does not, is of another kind and not broken. */
+async function probe(
+  path: string,
+  { media, signal, path: shown }: ImportFileOptions,
+): Promise<ProbedMedia> {
+  try {
+    return await media.probe(path, { signal });
+  } catch (error) {
+    const isOfOtherKind =
+      error instanceof UnrecoverableError &&
+      error.code === "corrupt_media" &&
+      sniffMedia(await readHead(path))?.name === "other";
+    throw isOfOtherKind ? toNoMedia(shown, error) : error;
+  }
 }
 
 async function checkFile(
@@ -65,10 +82,12 @@ async function checkFile(
   const head = await readHead(path).catch((cause: unknown) => {
     throw toUnreadable(shown, cause);
   });
-  if (sniffMedia(head) === null) {
-    const known = "MP4, MOV, WebM, MP3, M4A, AAC or WAV";
-    throw new UnrecoverableError("unsupported", `not a media file (${known}): ${shown}`);
-  }
+  if (sniffMedia(head) === null) throw toNoMedia(shown);
+}
+
+function toNoMedia(shown: string, cause?: unknown): UnrecoverableError {
+  const known = "MP4, MOV, WebM, MP3, M4A, AAC, WAV and what else ffmpeg plays";
+  return new UnrecoverableError("unsupported", `not a media file (${known}): ${shown}`, { cause });
 }
 
 async function readHead(path: string): Promise<Uint8Array> {

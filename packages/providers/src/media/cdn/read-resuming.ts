@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { RetryableError } from "@clipmill/domain";
-import type { SafeResponse } from "../http/safe-http.ts";
+import type { SafeResponse } from "../../http/safe-http.ts";
 
 /** More breaks than this in one file are no bad luck. */
 const MAX_RESUMES = 5;

@@ -6,10 +6,10 @@ import {
   type Storage,
   UnrecoverableError,
 } from "@clipmill/domain";
-import { parseRetryAfter } from "../http/upstream-error.ts";
+import { parseRetryAfter } from "../../http/upstream-error.ts";
 import { readResuming } from "./read-resuming.ts";
-import type { SafeHttp, SafeResponse } from "../http/safe-http.ts";
-import { SNIFF_BYTES, sniffMedia } from "./sniff-media.ts";
+import type { SafeHttp, SafeResponse } from "../../http/safe-http.ts";
+import { SNIFF_BYTES, sniffMedia } from "../sniff-media.ts";
 
 export interface CdnFetcherOptions {
   http: SafeHttp;

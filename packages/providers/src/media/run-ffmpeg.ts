@@ -1,0 +1,71 @@
+import { RetryableError, UnrecoverableError } from "@clipmill/domain";
+import { ProgramError, runProgram } from "../programs/run-program.ts";
+import { MAX_MEMORY_BYTES, MAX_PIXELS, toInputOptions } from "./input-options.ts";
+import type { MediaFormat } from "./sniff-media.ts";
+
+/** One child's share of the machine: several run beside each other. */
+const THREADS = ["-threads", "2", "-filter_threads", "2"];
+
+/** A backstop behind the stage's own limit. */
+const RUN_TIMEOUT_MS = 3_600_000;
+
+export interface FfmpegInput {
+  path: string;
+  format: MediaFormat;
+  /** What stands before `-i`, such as a place to start from. Default: nothing. */
+  options?: readonly string[];
+}
+
+export interface FfmpegRun {
+  ffmpegPath: string;
+  signal: AbortSignal;
+}
+
+/**
+ * Runs ffmpeg on one file and returns its stdout. Throws UnrecoverableError `unsupported` where it has no decoder for
+ * what was asked of it, `corrupt_media` where it exits with another error; RetryableError for what is the machine's.
+ */
+export async function runFfmpeg(
+  { path, format, options = [] }: FfmpegInput,
+  output: readonly string[],
+  { ffmpegPath, signal }: FfmpegRun,
+): Promise<string> {
+  // ffprobe is not told, since it would keep the size of a larger frame to itself.
+  const limits = ["-max_pixels", String(MAX_PIXELS), ...THREADS];
+  const input = [...toInputOptions(format), ...limits, ...options, "-i", toUrl(path)];
+  try {
+    return await runProgram(ffmpegPath, ["-nostdin", "-y", ...input, ...output], {
+      signal,
+      timeoutMs: RUN_TIMEOUT_MS,
+      maxMemoryBytes: MAX_MEMORY_BYTES,
+    });
+  } catch (cause) {
+    throw cause instanceof ProgramError ? toError(cause) : cause;
+  }
+}
+
+/** As a URL, so that nothing in the path is taken for an option or a protocol. */
+export function toUrl(path: string): string {
+  return `file:${path}`;
+}
+
+/** What ffmpeg says quotes paths and metadata of the file, so it stays in the cause. */
+function toError(cause: ProgramError): Error {
+  if (cause.reason === "missing") {
+    return new RetryableError("engine_unavailable", "ffmpeg could not be started", { cause });
+  }
+  if (cause.reason !== "exit") {
+    return new RetryableError("engine_failed", `ffmpeg ended with ${cause.reason}`, { cause });
+  }
+  // Only its words tell these apart: it exits with 1 for a full disk, a missing decoder and a broken file.
+  if (/No space left on device|Disk quota exceeded/.test(cause.stderrTail)) {
+    return new RetryableError("storage_failed", "the disk is full", { cause });
+  }
+  const details = { exitCode: cause.exitCode };
+  if (/Decoder \(codec .+\) not found|no decoder found for/.test(cause.stderrTail)) {
+    const message = "ffmpeg has no decoder for the media";
+    return new UnrecoverableError("unsupported", message, { cause, details });
+  }
+  const message = "ffmpeg cannot decode the media file";
+  return new UnrecoverableError("corrupt_media", message, { cause, details });
+}
