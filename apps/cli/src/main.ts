@@ -7,7 +7,7 @@ import { addResolveCommand } from "./commands/resolve.ts";
 import { addRunCommand } from "./commands/run.ts";
 import { addSandboxCommand } from "./commands/sandbox.ts";
 import { addUpCommand } from "./commands/up.ts";
-import { toExitCode, toMessage } from "./failure.ts";
+import { EnvironmentError, isExplained, toExitCode, toMessage } from "./failure.ts";
 
 const program = new Command("clipmill")
   .description("Turns TikTok posts into transcripts, on-screen text and summaries.")
@@ -33,6 +33,16 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
+/** A database that went away in mid-command needs no stack. Loaded late, so that `--help` stays quick. */
+async function explainDatabase(error: unknown): Promise<unknown> {
+  if (isExplained(error)) return error;
+  const { toDatabaseProblem } = await import("@clipmill/db");
+  const found = toDatabaseProblem(error);
+  if (found === null) return error;
+  const { problem, remedy } = found;
+  return new EnvironmentError(`the database: ${problem}. Fix it: ${remedy}`, { cause: error });
+}
+
 try {
   await program.parseAsync();
 } catch (error) {
@@ -40,7 +50,7 @@ try {
     // Commander has said what is wrong; asking for help is not wrong.
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   } else {
-    console.error(toMessage(error));
+    console.error(toMessage(await explainDatabase(error)));
     process.exitCode = toExitCode(error);
   }
 }

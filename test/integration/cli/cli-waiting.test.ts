@@ -95,7 +95,7 @@ describe.skipIf(!inject("tools").ffmpeg)("clipmill run (needs ffmpeg)", () => {
 
   test("with a key that the running clipmill lacks is refused at once, by the key's name", async () => {
     const lock = lockHome(join(home, "home"));
-    await lock.publish({
+    lock.publish({
       apiUrl: "http://127.0.0.1:1",
       databaseUrl: testDatabase.url,
       sandboxUrl: null,
