@@ -11,12 +11,15 @@ const LOCK_POLL_MS = 200;
 const PROGRESS_EVERY_MS = 5_000;
 
 /** @param {"prod" | "dev"} mode `dev` also brings what tests and checks need, and serves both. */
-export async function ensureInstalled(root, mode) {
-  if (isStamped(root, mode)) return;
+export async function ensureInstalled(root, wanted) {
+  if (isStamped(root, wanted)) return;
   const lock = await acquireLock(root);
   try {
-    if (isStamped(root, mode)) return;
-    if (!isComplete(root, mode)) await install(root, mode, lock);
+    if (isStamped(root, wanted)) return;
+    if (isComplete(root, wanted)) return stamp(root, wanted);
+    // Whoever works on clipmill and starts it with a changed lockfile keeps the tools.
+    const mode = hasTools(root) ? "dev" : wanted;
+    await install(root, mode, lock);
     stamp(root, mode);
   } catch (error) {
     throw error.code === "EACCES" || error.code === "EROFS" ? explainAccess(root, error) : error;
@@ -56,6 +59,17 @@ function stamp(root, mode) {
 
 function hash(path) {
   return createHash("sha256").update(readFileSync(path)).digest("hex");
+}
+
+function hasTools(root) {
+  try {
+    const { packages } = JSON.parse(readFileSync(installedPath(root), "utf8"));
+    return Object.entries(packages).some(
+      ([path, { dev }]) => dev === true && existsSync(join(root, path)),
+    );
+  } catch {
+    return false;
+  }
 }
 
 /** Whether a plain `npm ci` by hand has already done the work. */

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { addDeadCommand } from "./commands/dead.ts";
 import { addDevCommand } from "./commands/dev.ts";
@@ -8,9 +10,14 @@ import { addRunCommand } from "./commands/run.ts";
 import { addSandboxCommand } from "./commands/sandbox.ts";
 import { addUpCommand } from "./commands/up.ts";
 import { EnvironmentError, isExplained, toExitCode, toMessage } from "./failure.ts";
+import { ROOT } from "./paths.ts";
 
+const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+  version: string;
+};
 const program = new Command("clipmill")
   .description("Turns TikTok posts into transcripts, on-screen text and summaries.")
+  .version(manifest.version, "-v, --version", "print the version")
   .exitOverride()
   .showHelpAfterError("(--help lists what there is)");
 
@@ -22,6 +29,10 @@ addDoctorCommand(program);
 addMigrateCommand(program);
 addSandboxCommand(program);
 addDevCommand(program);
+program
+  .command("version", { hidden: true })
+  .description("Print the version.")
+  .action(() => console.log(manifest.version));
 
 // Only those who listen keep the channel to the bootstrap, and so this process, open.
 process.channel?.unref();

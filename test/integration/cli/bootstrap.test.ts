@@ -136,6 +136,26 @@ describe("the bootstrap", () => {
     expect(await npmCalls()).toHaveLength(2);
   });
 
+  test("keeps the tools, where they are, when the lockfile has changed", async () => {
+    await start("dev", "test");
+    await writeLockfile("2.0.0");
+    await start("run");
+    await start("dev", "test");
+    expect(await npmCalls()).toEqual([
+      expect.stringMatching(/^ci --include=dev /),
+      expect.stringMatching(/^ci --include=dev /),
+    ]);
+  });
+
+  test.each(["--version", "-v", "version"])(
+    "tells its version for %s and installs nothing",
+    async (asked) => {
+      await writeFile(join(root, "package.json"), '{ "type": "module", "version": "1.2.3" }');
+      expect(await start(asked)).toMatchObject({ code: 0, stdout: "1.2.3\n", stderr: "" });
+      expect(await npmCalls()).toEqual([]);
+    },
+  );
+
   test("takes over what `npm ci` by hand has installed", async () => {
     await mkdir(join(root, "node_modules/wanted"), { recursive: true });
     await cp(join(root, "package-lock.json"), join(root, "node_modules/.package-lock.json"));
