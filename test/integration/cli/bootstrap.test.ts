@@ -15,6 +15,7 @@ const FAKE_NPM = `
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 const args = process.argv.slice(2).join(" ");
 appendFileSync("npm-calls", args + "\\n");
+writeFileSync("npm-cache", process.env.npm_config_cache ?? "its own");
 process.on("SIGTERM", () => process.exit(1));
 while (existsSync("npm-waits")) await new Promise((done) => setTimeout(done, 10));
 if (existsSync("npm-fails")) {
@@ -69,13 +70,14 @@ async function writeLockfile(version: string): Promise<void> {
   await writeFile(join(root, "package-lock.json"), JSON.stringify({ packages }));
 }
 
-function launch(args: string[], nodeArgs: string[] = []) {
+function launch(args: string[], nodeArgs: string[] = [], changes: NodeJS.ProcessEnv = {}) {
+  const { npm_config_cache: _ofTheTests, ...own } = process.env;
   const child = spawn(
     process.execPath,
     [...nodeArgs, join(root, "apps/cli/clipmill.mjs"), ...args],
     {
       cwd: tmpdir(),
-      env: { ...process.env, npm_execpath: join(root, "npm/npm-cli.js") },
+      env: { ...own, npm_execpath: join(root, "npm/npm-cli.js"), ...changes },
     },
   );
   children.push(child);
@@ -145,6 +147,16 @@ describe("the bootstrap", () => {
       expect.stringMatching(/^ci --include=dev /),
       expect.stringMatching(/^ci --include=dev /),
     ]);
+  });
+
+  test("gives npm a cache in the clone where the home directory cannot be written to", async () => {
+    const cacheFor = async (home: string) => {
+      await rm(join(root, "node_modules"), { recursive: true, force: true });
+      await launch(["run"], [], { HOME: home }).done;
+      return readFile(join(root, "npm-cache"), "utf8");
+    };
+    expect(await cacheFor(root)).toBe("its own");
+    expect(await cacheFor("/nonexistent")).toBe(join(root, ".clipmill/npm-cache"));
   });
 
   test.each(["--version", "-v", "version"])(
