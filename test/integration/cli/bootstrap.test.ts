@@ -143,10 +143,8 @@ describe("the bootstrap", () => {
     await writeLockfile("2.0.0");
     await start("run");
     await start("dev", "test");
-    expect(await npmCalls()).toEqual([
-      expect.stringMatching(/^ci --include=dev /),
-      expect.stringMatching(/^ci --include=dev /),
-    ]);
+    const withTools = expect.stringMatching(/^ci --include=dev /) as unknown;
+    expect(await npmCalls()).toEqual([withTools, withTools]);
   });
 
   test("gives npm a cache in the clone where the home directory cannot be written to", async () => {

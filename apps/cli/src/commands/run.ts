@@ -49,11 +49,6 @@ async function run(
     const onError = (error: Error) => notice(`database: ${error.message}`);
     const requests = createRequests(config, { ...service, onError });
     try {
-      // Where the database went away, the end of what served it says why, a moment later.
-      const explainEnd = async (error: unknown) => {
-        await Promise.race([service.failed, sleep(EXPLAINED_WITHIN_MS)]);
-        throw error;
-      };
       const startedAt = Date.now();
       // The worker of this command has the same environment.
       if (service.isShared) await requests.requireEngines(intake.origin);
@@ -66,7 +61,7 @@ async function run(
         onChange: ({ stage, state }) =>
           console.error(`${toSecondsText(Date.now() - startedAt).padStart(7)}  ${stage}: ${state}`),
       });
-      const view = await Promise.race([following.catch(explainEnd), service.failed]);
+      const view = await orExplained(following, service.failed);
       if (signal.aborted) throw new InterruptedError(toInterruption(view, service));
       await printView(view, json);
       if (view.waitingFor !== null) await leaveWaiting(view, service, requests);
@@ -76,6 +71,16 @@ async function run(
   } finally {
     await service.close();
     shutdown.dispose();
+  }
+}
+
+/** Where the database went away, the end of what served it says why, a moment later. */
+async function orExplained<T>(following: Promise<T>, failed: Promise<never>): Promise<T> {
+  try {
+    return await Promise.race([following, failed]);
+  } catch (error) {
+    await Promise.race([failed, sleep(EXPLAINED_WITHIN_MS)]);
+    throw error;
   }
 }
 
