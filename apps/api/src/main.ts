@@ -42,5 +42,6 @@ try {
 } catch (error) {
   if (!(error instanceof ConfigError)) throw error;
   process.stderr.write(`${error.message}\n`);
-  process.exitCode = 2;
+  // What is open already, such as a listener, would keep the process.
+  process.exit(2);
 }

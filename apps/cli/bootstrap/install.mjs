@@ -1,7 +1,16 @@
 // Brings node_modules to what package-lock.json says, once, however many starts ask for it at the same time.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findNpm } from "./npm.mjs";
@@ -11,12 +20,15 @@ const LOCK_POLL_MS = 200;
 const PROGRESS_EVERY_MS = 5_000;
 
 /** @param {"prod" | "dev"} mode `dev` also brings what tests and checks need, and serves both. */
-export async function ensureInstalled(root, mode) {
-  if (isStamped(root, mode)) return;
+export async function ensureInstalled(root, wanted) {
+  if (isStamped(root, wanted)) return;
   const lock = await acquireLock(root);
   try {
-    if (isStamped(root, mode)) return;
-    if (!isComplete(root, mode)) await install(root, mode, lock);
+    if (isStamped(root, wanted)) return;
+    if (isComplete(root, wanted)) return stamp(root, wanted);
+    // Whoever works on clipmill and starts it with a changed lockfile keeps the tools.
+    const mode = hasTools(root) ? "dev" : wanted;
+    await install(root, mode, lock);
     stamp(root, mode);
   } catch (error) {
     throw error.code === "EACCES" || error.code === "EROFS" ? explainAccess(root, error) : error;
@@ -58,6 +70,17 @@ function hash(path) {
   return createHash("sha256").update(readFileSync(path)).digest("hex");
 }
 
+function hasTools(root) {
+  try {
+    const { packages } = JSON.parse(readFileSync(installedPath(root), "utf8"));
+    return Object.entries(packages).some(
+      ([path, { dev }]) => dev === true && existsSync(join(root, path)),
+    );
+  } catch {
+    return false;
+  }
+}
+
 /** Whether a plain `npm ci` by hand has already done the work. */
 function isComplete(root, mode) {
   if (!existsSync(installedPath(root))) return false;
@@ -66,6 +89,9 @@ function isComplete(root, mode) {
   return Object.entries(wanted).every(([path, entry]) => {
     if (path === "" || (mode === "prod" && (entry.dev || entry.devOptional))) return true;
     if (entry.optional && !fitsPlatform(entry)) return true;
+    // What only a package of another platform needs names no platform itself, and npm leaves it out all the same.
+    const isPlain = entry.os === undefined && entry.cpu === undefined;
+    if (entry.optional && isPlain && installed[path] === undefined) return true;
     // `npm install --package-lock-only` writes the installed list as well, and installs nothing.
     return installed[path]?.version === entry.version && existsSync(join(root, path));
   });
@@ -129,6 +155,7 @@ function runNpm(root, args, lock) {
     const npm = spawn(program, [...first, ...args], {
       cwd: root,
       stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...toCacheEnv(root) },
     });
     // Whoever is killed, this process or npm: nobody else installs while the other still does.
     if (npm.pid !== undefined) lock.addHolder(npm.pid);
@@ -155,8 +182,9 @@ function runNpm(root, args, lock) {
       if (code === 0) resolve();
       else if (interrupted || signal !== null)
         reject(explain(`the installation was interrupted; the next start does it again`, 130));
-      else if (/^npm error code (EACCES|EPERM|EROFS)$/m.test(output)) reject(explainAccess(root));
-      else
+      else if (/^npm error code (EACCES|EPERM|EROFS)$/m.test(output)) {
+        reject(explainAccess(root, { path: /^npm error path (.+)$/m.exec(output)?.[1] ?? root }));
+      } else
         reject(
           explain(
             `\`npm ${args[0]}\` failed (exit ${code}). Is the npm registry reachable (\`npm ping\`) and is there disk space (1 GB)? Then start again. npm said:\n${toReason(output)}`,
@@ -164,6 +192,18 @@ function runNpm(root, args, lock) {
         );
     });
   });
+}
+
+/** npm keeps its cache in the home directory; a user without one, as in many containers, gets one in the clone. */
+function toCacheEnv(root) {
+  if (Object.keys(process.env).some((name) => /^npm_config_cache$/i.test(name))) return {};
+  const cache = join(homedir(), ".npm");
+  try {
+    accessSync(existsSync(cache) ? cache : homedir(), constants.W_OK);
+    return {};
+  } catch {
+    return { npm_config_cache: join(root, ".clipmill/npm-cache") };
+  }
 }
 
 /** npm tells the reason first and then, at length, how it could have been called. */

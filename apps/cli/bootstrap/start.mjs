@@ -2,7 +2,7 @@
 import "./conceal-environment.mjs";
 import { spawn, spawnSync } from "node:child_process";
 import { constants } from "node:os";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ensureInstalled } from "./install.mjs";
@@ -19,6 +19,11 @@ const NODE_PACKAGES = {
 const PARENT_POLL_MS = 250;
 
 export async function start(args) {
+  // In a fresh clone, too, where nothing else would answer before an installation.
+  if (args.length === 1 && ["--version", "-v", "version"].includes(args[0])) {
+    console.log(JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")).version);
+    return;
+  }
   try {
     await ensureInstalled(ROOT, args[0] === "dev" ? "dev" : "prod");
     run(findNode(), args);

@@ -21,16 +21,19 @@ export function toExitCode(error: unknown): 1 | 2 | 130 {
   return error instanceof InterruptedError ? 130 : 1;
 }
 
-/** A failure that its thrower explains needs no stack; anything else is a bug, and the stack is what helps. */
-export function toMessage(error: unknown): string {
-  if (
+/** Its thrower has put it into words for a person. */
+export function isExplained(error: unknown): error is Error {
+  return (
     error instanceof UsageError ||
     error instanceof EnvironmentError ||
     error instanceof InterruptedError ||
     error instanceof ConfigError ||
     error instanceof ClipmillError
-  ) {
-    return `clipmill: ${error.message}`;
-  }
+  );
+}
+
+/** A failure that its thrower explains needs no stack; anything else is a bug, and the stack is what helps. */
+export function toMessage(error: unknown): string {
+  if (isExplained(error)) return `clipmill: ${error.message}`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -88,5 +88,6 @@ try {
   }
   if (!(error instanceof ConfigError)) throw error;
   process.stderr.write(`${error.message}\n`);
-  process.exitCode = 2;
+  // What is open already, such as a listener, would keep the process.
+  process.exit(2);
 }

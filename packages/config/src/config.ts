@@ -65,7 +65,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     const raw = env[name];
     const parsed = schema.safeParse(raw === "" ? undefined : raw);
     if (parsed.success) values[name] = parsed.data;
-    else problems.push(`${name}: ${parsed.error.issues[0]?.message ?? "invalid"}. ${meaning}`);
+    else problems.push(`${name}: ${toProblem(parsed.error.issues[0])}. ${meaning}`);
   }
   values["PROXIES"] = readProxies(env, problems);
   if (values["STORAGE"] === "s3") {
@@ -76,6 +76,12 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   if (problems.length > 0) throw new ConfigError(problems);
   values["CLIPMILL_HOME"] = resolve(values["CLIPMILL_HOME"] as string);
   return Object.freeze(values) as Config;
+}
+
+/** Zod's words are for programmers: what was typed is always text. */
+function toProblem(issue: z.core.$ZodIssue | undefined): string {
+  if (issue?.code === "invalid_type" && issue.expected === "number") return "not a number";
+  return issue?.message ?? "invalid";
 }
 
 function readProxies(env: NodeJS.ProcessEnv, problems: string[]): Record<string, string> {

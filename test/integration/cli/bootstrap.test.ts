@@ -16,6 +16,7 @@ const FAKE_NPM = `
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 const args = process.argv.slice(2).join(" ");
 appendFileSync("npm-calls", args + "\\n");
+writeFileSync("npm-cache", process.env.npm_config_cache ?? "its own");
 process.on("SIGTERM", () => process.exit(1));
 while (existsSync("npm-waits")) await new Promise((done) => setTimeout(done, 10));
 if (existsSync("npm-fails")) {
@@ -71,16 +72,18 @@ async function writeLockfile(version: string): Promise<void> {
   await writeFile(join(root, "package-lock.json"), JSON.stringify({ packages }));
 }
 
-function launch(args: string[], nodeArgs: string[] = []) {
+function launch(args: string[], nodeArgs: string[] = [], changes: NodeJS.ProcessEnv = {}) {
+  const { npm_config_cache: _ofTheTests, ...own } = process.env;
   const child = spawn(
     process.execPath,
     [...nodeArgs, join(root, "apps/cli/clipmill.mjs"), ...args],
     {
       cwd: tmpdir(),
       env: {
-        ...process.env,
+        ...own,
         npm_execpath: join(root, "npm/npm-cli.js"),
         SECRET_OF_THE_TEST: SECRET,
+        ...changes,
       },
     },
   );
@@ -141,6 +144,34 @@ describe("the bootstrap", () => {
     await start("run");
     expect(await npmCalls()).toHaveLength(2);
   });
+
+  test("keeps the tools, where they are, when the lockfile has changed", async () => {
+    await start("dev", "test");
+    await writeLockfile("2.0.0");
+    await start("run");
+    await start("dev", "test");
+    const withTools = expect.stringMatching(/^ci --include=dev /) as unknown;
+    expect(await npmCalls()).toEqual([withTools, withTools]);
+  });
+
+  test("gives npm a cache in the clone where the home directory cannot be written to", async () => {
+    const cacheFor = async (home: string) => {
+      await rm(join(root, "node_modules"), { recursive: true, force: true });
+      await launch(["run"], [], { HOME: home }).done;
+      return readFile(join(root, "npm-cache"), "utf8");
+    };
+    expect(await cacheFor(root)).toBe("its own");
+    expect(await cacheFor("/nonexistent")).toBe(join(root, ".clipmill/npm-cache"));
+  });
+
+  test.each(["--version", "-v", "version"])(
+    "tells its version for %s and installs nothing",
+    async (asked) => {
+      await writeFile(join(root, "package.json"), '{ "type": "module", "version": "1.2.3" }');
+      expect(await start(asked)).toMatchObject({ code: 0, stdout: "1.2.3\n", stderr: "" });
+      expect(await npmCalls()).toEqual([]);
+    },
+  );
 
   test("takes over what `npm ci` by hand has installed", async () => {
     await mkdir(join(root, "node_modules/wanted"), { recursive: true });

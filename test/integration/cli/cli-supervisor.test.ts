@@ -143,15 +143,15 @@ describe("the supervisor", () => {
 describe("a home", () => {
   test("belongs to one start at a time, which tells where it runs", async () => {
     const lock = lockHome(directory);
-    expect(() => lockHome(directory)).toThrow(/already running and still starting/);
+    expect(() => lockHome(directory)).toThrow(/another clipmill is starting or ending \(pid \d+/);
     const state = {
       apiUrl: "http://127.0.0.1:4600",
       databaseUrl: "postgres://u:p@127.0.0.1:1/x",
       sandboxUrl: null,
       startedAt: "now",
     };
-    await lock.publish(state);
-    expect(findRunState(directory)).toEqual({ pid: process.pid, ...state });
+    lock.publish(state);
+    expect(findRunState(directory)).toEqual({ pid: process.pid, ...state, isEnding: false });
     expect(() => lockHome(directory)).toThrow(/already running at http:\/\/127\.0\.0\.1:4600 /);
     lock.release();
     expect(findRunState(directory)).toBeNull();

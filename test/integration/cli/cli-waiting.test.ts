@@ -91,11 +91,12 @@ describe.skipIf(!inject("tools").ffmpeg)("clipmill run (needs ffmpeg)", () => {
       waiting_for: { stage: "transcribe", reason: "provider_key", needs_person: true },
     });
     expect(await states()).toEqual([{ state: "cancelled" }]);
-  });
+    // It starts three processes, on a machine that may be busy.
+  }, 120_000);
 
   test("with a key that the running clipmill lacks is refused at once, by the key's name", async () => {
     const lock = lockHome(join(home, "home"));
-    await lock.publish({
+    lock.publish({
       apiUrl: "http://127.0.0.1:1",
       databaseUrl: testDatabase.url,
       sandboxUrl: null,

@@ -111,6 +111,28 @@ describe.skipIf(!isReady)("the README's commands (needs ffmpeg, pocketsphinx and
     expect(output).toContain(`http://127.0.0.1:${port}/queues`);
   });
 
+  test("npx clipmill dead show knows the numbers that dead list names, and says so of others", async () => {
+    const listed = await run("npx clipmill dead list --json");
+    const ids = listed.stdout
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => (JSON.parse(line) as { id: number }).id);
+    for (const id of ids) {
+      expect(await run(`npx clipmill dead show ${id}`)).toMatchObject({ code: 0, stderr: "" });
+    }
+    expect(await run("npx clipmill dead show 999999")).toMatchObject({
+      code: 1,
+      stderr:
+        "clipmill: nothing dead has the number 999999: `clipmill dead list` names those that there are\n",
+    });
+  }, 120_000);
+
+  test("the summaries of the sample posts read as sentences", () => {
+    const told = [...output.matchAll(/ done .*“(.*)”$/gm)].map(([, tldr = ""]) => tldr);
+    expect(told.length).toBeGreaterThan(3);
+    for (const tldr of told) expect(tldr).toMatch(/^\p{Lu}.*[.!?…]”?$/su);
+  });
+
   test.each(calls)(
     "%s",
     async (command) => {

@@ -56,13 +56,18 @@ interface Ended {
 }
 
 /** Ends it once it is ready, which nothing here is meant to become but where the test says so. */
-async function start(args: string[], databaseUrl: string): Promise<Ended & { ready: boolean }> {
+async function start(
+  args: string[],
+  databaseUrl: string,
+  changes: NodeJS.ProcessEnv = {},
+): Promise<Ended & { ready: boolean }> {
   const env = {
     PATH: process.env["PATH"],
     CLIPMILL_HOME: home,
     DATABASE_URL: databaseUrl,
     DASHBOARD_PASSWORD: "of-the-test",
     PORT: String(await findFreePort()),
+    ...changes,
   };
   const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
@@ -143,6 +148,12 @@ test("a worker whose Postgres is away says so in one line and ends with 1, to be
   expect(output).toMatch(/^DATABASE_URL: cannot connect \(ECONNREFUSED\)\. Fix it: .*$/m);
   expect(output).not.toMatch(/^ {4}at |hush/m);
   expect(code).toBe(1);
+});
+
+test("an API whose list names an engine that there is not ends, instead of hanging half open", async () => {
+  const { code, output } = await start([API_MAIN], await migrated(), { ASR_ENGINES: "whisper" });
+  expect(output).toContain('ASR_ENGINES lists "whisper"');
+  expect(code).toBe(2);
 });
 
 describe("clipmill migrate", () => {

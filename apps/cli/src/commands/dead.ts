@@ -86,7 +86,10 @@ function toLine({ id, failed_at, stage, code, tenant, attempts, detail }: WorkIt
 async function show(id: number): Promise<void> {
   const { toWorkItemDetail } = await import("@clipmill/db");
   const job = await withDeadLetter((it) => it.find(id));
-  if (job === null) throw new EnvironmentError(`nothing dead has the number ${id}`);
+  if (job === null)
+    throw new EnvironmentError(
+      `nothing dead has the number ${id}: \`clipmill dead list\` names those that there are`,
+    );
   // JSON escapes what could steer a terminal, except direction marks.
   console.log(toPrintable(JSON.stringify(toWorkItemDetail(job), null, 2)));
 }

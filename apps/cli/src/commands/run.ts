@@ -1,13 +1,13 @@
-import type { Config } from "@clipmill/config";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ClipmillError, type RequestView } from "@clipmill/domain";
 import type { Command } from "commander";
-import { EnvironmentError, InterruptedError, UsageError } from "../failure.ts";
+import { InterruptedError, UsageError } from "../failure.ts";
 import { loadCliConfig } from "../load-cli-config.ts";
 import { parseLanguage } from "../parse-options.ts";
 import { toSecondsText } from "../printable.ts";
 import { requireDirectories } from "../require-directories.ts";
 import { leaveWaiting, tellWaiting, toInterruption, toPatienceMs } from "../run/waiting.ts";
-import { type Shutdown, listenForShutdown } from "../up/shutdown.ts";
+import { listenForShutdown } from "../up/shutdown.ts";
 
 interface RunOptions {
   json?: boolean;
@@ -16,6 +16,7 @@ interface RunOptions {
   fresh?: boolean;
 }
 
+const EXPLAINED_WITHIN_MS = 1_500;
 const notice = (line: string): void => console.error(`clipmill: ${line}`);
 
 export function addRunCommand(program: Command): void {
@@ -42,7 +43,8 @@ async function run(
   const intake = await explainInput(() =>
     toIntake(input, { config, language: language ?? null, detailPath: detail, notice, signal }),
   );
-  const service = await findOrStart(config, shutdown);
+  const { findOrStart } = await import("../run/service.ts");
+  const service = await findOrStart(config, shutdown, notice);
   try {
     const { createRequests } = await import("../run/requests.ts");
     const { followRequest } = await import("../run/progress.ts");
@@ -51,7 +53,7 @@ async function run(
     try {
       const startedAt = Date.now();
       // The worker of this command has the same environment.
-      if (service.apiUrl !== null) await requests.requireEngines(intake.origin);
+      if (service.isShared) await requests.requireEngines(intake.origin);
       const [accepted] = await requests.submit([{ ...intake, fresh }]);
       if (accepted === undefined) throw new Error("the request was not accepted");
       const following = followRequest(requests.reader, accepted.requestId, {
@@ -61,7 +63,7 @@ async function run(
         onChange: ({ stage, state }) =>
           console.error(`${toSecondsText(Date.now() - startedAt).padStart(7)}  ${stage}: ${state}`),
       });
-      const view = await Promise.race([following, service.failed]);
+      const view = await orExplained(following, service.failed);
       if (signal.aborted) throw new InterruptedError(toInterruption(view, service));
       await printView(view, json);
       if (view.waitingFor !== null) await leaveWaiting(view, service, requests);
@@ -74,42 +76,12 @@ async function run(
   }
 }
 
-interface Service {
-  /** Null: a worker of this command's own does the work. */
-  apiUrl: string | null;
-  databaseUrl: string;
-  sandboxUrl: string | null;
-  failed: Promise<never>;
-  close(): Promise<void>;
-}
-
-/** A running `up` does the work; without one, a worker is started for this command. */
-async function findOrStart(config: Config, shutdown: Shutdown): Promise<Service> {
-  const { findRunState, lockHome } = await import("../up/run-state.ts");
-  const running = findRunState(config.CLIPMILL_HOME);
-  if (running !== null) {
-    if (running.apiUrl === null) {
-      throw new EnvironmentError(
-        `another \`clipmill run\` is at work (pid ${running.pid}): start \`clipmill up\` once, and all runs share it`,
-      );
-    }
-    return { ...running, failed: new Promise(() => {}), close: async () => {} };
-  }
-  const { startStack } = await import("../up/stack.ts");
-  const home = lockHome(config.CLIPMILL_HOME);
+/** Where the database went away, the end of what served it says why, a moment later. */
+async function orExplained<T>(following: Promise<T>, failed: Promise<never>): Promise<T> {
   try {
-    const stack = await startStack(config, { api: false, notice });
-    shutdown.onImpatience(() => stack.kill());
-    const { databaseUrl, sandboxUrl, failed } = stack;
-    const startedAt = new Date().toISOString();
-    await home.publish({ apiUrl: null, databaseUrl, sandboxUrl, startedAt });
-    const close = async () => {
-      await stack.close();
-      home.release();
-    };
-    return { apiUrl: null, databaseUrl, sandboxUrl, failed, close };
+    return await Promise.race([following, failed]);
   } catch (error) {
-    home.release();
+    await Promise.race([failed, sleep(EXPLAINED_WITHIN_MS)]);
     throw error;
   }
 }

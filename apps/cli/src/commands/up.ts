@@ -53,7 +53,7 @@ async function up({ demo = false, once = false, port }: UpOptions): Promise<void
     shutdown.onImpatience(() => stack.kill());
     try {
       const { apiUrl, databaseUrl, sandboxUrl } = stack;
-      await home.publish({ apiUrl, databaseUrl, sandboxUrl, startedAt });
+      home.publish({ apiUrl, databaseUrl, sandboxUrl, startedAt });
       const outcome = demo || once ? await showDemo(config, stack, shutdown, once) : null;
       printLinks(stack);
       if (outcome !== null) printOutcome(outcome);
@@ -61,6 +61,7 @@ async function up({ demo = false, once = false, port }: UpOptions): Promise<void
       if (!once) await untilStopped(stack, shutdown);
     } finally {
       notice("stopping …");
+      home.withdraw({ atOnce: true });
       await stack.close();
     }
   } finally {

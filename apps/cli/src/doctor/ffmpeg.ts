@@ -36,7 +36,7 @@ export async function requireFfmpeg(
   if (found !== null) return found;
   if (config.FFMPEG_PATH !== "ffmpeg") {
     throw new UsageError(
-      `FFMPEG_PATH: ${config.FFMPEG_PATH} does not run, or there is no ffprobe beside it`,
+      `FFMPEG_PATH: ${config.FFMPEG_PATH} does not run, or there is no ffprobe beside it: correct it, or unset it to use the one on PATH`,
     );
   }
   try {

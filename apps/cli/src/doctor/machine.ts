@@ -33,7 +33,7 @@ export async function examineDirectories(config: Config): Promise<Finding[]> {
   const problems = await checkDirectories(config);
   const places = { CLIPMILL_HOME: config.CLIPMILL_HOME, TMPDIR: tmpdir() };
   return Promise.all(
-    (["CLIPMILL_HOME", "TMPDIR"] as const).map((variable) => {
+    (["CLIPMILL_HOME", "TMPDIR"] as const).map(async (variable) => {
       const unfit = problems.find((problem) => problem.variable === variable);
       return unfit === undefined
         ? examineSpace(variable, places[variable])

@@ -46,8 +46,15 @@ async function isFree(host: string, port: number): Promise<boolean> {
     const server = createServer();
     server.once("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "EADDRINUSE") resolve(false);
-      else reject(new UsageError(`HOST, PORT: cannot listen on ${host}:${port} (${error.code})`));
+      else reject(new UsageError(toListenProblem(host, port, error.code ?? "")));
     });
     server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(true)));
   });
+}
+
+function toListenProblem(host: string, port: number, code: string): string {
+  if (code === "EACCES") {
+    return `PORT: this user may not listen on port ${port}: choose one from 1024 on`;
+  }
+  return `HOST: this machine has no address ${host} (${code}): 127.0.0.1 serves this machine, 0.0.0.0 all that reach it`;
 }

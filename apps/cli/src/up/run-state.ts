@@ -1,5 +1,4 @@
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
-import { rename, writeFile } from "node:fs/promises";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { findHolder, tryPidLock } from "../../bootstrap/pid-lock.mjs";
@@ -12,35 +11,61 @@ const RunState = z.object({
   databaseUrl: z.string(),
   sandboxUrl: z.string().nullable(),
   startedAt: z.string(),
+  /** True: it is being stopped, whoever uses it. */
+  isEnding: z.boolean().default(false),
 });
-export type RunState = z.infer<typeof RunState>;
+export type RunState = Readonly<z.infer<typeof RunState>>;
 
 export interface HomeLock {
   /** Tells others where to find what runs here. */
-  publish(state: Omit<RunState, "pid">): Promise<void>;
+  publish(state: Omit<RunState, "pid" | "isEnding">): void;
+  /** Nobody else is to use it from now on. `atOnce`: whoever uses it now is left alone, too. */
+  withdraw(options: { atOnce: boolean }): void;
   release(): void;
 }
 
 const lockPath = (home: string) => join(home, "up.lock");
 const statePath = (home: string) => join(home, "run.json");
 
-/** One `clipmill up` per home: two would start two of everything on the same data. */
+/** One start of the parts per home: two would start two of everything on the same data. Throws EnvironmentError. */
 export function lockHome(home: string): HomeLock {
-  const { lock, heldBy } = tryLock(home);
-  if (lock === undefined) {
-    const url = findRunState(home)?.apiUrl;
-    const where = url === undefined || url === null ? "and still starting" : `at ${url}`;
-    throw new EnvironmentError(
-      `already running ${where} (pid ${heldBy}, data in ${home}): stop that one first, or set CLIPMILL_HOME to another directory`,
-    );
-  }
+  const lock = tryLockHome(home);
+  if (lock !== null) return lock;
+  const holder = findHomeHolder(home);
+  const state = findRunState(home);
+  const what =
+    state === null
+      ? "another clipmill is starting or ending"
+      : state.apiUrl === null
+        ? "a `clipmill run` is at work"
+        : `already running at ${state.apiUrl}`;
+  throw new EnvironmentError(
+    `${what} (pid ${holder}, data in ${home}): ${state?.apiUrl == null ? "wait until it is done" : "stop that one first"}, or set CLIPMILL_HOME to another directory`,
+  );
+}
+
+/** Null where somebody else has it. */
+export function tryLockHome(home: string): HomeLock | null {
+  const lock = tryLock(home);
+  if (lock === undefined) return null;
   // What a killed one has left tells of addresses that nobody answers.
   rmSync(statePath(home), { force: true });
+  let published: Omit<RunState, "pid" | "isEnding"> | null = null;
+  const write = (isEnding: boolean): void => {
+    const fresh = `${statePath(home)}.${process.pid}`;
+    writeFileSync(fresh, JSON.stringify({ pid: process.pid, ...published, isEnding }), {
+      mode: 0o600,
+    });
+    renameSync(fresh, statePath(home));
+  };
   return {
-    async publish(state) {
-      const fresh = `${statePath(home)}.${process.pid}`;
-      await writeFile(fresh, JSON.stringify({ pid: process.pid, ...state }), { mode: 0o600 });
-      await rename(fresh, statePath(home));
+    publish(state) {
+      published = state;
+      write(false);
+    },
+    withdraw({ atOnce }) {
+      if (atOnce && published !== null) write(true);
+      else rmSync(statePath(home), { force: true });
     },
     release() {
       rmSync(statePath(home), { force: true });
@@ -52,7 +77,7 @@ export function lockHome(home: string): HomeLock {
 function tryLock(home: string) {
   try {
     mkdirSync(home, { recursive: true, mode: 0o700 });
-    return tryPidLock(lockPath(home));
+    return tryPidLock(lockPath(home)).lock;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new EnvironmentError(
@@ -62,9 +87,27 @@ function tryLock(home: string) {
   }
 }
 
-/** What runs in `home` now, or null. */
+/** The pid of whoever has the lock of this home, or null. */
+export function findHomeHolder(home: string): number | null {
+  return findHolder(lockPath(home));
+}
+
+/** What runs in `home` now, for others to use, or null. */
 export function findRunState(home: string): RunState | null {
-  if (findHolder(lockPath(home)) === null) return null;
+  if (findHomeHolder(home) === null) return null;
+  const state = readState(home);
+  return state === null || state.isEnding ? null : state;
+}
+
+/** Whether what was found there has ended, or is being stopped under those who use it. */
+export function hasEnded(home: string, { pid, apiUrl }: RunState): boolean {
+  if (findHomeHolder(home) !== pid) return true;
+  const state = readState(home);
+  // A `run` that is done withdraws its state, and stays for as long as others need it.
+  return state === null ? apiUrl !== null : state.isEnding;
+}
+
+function readState(home: string): RunState | null {
   try {
     const state = RunState.safeParse(JSON.parse(readFileSync(statePath(home), "utf8")));
     return state.success ? state.data : null;

@@ -1,5 +1,7 @@
 import { join } from "node:path";
 import { API_NODE_FLAGS, type Config } from "@clipmill/config";
+import { toRecipes } from "@clipmill/providers";
+import { UsageError } from "../failure.ts";
 import { chooseApiPort, findFreePort, isDefaultPort } from "./api-port.ts";
 import { serveDatabase } from "./database.ts";
 import { requireFfmpeg } from "../doctor/ffmpeg.ts";
@@ -17,6 +19,9 @@ export interface StackOptions {
   /** Gets lines for the person at the terminal. */
   notice: (line: string) => void;
 }
+
+/** Nobody is asked there: it stands for the address that the sandbox gets later. */
+const SOME_SANDBOX = "http://127.0.0.1:1";
 
 /** Everything that `clipmill up` runs. */
 export interface Stack {
@@ -42,6 +47,7 @@ export interface Stack {
  */
 export async function startStack(config: Config, options: StackOptions): Promise<Stack> {
   const { api = true, notice } = options;
+  requireKnownEngines(config);
   await requireUsableRedis(config, notice);
   // Before anything is started: a wrong port is a wrong setting.
   const port = api ? await choosePort(config, options) : null;
@@ -99,6 +105,16 @@ export async function startStack(config: Config, options: StackOptions): Promise
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** A list that names an engine which there is not: said before anything is started. */
+function requireKnownEngines(config: Config): void {
+  const url = wantsSandbox(config) ? SOME_SANDBOX : undefined;
+  try {
+    toRecipes({ ...config, CLIPMILL_SANDBOX_URL: url });
+  } catch (error) {
+    throw error instanceof Error ? new UsageError(error.message) : error;
   }
 }
 

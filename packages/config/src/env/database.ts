@@ -4,7 +4,12 @@ import { count, variable } from "../variable.ts";
 /** Postgres, which holds all work and all results. */
 export const database = {
   DATABASE_URL: variable(
-    z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+    z
+      .url({
+        protocol: /^postgres(ql)?$/,
+        error: "not an address such as postgres://USER:PASSWORD@HOST:5432/NAME",
+      })
+      .optional(),
     "Postgres to use. Not set: an embedded one in CLIPMILL_HOME.",
   ),
   DATABASE_POOL: variable(

@@ -4,7 +4,12 @@ import { variable } from "../variable.ts";
 /** What BullMQ runs on. */
 export const queue = {
   REDIS_URL: variable(
-    z.url({ protocol: /^rediss?$/ }).optional(),
+    z
+      .url({
+        protocol: /^rediss?$/,
+        error: "not an address such as redis://:PASSWORD@HOST:6379",
+      })
+      .optional(),
     "Redis or Valkey ≥ 6.2 for BullMQ. Not set: BullMQ runs on Postgres.",
   ),
   QUEUE_PREFIX: variable(

@@ -80,7 +80,7 @@ const BY_MESSAGE: readonly [pattern: RegExp, problem: DatabaseProblem][] = [
     },
   ],
   [
-    /timeout|terminated/i,
+    /^(timeout exceeded|timeout expired|Query read timeout|Connection terminated)/,
     {
       problem: "no answer within 5 s",
       remedy: "see whether it is Postgres, up, and reachable from here",
@@ -90,6 +90,20 @@ const BY_MESSAGE: readonly [pattern: RegExp, problem: DatabaseProblem][] = [
 ];
 
 const CERTIFICATE = /^(ERR_TLS_CERT|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH)/;
+
+/** Codes of sockets; files have others. */
+const UNREACHABLE: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ECONNABORTED",
+  "EHOSTUNREACH",
+  "EHOSTDOWN",
+  "ENETUNREACH",
+  "ENETDOWN",
+  "ETIMEDOUT",
+  "EADDRNOTAVAIL",
+  "EPIPE",
+]);
 
 /** What an error says about the server or this user's place on it; null where it says nothing of the kind. */
 export function toDatabaseProblem(error: unknown): DatabaseProblem | null {
@@ -114,7 +128,7 @@ export function toDatabaseProblem(error: unknown): DatabaseProblem | null {
       mayPass: true,
     };
   }
-  if (!/^E[A-Z_]+$/.test(code)) return toDatabaseProblemOf(error.cause);
+  if (!UNREACHABLE.has(code)) return toDatabaseProblemOf(error.cause);
   return {
     problem: `cannot connect (${code})`,
     remedy: "start it; `clipmill up` without DATABASE_URL brings a server of its own",

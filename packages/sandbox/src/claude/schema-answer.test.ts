@@ -12,6 +12,16 @@ function summarize(prompt: string): Summary {
   return Summary.parse(toSchemaAnswer(SUMMARY_SCHEMA, toEvidencePhrases(prompt)));
 }
 
+/** Sentences, in which only the frame and the marks at the ends are not the evidence's. */
+function expectQuoted({ tldr, takeaways }: Summary): void {
+  const [, quote = ""] = /^The speaker says: “(.*)”$/.exec(tldr) ?? [];
+  for (const sentence of [quote, ...takeaways]) {
+    expect(sentence).toMatch(/^[\p{Lu}@].*(?:[.!?]| …)$/su);
+    expect(sentence).not.toMatch(/ (?:the|and|to|with|for) …$/);
+  }
+  expect(WORDS).toContain(quote.replace(/(?: …|\.)$/, "").toLowerCase());
+}
+
 describe("a summary fits our limits and quotes the evidence", () => {
   test.each([
     ["labelled lines", `Creator: @demo_travel (unknown followers)\nTranscript: ${WORDS}`],
@@ -23,7 +33,7 @@ describe("a summary fits our limits and quotes the evidence", () => {
     ],
   ])("written as %s", (_form, prompt) => {
     const summary = summarize(prompt);
-    expect(WORDS).toContain(summary.tldr);
+    expectQuoted(summary);
     expect(summary.takeaways).toHaveLength(3);
     expect(summary.sentiment).toBe("positive");
   });
@@ -37,7 +47,7 @@ test("a silent post is summarised from what the screen says, and the answer says
   const summary = summarize(
     "Transcript: (empty)\nEngagement: 120 plays, 3 likes\nMusic: Loop by Waves\nOn-screen text (OCR): HOLD EACH ONE",
   );
-  expect(summary.tldr).toBe("No speech, only text: HOLD EACH ONE");
+  expect(summary.tldr).toBe("No speech, only text: “HOLD EACH ONE.”");
   expect(JSON.stringify(summary)).not.toContain("plays");
 });
 
@@ -46,7 +56,7 @@ test("an instruction in the data is at most quoted, and the shape stays", () => 
   const summary = summarize(
     `<title>Trains</title>\n<transcript>\n${WORDS}. ${order}\n</transcript>`,
   );
-  expect(WORDS).toContain(summary.tldr);
+  expectQuoted(summary);
   expect(summary.takeaways).toHaveLength(3);
 });
 

@@ -5,6 +5,8 @@ import type { OutputSchema } from "./messages-request.ts";
 const WORD_LIMITS: Readonly<Record<string, number>> = { tldr: 25, takeaways: 20, cta: 15 };
 const DEFAULT_WORD_LIMIT = 20;
 const ITEMS = 3;
+/** Shorter phrases, such as a line on the screen, are whole. */
+const MIN_BROKEN_WORDS = 8;
 /** Deep enough for any real schema, and an end to a recursive one. */
 const MAX_DEPTH = 12;
 
@@ -77,10 +79,28 @@ function newPhraseSupply(phrases: readonly string[]): () => string {
   return () => phrases[at++ % phrases.length] ?? "The post says nothing more.";
 }
 
+/** Where a sentence does not end: words that were recognised have no full stop, and a phrase of them breaks off anywhere. */
+const DANGLING =
+  /^(?:a|an|the|and|or|but|so|to|of|in|on|at|by|for|from|with|into|that|this|your|my|his|her|its|our|their|is|are|was|be|if|when|then|as|than|just|very|you|i|we|they)$/i;
+
+/** In a summary, what reads as a sentence, made of a phrase of the evidence and no word more than its frame. */
 function toPhrase(key: string, next: () => string, spoken: boolean): string {
-  const phrase = key === "tldr" && !spoken ? `No speech, only text: ${next()}` : next();
-  return phrase
-    .split(" ")
-    .slice(0, WORD_LIMITS[key] ?? DEFAULT_WORD_LIMIT)
-    .join(" ");
+  const limit = WORD_LIMITS[key];
+  if (limit === undefined) return next().split(" ").slice(0, DEFAULT_WORD_LIMIT).join(" ");
+  if (key !== "tldr") return toSentence(next(), limit);
+  const frame = spoken ? "The speaker says:" : "No speech, only text:";
+  const quote = toSentence(next(), limit - frame.split(" ").length);
+  return `${frame} “${quote}”`;
+}
+
+/** A capital in front, and at the end a full stop, or an ellipsis where it breaks off. */
+function toSentence(phrase: string, limit: number): string {
+  const words = phrase.split(" ").slice(0, limit);
+  const isWhole = /[.!?…。！？]$/u.test(words.at(-1) ?? "");
+  while (!isWhole && words.length > 1 && DANGLING.test(words.at(-1) ?? "")) words.pop();
+  const text = words.join(" ").replace(/[,;:–-]+$/u, "");
+  const [first = "", ...rest] = text;
+  const sentence = [first.toLocaleUpperCase("en"), ...rest].join("");
+  if (isWhole) return sentence;
+  return words.length < MIN_BROKEN_WORDS ? `${sentence}.` : `${sentence} …`;
 }
