@@ -65,4 +65,6 @@ export function tell(message: FromProcess): void {
 /** Nobody would stop this process if the harness died. */
 export function endWithHarness(): void {
   process.on("disconnect", () => process.exit(1));
+  // It died while this process was still loading, and nobody heard of it.
+  if (!process.connected) process.exit(1);
 }
