@@ -30,14 +30,8 @@ export async function holdCredits(
 ): Promise<void> {
   const charged = requests.filter(({ credits }) => credits > 0);
   if (charged.length === 0) return;
-  await tx.query({
-    name: "mark_credits_held",
-    text: "update request set credits_held = credits where id = any ($1::text[])",
-    values: [charged.map(({ id }) => id)],
-  });
-  await bookMovements(tx, "hold", charged);
   const needs = sumByTenant(charged);
-  // Last, and one update of each tenant's row per batch, because the row stays locked until the commit.
+  // One update of each tenant's row per batch, because the row stays locked until the commit.
   const { rows } = await tx.query<{ id: string }>({
     name: "hold_balances",
     text: `with need as (
@@ -56,6 +50,12 @@ export async function holdCredits(
       `tenant ${tenant} has fewer than the ${need} credits that this costs`,
     );
   }
+  await tx.query({
+    name: "mark_credits_held",
+    text: "update request set credits_held = credits where id = any ($1::text[])",
+    values: [charged.map(({ id }) => id)],
+  });
+  await bookMovements(tx, "hold", charged);
 }
 
 /** Captures what `payerIds` hold and releases what the others hold. Requests that hold nothing are skipped. */
@@ -78,9 +78,6 @@ export async function endHolds(
   const released = rows.filter(({ id }) => !payerIds.has(id));
   const freed = sumByTenant(rows);
   const returned = sumByTenant(released);
-  await bookMovements(tx, "capture", captured);
-  await bookMovements(tx, "release", released);
-  // Last, as above.
   await tx.query({
     name: "end_balances",
     text: `with freed as (
@@ -95,6 +92,8 @@ export async function endHolds(
       [...freed.keys()].map((tenant) => returned.get(tenant) ?? 0),
     ],
   });
+  await bookMovements(tx, "capture", captured);
+  await bookMovements(tx, "release", released);
 }
 
 /** Gives a tenant credits. Creates the tenant if it does not exist. */
