@@ -65,7 +65,7 @@ export async function runChaos(run: ChaosRun): Promise<ChaosResult> {
     closers.push(() => neighbours.close());
     const scene = await openScene(run, home, closers);
     const { fleet, callers, load } = scene;
-    const answering = startAnswering(load);
+    const answering = startAnswering(load, () => toSlowness(fleet));
     closers.push(async () => answering.stop());
     say("faults");
     const readFigures = (disturbed: Disturbed) => toFigures(scene, disturbed);

@@ -43,7 +43,7 @@ const GONE_SHARE = 0.01;
 const CANCELLED_SHARE = 0.03;
 const CANCEL_WITHIN_MS = 6_000;
 /** Of a crawl that is to be cancelled with what it submitted under way. */
-const CHILDREN_WITHIN_MS = 15_000;
+const CHILDREN_WITHIN_MS = 60_000;
 const LOOK_EVERY_MS = 250;
 /** Most answers come in time. */
 const FATES_BY_CHANCE: readonly Fate[] = [

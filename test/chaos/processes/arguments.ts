@@ -64,5 +64,12 @@ export function tell(message: FromProcess): void {
 
 /** Nobody would stop this process if the harness died. */
 export function endWithHarness(): void {
-  process.on("disconnect", () => process.exit(1));
+  process.on("disconnect", end);
+  // It died while this process was still loading, and nobody heard of it.
+  if (!process.connected) end();
+}
+
+/** As everything here dies. `process.exit` waits for threads, and some were seen to wait for ever. */
+function end(): void {
+  process.kill(process.pid, "SIGKILL");
 }

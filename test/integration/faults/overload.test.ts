@@ -80,7 +80,7 @@ async function countRequests(postIds: readonly string[]): Promise<number> {
 const newPosts = (count: number) => Array.from({ length: count }, () => newPostId());
 
 describe("an API that is asked more than its database can take", () => {
-  test("answers everybody in time, with 503 and when to come again, accepts nothing of it, and recovers by itself", async () => {
+  test("sheds it in time, with 503 and when to come again, and recovers by itself", async () => {
     const database = open(2, 20);
     const { api } = await startApi(database);
     const release = await holdAll(database);

@@ -14,6 +14,6 @@ export const database = {
   ),
   DATABASE_POOL: variable(
     count.default(10),
-    "Most Postgres connections of one process. Too few: claims wait for each other.",
+    "Most Postgres connections of one process; a worker keeps five more for leases and results. Too few: claims wait for each other.",
   ),
 } as const;

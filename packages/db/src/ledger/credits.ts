@@ -72,14 +72,8 @@ async function hold(
 ): Promise<void> {
   const charged = requests.filter(({ credits }) => credits > 0);
   if (charged.length === 0) return;
-  await tx.query({
-    name: "mark_credits_held",
-    text: "update request set credits_held = credits where id = any ($1::text[])",
-    values: [charged.map(({ id }) => id)],
-  });
-  await bookMovements(tx, "hold", charged, round);
   const needs = sumByTenant(charged);
-  // Last, and one update of each tenant's row per batch, because the row stays locked until the commit.
+  // One update of each tenant's row per batch, because the row stays locked until the commit.
   const { rows } = await tx.query<{ id: string }>({
     name: "hold_balances",
     text: `with need as (
@@ -98,6 +92,12 @@ async function hold(
       `tenant ${tenant} has fewer than the ${need} credits that this costs`,
     );
   }
+  await tx.query({
+    name: "mark_credits_held",
+    text: "update request set credits_held = credits where id = any ($1::text[])",
+    values: [charged.map(({ id }) => id)],
+  });
+  await bookMovements(tx, "hold", charged, round);
 }
 
 /** Captures what `payerIds` hold and releases what the others hold. Requests that hold nothing are skipped. */
@@ -120,9 +120,6 @@ export async function endHolds(
   const released = rows.filter(({ id }) => !payerIds.has(id));
   const freed = sumByTenant(rows);
   const returned = sumByTenant(released);
-  await bookMovements(tx, "capture", captured, "current");
-  await bookMovements(tx, "release", released, "current");
-  // Last, as above.
   await tx.query({
     name: "end_balances",
     text: `with freed as (
@@ -137,6 +134,8 @@ export async function endHolds(
       [...freed.keys()].map((tenant) => returned.get(tenant) ?? 0),
     ],
   });
+  await bookMovements(tx, "capture", captured, "current");
+  await bookMovements(tx, "release", released, "current");
 }
 
 /** Gives a tenant credits. Creates the tenant if it does not exist. */

@@ -8,6 +8,7 @@ import {
 import type { RecordTable } from "../artifacts/record-table.ts";
 import { type Database, type Queryable, withTransaction } from "../database.ts";
 import { createCallLedger } from "../ledger/call-ledger.ts";
+import { createPatience } from "../patience.ts";
 import { acceptSubmissions } from "./accept/accept.ts";
 import { claimJobs, extendLeases, extendSettling, startAlone } from "./dispatch/claim.ts";
 import { dispatchJobs, returnJobs } from "./dispatch/dispatch.ts";
@@ -76,6 +77,7 @@ function createAccepting(
   planning: Planning,
   { acceptWithinMs }: WorkStoreOptions,
 ): Pick<WorkStore, "accept"> {
+  const patience = acceptWithinMs === undefined ? null : createPatience(acceptWithinMs);
   return {
     async accept(submissions) {
       const write = async (tx: Queryable) => {
@@ -83,7 +85,8 @@ function createAccepting(
         failpoint("in-accept");
         return written;
       };
-      const accepted = await withTransaction(pool, write, { withinMs: acceptWithinMs });
+      const store = (withinMs?: number) => withTransaction(pool, write, { withinMs });
+      const accepted = await (patience === null ? store() : patience(store));
       failpoint("after-accept");
       return accepted;
     },

@@ -10,12 +10,22 @@ export interface Answering {
 
 const ANSWERS_EVERY_MS = 1_000;
 
-export function startAnswering(load: Load): Answering {
-  const every = setInterval(() => {
+/** `slowness`: of the machine by now, or rounds come faster than they are run. */
+export function startAnswering(load: Load, slowness: () => number): Answering {
+  let timer = setTimeout(answer, ANSWERS_EVERY_MS);
+  let isStopped = false;
+  function answer(): void {
+    if (isStopped) return;
     void load.collect();
     void load.deliver();
-  }, ANSWERS_EVERY_MS);
-  return { stop: () => clearInterval(every) };
+    timer = setTimeout(answer, ANSWERS_EVERY_MS * slowness());
+  }
+  return {
+    stop() {
+      isStopped = true;
+      clearTimeout(timer);
+    },
+  };
 }
 
 const LOOK_EVERY_MS = 500;

@@ -84,7 +84,7 @@ export function postJob(api: Api, deps: ApiDeps): void {
             400: "Malformed",
             403: "A page of another site asks",
             422: "No link of a post, a deadline in the past, or an idempotency key that was used with another body",
-            503: "The database is down, full, too slow, or asked too much; send the same again after `Retry-After` seconds",
+            503: "The database is down, full or too slow; send the same again",
           }),
         },
       },

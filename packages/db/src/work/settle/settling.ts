@@ -1,5 +1,6 @@
 import { type EagerStart, failpoint, type WorkStore } from "@clipmill/domain";
 import { type Database, type Queryable, withTransaction } from "../../database.ts";
+import { createPatience } from "../../patience.ts";
 import { advanceAttached } from "../plan/advance-attached.ts";
 import { type DirectEnqueue, NO_DIRECT_ENQUEUE } from "../plan/insert-jobs.ts";
 import type { Planning } from "../plan/planning.ts";
@@ -11,8 +12,6 @@ type SettlingOptions = Omit<WorkStoreOptions, "pipelines">;
 
 /** See `WorkStoreOptions.settleWithinMs`. */
 const SETTLE_WITHIN_MS = 10_000;
-/** More would have no effect: the pool's limit ends a statement that takes longer. */
-const PATIENCE_MAX = 4;
 
 /** The methods that end jobs. Each call is one transaction. */
 export function createSettling(
@@ -21,7 +20,7 @@ export function createSettling(
   options: SettlingOptions,
 ): Pick<WorkStore, "settle" | "resolve"> {
   const { settleWithinMs = SETTLE_WITHIN_MS } = options;
-  let patience = 1;
+  const patience = createPatience(settleWithinMs);
   return {
     async settle(outcomes, eagerStart) {
       const directEnqueue = toDirectEnqueue(options, eagerStart ?? null);
@@ -30,19 +29,9 @@ export function createSettling(
         failpoint("in-settle");
         return written;
       };
-      const ownPatience = patience;
-      try {
-        const settled = await withTransaction(reserved, write, {
-          withinMs: settleWithinMs * ownPatience,
-        });
-        patience = 1;
-        failpoint("after-settle");
-        return settled;
-      } catch (error) {
-        // Doubles its own value: two settlements that fail at the same time count as one failure.
-        patience = Math.min(PATIENCE_MAX, ownPatience * 2);
-        throw error;
-      }
+      const settled = await patience((withinMs) => withTransaction(reserved, write, { withinMs }));
+      failpoint("after-settle");
+      return settled;
     },
     async resolve(resolutions) {
       const resolved = await withTransaction(pool, async (tx) => {
