@@ -1,5 +1,5 @@
 import { ClipmillError } from "@clipmill/domain";
-import { type FfmpegRun, runFfmpeg } from "./run-ffmpeg.ts";
+import { type FfmpegOutput, NOWHERE, type FfmpegRun, runFfmpeg } from "./run-ffmpeg.ts";
 import type { Track, Tracks } from "./tracks.ts";
 
 /** A file with more tracks of sound than this is no clip; the rest is not listened to. */
@@ -56,10 +56,11 @@ export async function measurePictures(
 
 /** However many packets cannot be decoded, the others are measured. */
 const REPORT = ["-max_error_rate", "1", "-progress", "pipe:1"];
-const TO_NOTHING = ["-f", "null", "-"];
 
-function toMaps(tracks: readonly Track[]): string[] {
-  return tracks.flatMap(({ index }) => ["-map", `0:${index}`]);
+function toNowhere(tracks: readonly Track[], options: readonly string[]): FfmpegOutput[] {
+  if (tracks.length === 0) return [];
+  const maps = tracks.flatMap(({ index }) => ["-map", `0:${index}`]);
+  return [{ options: [...REPORT, ...maps, ...options, "-f", "null"], target: NOWHERE }];
 }
 
 async function measure(
@@ -71,15 +72,13 @@ async function measure(
   if (sound.length + pictures.length === 0) return null;
   // Where a track cannot be decoded after all, the times of its packets must do.
   for (const codec of ["pcm_s16le", "copy"]) {
-    const end = ["-c:a", codec, "-t", String(run.maxSeconds + 1), ...TO_NOTHING];
-    const output = [
-      ...REPORT,
-      ...(sound.length === 0 ? [] : [...toMaps(sound), ...end]),
+    const outputs = [
+      toNowhere(sound, ["-c:a", codec, "-t", String(run.maxSeconds + 1)]),
       // To their end, since reading costs little, and the last one before the limit may lie far before it.
-      ...(pictures.length === 0 ? [] : [...toMaps(pictures), "-c:v", "copy", ...TO_NOTHING]),
+      toNowhere(pictures, ["-c:v", "copy"]),
     ];
     try {
-      return toSeconds(await runFfmpeg({ path, format }, output, run));
+      return toSeconds(await runFfmpeg({ path, format }, outputs.flat(), run));
     } catch (error) {
       if (!isOfMedia(error)) throw error;
     }

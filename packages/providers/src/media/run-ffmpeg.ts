@@ -1,4 +1,5 @@
 import { RetryableError, UnrecoverableError } from "@clipmill/domain";
+import ffmpeg from "fluent-ffmpeg";
 import { ProgramError, runProgram } from "../programs/run-program.ts";
 import { MAX_MEMORY_BYTES, MAX_PIXELS, toInputOptions } from "./input-options.ts";
 import type { MediaFormat } from "./sniff-media.ts";
@@ -16,6 +17,13 @@ export interface FfmpegInput {
   options?: readonly string[];
 }
 
+export interface FfmpegOutput {
+  /** What stands before the target: tracks, filters, codecs, format. */
+  options: readonly string[];
+  /** A path; `-` for an output that goes nowhere. */
+  target: string;
+}
+
 export interface FfmpegRun {
   ffmpegPath: string;
   signal: AbortSignal;
@@ -27,14 +35,14 @@ export interface FfmpegRun {
  */
 export async function runFfmpeg(
   { path, format, options = [] }: FfmpegInput,
-  output: readonly string[],
+  outputs: readonly FfmpegOutput[],
   { ffmpegPath, signal }: FfmpegRun,
 ): Promise<string> {
   // ffprobe is not told, since it would keep the size of a larger frame to itself.
   const limits = ["-max_pixels", String(MAX_PIXELS), ...THREADS];
-  const input = [...toInputOptions(format), ...limits, ...options, "-i", toUrl(path)];
+  const before = ["-nostdin", "-y", ...toInputOptions(format), ...limits, ...options];
   try {
-    return await runProgram(ffmpegPath, ["-nostdin", "-y", ...input, ...output], {
+    return await runProgram(ffmpegPath, toArguments({ path, before }, outputs), {
       signal,
       timeoutMs: RUN_TIMEOUT_MS,
       maxMemoryBytes: MAX_MEMORY_BYTES,
@@ -43,6 +51,25 @@ export async function runFfmpeg(
     throw cause instanceof ProgramError ? toError(cause) : cause;
   }
 }
+
+/**
+ * fluent-ffmpeg 2.1.3 is archived, so it only writes the command line here. Its own runner asks for `-formats` and
+ * `-encoders` before each run and misreads ffmpeg 7's answer, throws past its caller when the program is missing,
+ * and forgets children that it has not started yet.
+ */
+function toArguments(
+  { path, before }: { path: string; before: readonly string[] },
+  outputs: readonly FfmpegOutput[],
+): string[] {
+  const command = ffmpeg(toUrl(path)).inputOptions(...before);
+  for (const { options, target } of outputs) {
+    command.output(target === NOWHERE ? target : toUrl(target)).outputOptions(...options);
+  }
+  return command._getArguments();
+}
+
+/** The target of an output that goes nowhere. */
+export const NOWHERE = "-";
 
 /** As a URL, so that nothing in the path is taken for an option or a protocol. */
 export function toUrl(path: string): string {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { ClipmillError, FrameOptions } from "@clipmill/domain";
 import { isOfMedia, measurePictures, type MeasureRun } from "./measure.ts";
 import { readFormat, toCorrupt } from "./read-format.ts";
-import { runFfmpeg, toUrl } from "./run-ffmpeg.ts";
+import { type FfmpegOutput, runFfmpeg } from "./run-ffmpeg.ts";
 import { checkFrameSize, type ProbeRun, readTracks, toUnsupported, type Track } from "./tracks.ts";
 
 /** Enough for text that a phone shows; a larger frame costs OCR time and brings nothing. */
@@ -86,10 +86,10 @@ export async function toPicture(path: string, picturePath: string, run: Run): Pr
   throw toCorrupt("there is no picture in the file");
 }
 
-function toPng(map: string, filter: string, path: string): string[] {
+function toPng(map: string, filter: string, target: string): FfmpegOutput[] {
   const picture = ["-map", map, "-frames:v", "1", "-vf", `${filter},format=rgb24`];
   // Not image2, which reads patterns in the path.
-  return [...picture, "-c:v", "png", "-f", "image2pipe", toUrl(path)];
+  return [{ options: [...picture, "-c:v", "png", "-f", "image2pipe"], target }];
 }
 
 /** Past the last frame ffmpeg writes nothing and is content. */

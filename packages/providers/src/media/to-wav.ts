@@ -1,7 +1,7 @@
 import { rename, rm, stat } from "node:fs/promises";
 import { type ClipmillError, SkipError, UnrecoverableError } from "@clipmill/domain";
 import { isOfMedia, type MeasureRun, toSoundTracks } from "./measure.ts";
-import { runFfmpeg, toUrl } from "./run-ffmpeg.ts";
+import { runFfmpeg } from "./run-ffmpeg.ts";
 import { type ProbeRun, readTracks, toUnsupported, type Track, type Tracks } from "./tracks.ts";
 import { readLevelDb, WAV_HEADER_BYTES } from "./wav-level.ts";
 
@@ -85,11 +85,10 @@ async function decode(
     ["-max_error_rate", "1"],
     ["-t", String(maxSeconds + 1), "-fs", String((maxSeconds + 2) * WAV_BYTES_PER_SECOND)],
     ["-af", ON_THE_TIMELINE, "-ac", "1", "-ar", "16000", "-c:a", "pcm_s16le", "-f", "wav"],
-    [toUrl(wavPath)],
   ];
   const { format } = found;
   const input = { path, format, options: FROM_THE_FILES_START };
-  await runFfmpeg(input, options.flat(), run);
+  await runFfmpeg(input, [{ options: options.flat(), target: wavPath }], run);
   const { size } = await stat(wavPath);
   return Math.round((Math.max(0, size - WAV_HEADER_BYTES) / WAV_BYTES_PER_SECOND) * 1000);
 }
