@@ -54,8 +54,14 @@ async function submit(options: Parameters<typeof toSubmission>[1] = {}, postId =
 }
 
 const putOff = ({ id, epoch }: ClaimedJob, code: "provider_key" | "throttled"): Outcome => ({
-  ...{ id, epoch, code, kind: "retry", message: `the reason is ${code}`, upstream: "claude" },
-  ...{ delayMs: 0, counts: false },
+  id,
+  epoch,
+  code,
+  kind: "retry",
+  message: `the reason is ${code}`,
+  upstream: "claude",
+  delayMs: 0,
+  counts: false,
 });
 
 async function putOffOnce(postId: string, code: "provider_key" | "throttled" = "provider_key") {

@@ -12,5 +12,6 @@ export {
   requestsToAdvance,
   stageJob,
   stageWait,
+  workQueue,
   workerProcess,
 } from "./work.ts";
