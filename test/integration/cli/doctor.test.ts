@@ -4,13 +4,14 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createDatabase, createWorkerRegistry } from "@clipmill/db";
+import { createDatabase, createWorkerRegistry, createWorkStore } from "@clipmill/db";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { examine } from "../../../apps/cli/src/doctor/doctor.ts";
 import type { Finding } from "../../../apps/cli/src/doctor/finding.ts";
 import { loadCliConfig } from "../../../apps/cli/src/load-cli-config.ts";
 import { createEmptyDatabase, createTestDatabase } from "../../support/servers/database.ts";
 import { startRedisProgram } from "../../support/servers/global-setup-redis.ts";
+import { newPostId, toyPipelines, toSubmission } from "../../support/work/toy-pipeline.ts";
 import { hasProgram } from "../../support/servers/programs.ts";
 
 const DEAD = "http://127.0.0.1:1";
@@ -131,6 +132,20 @@ describe("what doctor ticks, it has tried", () => {
       slots: { gpu: 1, llm: 8 },
     });
     expect((await doctor({ DATABASE_URL: made.url }))("workers")).toMatchObject({ status: "ok" });
+  });
+
+  test("what work waits for, and what would help", async () => {
+    const made = await createTestDatabase();
+    closers.push(() => made.drop());
+    const database = createDatabase({ url: made.url, poolSize: 1, name: "test", onError() {} });
+    closers.push(() => database.close());
+    const options = { pipelines: toyPipelines, leaseMs: 30_000, queuedForMs: 60_000 };
+    await createWorkStore(database, options).accept([toSubmission(newPostId())]);
+    expect((await doctor({ DATABASE_URL: made.url }))("queue io")).toMatchObject({
+      status: "missing",
+      found: "1 work item waits: no running worker drains the queue io",
+      advice: expect.stringContaining("clipmill up") as unknown,
+    });
   });
 
   test.skipIf(!hasProgram("redis-server", "--version"))(

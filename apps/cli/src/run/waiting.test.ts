@@ -2,8 +2,8 @@ import type { RequestView, WaitingFor } from "@clipmill/domain";
 import { describe, expect, test } from "vitest";
 import { tellWaiting, toInterruption, toPatienceMs } from "./waiting.ts";
 
-const OWN = { apiUrl: null };
-const SHARED = { apiUrl: "http://127.0.0.1:4600" };
+const OWN = { apiUrl: null, isShared: false };
+const SHARED = { apiUrl: "http://127.0.0.1:4600", isShared: true };
 
 const WAITING: WaitingFor = {
   stage: "transcribe",
@@ -59,6 +59,12 @@ describe("what a person reads", () => {
 
   test("at Ctrl-C, where the worker ends with the command: nothing goes on", () => {
     expect(toInterruption(view(null), OWN)).toContain("nothing works on job_1 now");
+  });
+
+  test("at Ctrl-C, where another command's worker goes on until that ends", () => {
+    expect(toInterruption(view(null), { apiUrl: null, isShared: true })).toContain(
+      "goes on as long as the other `clipmill run` lasts",
+    );
   });
 
   test("at Ctrl-C, where other workers go on", () => {

@@ -4,8 +4,10 @@ import type { Requests } from "./requests.ts";
 
 /** Where the work is done. */
 interface Place {
-  /** Null: by a worker that ends with this command. */
+  /** Null: by a worker without an API, this command's or that of another `clipmill run`. */
   apiUrl: string | null;
+  /** Another command started it, with the environment that it had. */
+  isShared: boolean;
 }
 
 /** Long enough to be read. Nobody can put it right meanwhile: the command's own worker keeps the environment it has. */
@@ -35,7 +37,12 @@ export function tellWaiting(
 }
 
 /** What Ctrl-C leaves behind. */
-export function toInterruption({ id, waitingFor }: RequestView, { apiUrl }: Place): string {
+export function toInterruption(
+  { id, waitingFor }: RequestView,
+  { apiUrl, isShared }: Place,
+): string {
+  if (apiUrl === null && isShared)
+    return `interrupted; ${id} goes on as long as the other \`clipmill run\` lasts, and then with the next one`;
   if (apiUrl === null)
     return `interrupted; nothing works on ${id} now: the next \`clipmill run\` or \`clipmill up\` goes on with it`;
   const page = `${apiUrl}/jobs/${id}`;
