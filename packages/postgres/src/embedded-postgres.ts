@@ -31,6 +31,8 @@ export interface EmbeddedPostgresOptions {
   port?: number;
   /** `false` only where the data may be lost: a test's. Default `true`. */
   durable?: boolean;
+  /** More variables for the server, which gets few of ours. Default: none. */
+  env?: Readonly<Record<string, string>>;
   log: Log;
 }
 
@@ -96,7 +98,7 @@ export async function startEmbeddedPostgres(
   const directory = resolve(options.directory);
   const binaries = await preparePostgresBinaries();
   const account = await prepareDirectory(directory);
-  const { durable = true, log } = options;
+  const { durable = true, env = {}, log } = options;
   await clearDataDirectory(directory, log);
   const password = await loadPassword(directory);
   if (!hasCluster(directory)) {
@@ -105,7 +107,7 @@ export async function startEmbeddedPostgres(
   for (let attempt = 1; ; attempt++) {
     const port = await choosePort(directory, options.port);
     const url = toUrl(password, port);
-    const server = launch(directory, binaries, account, { port, durable });
+    const server = launch(directory, binaries, account, { port, durable, env });
     try {
       await waitUntilReady(url, server);
       await savePort(directory, port);
@@ -172,7 +174,7 @@ function launch(
   directory: string,
   binaries: PostgresBinaries,
   account: Account,
-  { port, durable }: { port: number; durable: boolean },
+  { port, durable, env }: { port: number; durable: boolean; env: Readonly<Record<string, string>> },
 ): Server {
   const settings = { port: String(port), ...SETTINGS, ...(durable ? {} : NOT_DURABLE) };
   const [program, ...args] = [
@@ -191,7 +193,7 @@ function launch(
   const child = spawn(program, args, {
     stdio: ["ignore", fd, fd],
     detached: true,
-    env: toServerEnv(),
+    env: { ...toServerEnv(), ...env },
     uid,
     gid,
   });

@@ -182,7 +182,7 @@ test("fresh recognition is never answered with captions, nor captions with it, a
     recipe: "extractive",
     engine: "extractive",
     sources: ["captions", "metadata"],
-    body: { tldr: "words", takeaways: [], sentiment: "neutral", cta: "" },
+    body: { tldr: "words", takeaways: ["a", "b", "c"], sentiment: "neutral", cta: "go" },
   };
   await finish(
     { queue: "llm", stage: "summarize", about: postId },

@@ -3,7 +3,7 @@ import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Outcome } from "@clipmill/domain";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "@clipmill/postgres";
 import { newPostId, toSubmission } from "../../support/work/toy-pipeline.ts";
 import { openWorkFixture, toDone, type WorkFixture } from "../../support/work/work-fixture.ts";
@@ -26,16 +26,17 @@ describe.skipIf(LIBRARY === undefined)("a Postgres whose clock is set (needs fak
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "clipmill-clock-"));
     await setClock(0);
-    vi.stubEnv("LD_PRELOAD", LIBRARY);
-    vi.stubEnv("FAKETIME_TIMESTAMP_FILE", join(directory, "offset"));
-    vi.stubEnv("FAKETIME_NO_CACHE", "1");
-    vi.stubEnv("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-    const log = { info() {} };
     server = await startEmbeddedPostgres({
       directory: join(directory, "postgres"),
       durable: false,
-      log,
-    }).finally(() => vi.unstubAllEnvs());
+      env: {
+        LD_PRELOAD: LIBRARY ?? "",
+        FAKETIME_TIMESTAMP_FILE: join(directory, "offset"),
+        FAKETIME_NO_CACHE: "1",
+        FAKETIME_DONT_FAKE_MONOTONIC: "1",
+      },
+      log: { info() {} },
+    });
   });
 
   afterAll(async () => {

@@ -72,7 +72,8 @@ describe("the state of a stage job", () => {
     const others = updates.filter(({ first }) => !first.startsWith("${toSet("));
     expect(others).toEqual([
       // Moves an open job to a better place.
-      { path: "packages/db/src/work/plan/rerun.ts", first: "lane" },
+      { path: "packages/db/src/work/place/place-jobs.ts", first: "${PLACE}" },
+      { path: "packages/db/src/work/place/place-jobs.ts", first: "tenant" },
     ]);
   });
 
@@ -132,6 +133,10 @@ describe("the engine knows no stage", () => {
     invalid_request: "a kind without a pipeline, a cursor of nobody's",
     invalid_input: "a token that another job waits for",
     bad_response: "a result that Postgres refuses",
+    unavailable: "Postgres, or a place in the line for it",
+    engine_unavailable: "a stage that no worker knows",
+    no_worker: "a queue that nobody serves",
+    tenant_stopped: "a tenant that may run nothing",
   };
   /** Codes that the limiter finds in an upstream's answer, or throws at callers that wait for it. */
   const LIMITER_CODES: Readonly<Record<string, string>> = {
