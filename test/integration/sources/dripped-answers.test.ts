@@ -7,8 +7,8 @@ import { createSafeHttp } from "@clipmill/providers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createOpenAiTranscriber } from "../../../packages/providers/src/asr/openai/openai-transcriber.ts";
 import { createApiClient } from "../../../packages/providers/src/http/api-client.ts";
-import { createClaude } from "../../../packages/providers/src/llm/claude/create-claude.ts";
 import { toQuestion } from "../../support/conformance/summary-questions.ts";
+import { connectClaude } from "../../support/fakes/ask-claude.ts";
 
 /** The caller never gives up by itself. */
 const { signal } = new AbortController();
@@ -64,17 +64,7 @@ describe("an answer that never ends ends with the limit of its call", () => {
           { signal },
         ),
     ],
-    [
-      "a model",
-      () =>
-        createClaude({
-          apiKey: "k",
-          baseUrl: url,
-          model: "claude-x",
-          engine: "claude:x",
-          timeoutMs,
-        }).summarize(toQuestion({}), { signal }),
-    ],
+    ["a model", () => connectClaude(url, { timeoutMs }).summarize(toQuestion({}), { signal })],
     [
       "a page or a file",
       async () => {

@@ -1,16 +1,8 @@
 import type { JobRef } from "@clipmill/domain";
-import {
-  createHints,
-  createQueueBackend,
-  createQueueWorker,
-  createSlots,
-  type Hint,
-  type Hints,
-  type QueueBackend,
-} from "@clipmill/queue";
+import { createQueueWorker, createSlots, type Hint } from "@clipmill/queue";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { createTestDatabase, type TestDatabase } from "../servers/database.ts";
-import { newPostId, silentLog } from "../work/toy-pipeline.ts";
+import { openQueueFixture, type QueueFixture } from "../work/queue-fixture.ts";
+import { silentLog } from "../work/toy-pipeline.ts";
 
 const WAIT = { timeout: 15_000, interval: 20 };
 const SLOTS = 2;
@@ -18,26 +10,16 @@ const SLOTS = 2;
 /** What others may do to a queue, and what a worker makes of it: the same on every backend. `redisUrl` as above. */
 export function describeHints(title: string, redisUrl: () => string | null): void {
   describe(title, () => {
-    let testDatabase: TestDatabase;
-    let backend: QueueBackend;
-    let hints: Hints;
+    let fixture: QueueFixture;
+    let hints: QueueFixture["hints"];
     const findQueue = () => hints.queues.find(({ name }) => name === "io");
 
     beforeEach(async () => {
-      testDatabase = await createTestDatabase();
-      backend = createQueueBackend({
-        redisUrl: redisUrl() ?? undefined,
-        databaseUrl: testDatabase.url,
-        prefix: `test-${newPostId()}`,
-        onError: () => {},
-      });
-      hints = createHints(backend);
+      fixture = await openQueueFixture(redisUrl());
+      ({ hints } = fixture);
     });
-    afterEach(async () => {
-      await hints.close();
-      await backend.close();
-      await testDatabase.drop();
-    });
+
+    afterEach(() => fixture[Symbol.asyncDispose]());
 
     test.each<[what: string, data: unknown]>([
       ["null", null],
@@ -61,6 +43,7 @@ export function describeHints(title: string, redisUrl: () => string | null): voi
       for (let i = 0; i <= SLOTS; i++) await findQueue()?.add("strange", data as Hint);
       await findQueue()?.add("known", { id: 7, epoch: 1 });
       const slots = createSlots(SLOTS);
+      const { backend } = fixture;
       const worker = createQueueWorker({ backend, queue: "io", slots, runner: { run }, log });
       await vi.waitFor(() => expect(ran).toEqual([{ id: 7, epoch: 1 }]), WAIT);
       await vi.waitFor(async () => expect(await findQueue()?.getCompletedCount()).toBe(4), WAIT);

@@ -1,134 +1,27 @@
-import {
-  createDatabase,
-  createListener,
-  createWorkStore,
-  type Database,
-  type Listener,
-} from "@clipmill/db";
-import { RetryableError, type JobLane, type RunnableStage, SkipError } from "@clipmill/domain";
-import {
-  createDispatcher,
-  createHints,
-  createQueueBackend,
-  createQueueWorker,
-  createReconciler,
-  createRunner,
-  createSlots,
-  type Hints,
-  type QueueBackend,
-} from "@clipmill/queue";
+import { type JobLane, RetryableError, SkipError } from "@clipmill/domain";
+import { createQueueWorker, createSlots } from "@clipmill/queue";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { createTestDatabase, type TestDatabase } from "../servers/database.ts";
-import {
-  createToyStages,
-  newPostId,
-  toyPipelines,
-  silentLog,
-  type ToyRun,
-  toSubmission,
-} from "../work/toy-pipeline.ts";
 import { wipeQueue } from "../servers/wipe-queue.ts";
+import { openQueueFixture, type QueueFixture } from "../work/queue-fixture.ts";
+import { createToyStages, newPostId, silentLog, toSubmission } from "../work/toy-pipeline.ts";
 
-const WINDOW = { io: 50, gpu: 10, cpu: 10, llm: 50 };
 const WAIT = { timeout: 15_000, interval: 20 };
 
 /** The queue package's contract: the same on every backend. `redisUrl` null: BullMQ runs on Postgres. */
 export function describeQueueBackend(title: string, redisUrl: () => string | null): void {
   describe(title, () => {
-    let testDatabase: TestDatabase;
-    let database: Database;
-    let listener: Listener;
-    let backend: QueueBackend;
-    let hints: Hints;
-    const closers: (() => Promise<unknown>)[] = [];
+    let fixture: QueueFixture;
+    let database: QueueFixture["database"];
+    let hints: QueueFixture["hints"];
+    let start: QueueFixture["start"];
+    let requests: QueueFixture["requests"];
 
     beforeEach(async () => {
-      testDatabase = await createTestDatabase();
-      database = createDatabase({
-        url: testDatabase.url,
-        poolSize: 8,
-        name: "test",
-        onError: () => {},
-      });
-      listener = createListener({ url: testDatabase.url, onError: () => {} });
-      backend = createQueueBackend({
-        redisUrl: redisUrl() ?? undefined,
-        databaseUrl: testDatabase.url,
-        prefix: `test-${newPostId()}`,
-        onError: () => {},
-      });
-      hints = createHints(backend);
+      fixture = await openQueueFixture(redisUrl());
+      ({ database, hints, start, requests } = fixture);
     });
 
-    afterEach(async () => {
-      for (const close of closers.splice(0).toReversed()) await close();
-      await hints.close();
-      await backend.close();
-      await listener.close();
-      await database.close();
-      await testDatabase.drop();
-    });
-
-    function start(
-      options: {
-        run?: ToyRun;
-        leaseMs?: number;
-        reconcile?: boolean;
-        stages?: RunnableStage[];
-      } = {},
-    ) {
-      const work = createWorkStore(database, {
-        pipelines: toyPipelines,
-        leaseMs: options.leaseMs ?? 30_000,
-        queuedForMs: 60_000,
-        window: WINDOW,
-      });
-      const slots = new Map(
-        (["io", "gpu", "llm"] as const).map((queue) => [
-          queue,
-          createSlots(queue === "gpu" ? 1 : 10),
-        ]),
-      );
-      const runner = createRunner({
-        hints,
-        route: { slots, next: toyPipelines.next },
-        stages: options.stages ?? createToyStages(options.run),
-        work,
-        ledger: work,
-        workerId: "test",
-        leaseMs: options.leaseMs ?? 30_000,
-        log: silentLog,
-        random: () => 0,
-      });
-      const workers = [...slots].map(([queue, ofQueue]) =>
-        createQueueWorker({ backend, queue, slots: ofQueue, runner, log: silentLog }),
-      );
-      const nextReady = (queue: string, ms: number) => listener.next("clipmill_ready", queue, ms);
-      const dispatcher = createDispatcher({
-        work,
-        hints,
-        nextReady,
-        window: WINDOW,
-        log: silentLog,
-      });
-      closers.push(async () => {
-        await dispatcher.close();
-        await Promise.all(workers.map((worker) => worker.close()));
-        await runner.close();
-      });
-      if (options.reconcile === true) {
-        const reconciler = createReconciler({ work, hints, intervalMs: 100, log: silentLog });
-        closers.push(() => reconciler.close());
-      }
-      return { work, runner };
-    }
-
-    const requests = async (state: string) =>
-      (
-        await database.pool.query<{ id: string }>("select id from request where state = $1", [
-          state,
-        ])
-      ).rows;
+    afterEach(() => fixture[Symbol.asyncDispose]());
 
     test("takes posts through all their stages", async () => {
       const { work } = start();
@@ -194,7 +87,7 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
       await work.accept(Array.from({ length: 40 }, () => toSubmission(newPostId())));
       const queued = () => database.pool.query("select 1 from stage_job where state = 'queued'");
       await vi.waitFor(async () => expect((await queued()).rows.length).toBeGreaterThan(0), WAIT);
-      await wipeQueue(backend.kind, { database, redisUrl: redisUrl() ?? "" });
+      await wipeQueue(fixture.backend.kind, { database, redisUrl: redisUrl() ?? "" });
       gate.resolve();
       await vi.waitFor(async () => expect(await requests("done")).toHaveLength(40), WAIT);
     });
@@ -276,7 +169,7 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
       });
       await hints.push("cpu", jobs);
       const worker = createQueueWorker({
-        backend,
+        backend: fixture.backend,
         queue: "cpu",
         slots: createSlots(1),
         runner: {
@@ -287,7 +180,7 @@ export function describeQueueBackend(title: string, redisUrl: () => string | nul
         },
         log: silentLog,
       });
-      closers.push(() => worker.close());
+      fixture.onClose(() => worker.close());
       const expected = "interactive+ backfill! interactive- standard+ backfill- standard-";
       await vi.waitFor(() => expect(served.join(" ")).toBe(expected), WAIT);
     });
