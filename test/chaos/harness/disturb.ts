@@ -52,7 +52,9 @@ export async function disturb(deps: Disturbance): Promise<Disturbed> {
     let said = 0;
     while (goesOn()) {
       const figures = await deps.readFigures(done);
-      const shortfalls = findShortfalls(figures, plan, toSlowness(fleet));
+      // Condemned in the end: while workers go on dying, its lane is full of others.
+      const poisoned = done.faults.poison ?? 0;
+      const shortfalls = findShortfalls({ ...figures, poisoned }, plan, toSlowness(fleet));
       isEnough = shortfalls.length === 0;
       const isLate = Date.now() - startedAt > plan.faultsForMs.least;
       if (isLate && shortfalls.length !== said) deps.say(`goes on for ${shortfalls.join("; ")}`);
