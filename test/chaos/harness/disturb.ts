@@ -49,9 +49,16 @@ export async function disturb(deps: Disturbance): Promise<Disturbed> {
     return ms < least || (ms < most * toSlowness(fleet) && !isEnough);
   };
   async function watch(): Promise<void> {
+    let said = 0;
     while (goesOn()) {
       const figures = await deps.readFigures(done);
-      isEnough = findShortfalls(figures, plan, toSlowness(fleet)).length === 0;
+      // Condemned in the end: while workers go on dying, its lane is full of others.
+      const poisoned = done.faults.poison ?? 0;
+      const shortfalls = findShortfalls({ ...figures, poisoned }, plan, toSlowness(fleet));
+      isEnough = shortfalls.length === 0;
+      const isLate = Date.now() - startedAt > plan.faultsForMs.least;
+      if (isLate && shortfalls.length !== said) deps.say(`goes on for ${shortfalls.join("; ")}`);
+      if (isLate) said = shortfalls.length;
       await sleep(LOOK_EVERY_MS);
     }
   }
