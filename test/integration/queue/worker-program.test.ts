@@ -155,7 +155,9 @@ describe.skipIf(!hasFfmpeg)("the worker program (needs ffmpeg)", { timeout: 120_
       expect(job.state).toMatch(/^(ready|queued|done)$/);
     }
     const givenBack = stopped.filter(({ state, epoch }) => state === "ready" && epoch > 0);
-    expect(givenBack.map(({ key }) => key)).toEqual(expect.arrayContaining(endless));
+    expect(givenBack.map(({ key }) => key)).toEqual(
+      expect.arrayContaining(endless.map((id) => `${id}@sandbox`)),
+    );
     const done = stopped.filter(({ state }) => state === "done");
 
     sandbox.clearFaults();

@@ -91,7 +91,7 @@ test("only the holder of a job can open a paid call", async () => {
   expect(await rows("select 1 from cost_entry")).toHaveLength(2);
 });
 
-test("a result that cannot be read ends its request, and nobody else's", async () => {
+test("a result that cannot be read makes its job run again, and holds up nobody else's", async () => {
   const [broken, whole] = [newPostId(), newPostId()];
   const accepted = await work.accept([toSubmission(broken), toSubmission(whole)]);
   const jobs = await work.claim(await work.dispatch("io", 10), "test");
@@ -101,6 +101,10 @@ test("a result that cannot be read ends its request, and nobody else's", async (
     ),
   );
   const [first, second] = accepted.map(({ requestId }) => requestId);
-  expect(await fixture.requestOf(first)).toMatchObject({ state: "failed", error_code: "internal" });
+  expect(await fixture.requestOf(first)).toMatchObject({ state: "open" });
   expect(await fixture.requestOf(second)).toMatchObject({ state: "open" });
+  const stages = async (postId: string) =>
+    (await fixture.stagesOf(postId)).map(({ stage, state }) => `${stage} ${state}`);
+  expect(await stages(broken)).toEqual(["first ready"]);
+  expect(await stages(whole)).toEqual(["first done", "second ready"]);
 });
