@@ -69,8 +69,8 @@ function open(served: Readonly<Record<string, Served>>, limits: Partial<PostMedi
       toPicture: unused,
     },
   };
-  const store = async (media: object) =>
-    await storeMedia(deps, { media } as unknown as FetchedPost, ctx);
+  const store = async (media: object, attempt = 1) =>
+    await storeMedia(deps, { media } as unknown as FetchedPost, { ...ctx, attempt });
   return { store, asked };
 }
 
@@ -204,5 +204,20 @@ describe("of a slideshow", () => {
       code: "stale_link",
       details: { served: 3, refused: 1 },
     });
+  });
+
+  test.each([refused, html])(
+    "a part that is %s is left out in the end, and named, if there are others",
+    async (end) => {
+      const stored = await open({ slide1: end }).store(toShow(3), 5);
+      expect(rolesOf(stored)).toEqual(["slide 0", "slide 2", "audio 0"]);
+      expect(stored.unread).toMatchObject([{ part: "pictures", code: end.code }]);
+      await expect(open({ slide1: end }).store(toShow(3), 4)).rejects.toThrow();
+      await expect(open({ slide0: end }).store(toShow(1, null), 5)).rejects.toThrow();
+    },
+  );
+
+  test("a part that the CDN is in trouble with is waited for to the last attempt", async () => {
+    await expect(open({ slide1: down }).store(toShow(3), 5)).rejects.toBe(down);
   });
 });

@@ -31,6 +31,11 @@ const AT_ONCE = 6;
 /** What is wrong with one part alone, and stays so: the others are taken all the same. */
 const OF_ONE_PART: readonly ErrorCode[] = ["corrupt_media", "unsupported", "no_content"];
 
+/** A part that the CDN does not serve may be served under the fresh link of another attempt, but not for ever. */
+const OF_ONE_LINK: readonly ErrorCode[] = ["stale_link", "bad_response"];
+/** The last one of the stage `download`. */
+const MISSING_FROM_ATTEMPT = 5;
+
 /** What is taken of a slideshow, and what went wrong with the rest. */
 interface Taken {
   files: PostFile[];
@@ -39,12 +44,18 @@ interface Taken {
   /** Parts that are no media. */
   broken: { part: Unread["part"]; error: ClipmillError }[];
   /** Errors that another attempt may not have. */
-  failures: unknown[];
+  failures: Failure[];
+}
+
+interface Failure {
+  part: Unread["part"];
+  error: unknown;
 }
 
 /**
- * Fetches pictures and sound of a slideshow. Pictures over a limit and parts that are no media are left out; fails where
- * nothing is left, or where a part could not be fetched. See `storeMedia`.
+ * Fetches pictures and sound of a slideshow. Pictures over a limit and parts that are no media are left out, and at the
+ * last attempt those that are not served; fails where nothing is left, or where a part could not be fetched
+ * otherwise. See `storeMedia`.
  */
 export async function fetchSlideshow(
   deps: PostMediaDeps,
@@ -57,6 +68,7 @@ export async function fetchSlideshow(
   for (let at = 0; at < parts.length; at += AT_ONCE) {
     await takeParts(deps, parts.slice(at, at + AT_ONCE), { ctx, way, taken });
   }
+  if (ctx.attempt >= MISSING_FROM_ATTEMPT && taken.files.length > 0) giveUpMissing(taken);
   const { files, broken, failures } = taken;
   if (failures.length > 0) throw toFailure(taken);
   if (files.length === 0 && broken[0] !== undefined) throw broken[0].error;
@@ -112,17 +124,28 @@ function sortOut(
   { leftOut, broken, failures }: Taken,
 ): void {
   const code = error instanceof ClipmillError ? error.code : null;
+  const part = role === "slide" ? "pictures" : "sound";
   if (role === "slide" && code === "too_large") leftOut.push(`number ${position + 1} (too large)`);
   else if (error instanceof ClipmillError && OF_ONE_PART.includes(error.code))
-    broken.push({ part: role === "slide" ? "pictures" : "sound", error });
-  else failures.push(error);
+    broken.push({ part, error });
+  else failures.push({ part, error });
+}
+
+/** What no attempt got is left out. */
+function giveUpMissing(taken: Taken): void {
+  const { failures, broken } = taken;
+  taken.failures = failures.filter(({ part, error }) => {
+    if (!(error instanceof ClipmillError) || !OF_ONE_LINK.includes(error.code)) return true;
+    broken.push({ part, error });
+    return false;
+  });
 }
 
 function toFailure({ files, failures }: Taken): unknown {
-  const other = failures.find((error) => !isRefusal(error));
-  if (other !== undefined) return other;
+  const other = failures.find(({ error }) => !isRefusal(error));
+  if (other !== undefined) return other.error;
   return new RetryableError("stale_link", "links of the slideshow were refused", {
-    cause: failures[0],
+    cause: failures[0]?.error,
     details: { served: files.length, refused: failures.length },
   });
 }
