@@ -49,7 +49,7 @@ async function up({ demo = false, once = false, port }: UpOptions): Promise<void
   try {
     const startedAt = new Date().toISOString();
     notice("starting …");
-    const stack = await startStack(config, { port, notice });
+    const stack = await startStack(config, { port, notice, signal: shutdown.signal });
     shutdown.onImpatience(() => stack.kill());
     try {
       const { apiUrl, databaseUrl, sandboxUrl } = stack;

@@ -51,7 +51,7 @@ async function startOwn(
   notice: (line: string) => void,
 ): Promise<Service> {
   const { startStack } = await import("../up/stack.ts");
-  const stack = await startStack(config, { api: false, notice });
+  const stack = await startStack(config, { api: false, notice, signal });
   onImpatience(() => stack.kill());
   const { databaseUrl, sandboxUrl, failed } = stack;
   home.publish({ apiUrl: null, databaseUrl, sandboxUrl, startedAt: new Date().toISOString() });

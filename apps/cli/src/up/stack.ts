@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { API_NODE_FLAGS, type Config } from "@clipmill/config";
 import { toRecipes } from "@clipmill/providers";
-import { UsageError } from "../failure.ts";
+import { InterruptedError, UsageError } from "../failure.ts";
 import { chooseApiPort, findFreePort, isDefaultPort } from "./api-port.ts";
 import { serveDatabase } from "./database.ts";
 import { requireFfmpeg } from "../doctor/ffmpeg.ts";
@@ -18,6 +18,8 @@ export interface StackOptions {
   port?: number | undefined;
   /** Gets lines for the person at the terminal. */
   notice: (line: string) => void;
+  /** Ends the start: what runs by then is stopped. */
+  signal: AbortSignal;
 }
 
 /** Nobody is asked there: it stands for the address that the sandbox gets later. */
@@ -43,10 +45,11 @@ export interface Stack {
 
 /**
  * Starts Postgres (unless DATABASE_URL), applies the migrations, then starts sandbox, worker and API as processes.
- * What had been started is stopped again when a later part fails. Throws UsageError for wrong settings.
+ * What had been started is stopped again when a later part fails. Throws UsageError for wrong settings, and
+ * InterruptedError when it is told to stop.
  */
 export async function startStack(config: Config, options: StackOptions): Promise<Stack> {
-  const { api = true, notice } = options;
+  const { api = true, notice, signal } = options;
   requireKnownEngines(config);
   await requireUsableRedis(config, notice);
   // Before anything is started: a wrong port is a wrong setting.
@@ -62,12 +65,13 @@ export async function startStack(config: Config, options: StackOptions): Promise
     );
   };
   try {
-    const [database, sandboxUrl, ffmpegEnv, dashboardPassword] = await Promise.all([
+    const parts = Promise.all([
       opening,
       wantsSandbox(config) ? startSandbox(supervisor, config) : null,
       toFfmpegEnv(config, notice),
       config.DASHBOARD_PASSWORD ?? loadSecret(join(config.CLIPMILL_HOME, "dashboard-password")),
     ]);
+    const [database, sandboxUrl, ffmpegEnv, dashboardPassword] = await orInterrupted(parts, signal);
     const env: NodeJS.ProcessEnv = {
       ...process.env,
       ...ffmpegEnv,
@@ -77,7 +81,7 @@ export async function startStack(config: Config, options: StackOptions): Promise
       CLIPMILL_SANDBOX: sandboxUrl === null ? "off" : "on",
       CLIPMILL_SANDBOX_URL: sandboxUrl ?? "",
     };
-    const [, served] = await Promise.all([
+    const programs = Promise.all([
       supervisor.start({
         name: "worker",
         modulePath: WORKER_MAIN,
@@ -93,6 +97,7 @@ export async function startStack(config: Config, options: StackOptions): Promise
             env: { ...env, PORT: String(port) },
           }),
     ]);
+    const [, served] = await orInterrupted(programs, signal);
     return {
       apiUrl: port === null ? null : (served?.url ?? `http://${config.HOST}:${port}`),
       databaseUrl: database.url,
@@ -105,6 +110,18 @@ export async function startStack(config: Config, options: StackOptions): Promise
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+async function orInterrupted<T>(starting: Promise<T>, signal: AbortSignal): Promise<T> {
+  const interrupted = Promise.withResolvers<never>();
+  const stop = () => interrupted.reject(new InterruptedError("interrupted while it was starting"));
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop);
+  try {
+    return await Promise.race([starting, interrupted.promise]);
+  } finally {
+    signal.removeEventListener("abort", stop);
   }
 }
 
