@@ -96,7 +96,7 @@ const SHORT: Plan = {
   },
   faultsForMs: { least: 26_000, most: 60_000 },
   requestsPerSecond: 8,
-  mixture: { crawlEvery: 80, askEvery: 6 },
+  mixture: { crawlEvery: 40, askEvery: 6 },
   killEveryMs: 1_200,
   kinds: FAULT_KINDS,
   stalledAfterMs: 20_000,

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { QueueBackend } from "@clipmill/queue";
 import { findFreePort } from "../support/servers/free-port.ts";
 import { mountSmallDisk, unmountSmallDisk } from "../support/servers/small-disk.ts";
@@ -60,6 +61,9 @@ export async function runChaos(run: ChaosRun): Promise<ChaosResult> {
   const home = await mkdtemp(join(tmpdir(), "clipmill-chaos-"));
   const say = createProgress();
   const closers: Closers = [];
+  // All connections go through this process: where it is late, everything is.
+  const lag = monitorEventLoopDelay();
+  lag.enable();
   try {
     const neighbours = startNeighbours(run.beside);
     closers.push(() => neighbours.close());
@@ -76,6 +80,9 @@ export async function runChaos(run: ChaosRun): Promise<ChaosResult> {
     const stalledAfterMs = run.plan.stalledAfterMs * slowness;
     await settleDown(scene.databaseUrl, { stalledAfterMs, callers, answering, say });
     callers.stop();
+    say(
+      `late by ${(lag.mean / 1e6).toFixed()} ms (p99 ${(lag.percentile(99) / 1e6).toFixed()} ms)`,
+    );
     say("checks");
     return {
       ...(await readFigures(done)),

@@ -26,12 +26,16 @@ interface Answer {
   /** 0: nobody answered. */
   status: number;
   id: string;
+  /** What it says of when to come again; null for nothing. */
+  retryAfterMs: number | null;
 }
 
 const AGAIN_AFTER_MS = 250;
+/** One in so many does not care what it is told. */
+const IMPATIENT = 5;
 /** A caller that hangs up: half-open connections cost it no more than this. */
 const PATIENCE_MS = 8_000;
-const NOBODY: Answer = { status: 0, id: "" };
+const NOBODY: Answer = { status: 0, id: "", retryAfterMs: null };
 
 export function createCallers(fleet: Fleet, random: Random): Callers {
   const promised = new Map<string, string>();
@@ -43,11 +47,13 @@ export function createCallers(fleet: Fleet, random: Random): Callers {
   /** Null: nobody has answered until now, and nobody asks any more. */
   async function insist(path: string, body: object, key?: string): Promise<Answer | null> {
     waitingCount++;
+    const isImpatient = random.between(0, IMPATIENT) === 0;
     try {
       while (!stopped.signal.aborted) {
         const answer = await post(path, body, key);
         if (answer.status >= 200 && answer.status < 500) return answer;
-        await sleep(AGAIN_AFTER_MS);
+        const { retryAfterMs } = answer;
+        await sleep(isImpatient ? AGAIN_AFTER_MS : (retryAfterMs ?? AGAIN_AFTER_MS));
       }
       return null;
     } finally {
@@ -67,7 +73,12 @@ export function createCallers(fleet: Fleet, random: Random): Callers {
         signal: AbortSignal.any([stopped.signal, AbortSignal.timeout(PATIENCE_MS)]),
       });
       const { id = "" } = (await response.json()) as { id?: string };
-      return { status: response.status, id };
+      const retryAfter = Number(response.headers.get("retry-after"));
+      return {
+        status: response.status,
+        id,
+        retryAfterMs: retryAfter > 0 ? retryAfter * 1_000 : null,
+      };
     } catch {
       return NOBODY;
     }

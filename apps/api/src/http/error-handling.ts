@@ -1,5 +1,7 @@
 import { renderProblemPage } from "@clipmill/dashboard";
 import { type Outage, toOutage } from "@clipmill/db";
+import { ClipmillError } from "@clipmill/domain";
+import { createErrorLog } from "@clipmill/queue";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Api, ApiDeps } from "../deps.ts";
 import { checkHealth } from "../health/health.ts";
@@ -22,11 +24,15 @@ const CALLER_GONE: Fault = {
 
 /** Every error leaves as a problem document: those of routes, of unknown paths, and of requests that Fastify refuses. */
 export function registerErrorHandling(api: Api, deps: ApiDeps): void {
+  // Those that are refused because there are too many: a line each would cost more than their refusal.
+  const reportRefused = createErrorLog(deps.log, "requests refused");
   api.setErrorHandler(async (error, request, reply) => {
     // Nobody reads the answer: finding out whether the database is up would cost what an answer costs.
     if (isGone(reply)) return sendFault(request, reply, CALLER_GONE);
     const fault = toFault(error) ?? (await toUnforeseen(error, deps));
-    if (fault.status >= 500) request.log.error({ err: error, code: fault.code }, "request failed");
+    if (isRefusal(error)) reportRefused(error);
+    else if (fault.status >= 500)
+      request.log.error({ err: error, code: fault.code }, "request failed");
     return sendFault(request, reply, fault);
   });
   api.setNotFoundHandler((request, reply) =>
@@ -36,6 +42,11 @@ export function registerErrorHandling(api: Api, deps: ApiDeps): void {
       detail: "nothing is at this path",
     }),
   );
+}
+
+/** Whether this API refused it before it reached the database. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof ClipmillError && error.code === "unavailable";
 }
 
 /** Whether the caller hung up. */
