@@ -19,11 +19,18 @@ export function toStatusError(
           : status === 408 || status >= 500
             ? "upstream_unavailable"
             : "bad_response";
-  return new RetryableError(code, `${upstream} answered ${status}`, {
+  return new RetryableError(code, `${upstream} ${toWords(code, status)}`, {
     ...options,
     upstream,
     details: { ...options.details, status },
   });
+}
+
+function toWords(code: string, status: number): string {
+  if (code === "provider_key") return `does not accept the key (${status})`;
+  // Some say so with another status, in words.
+  if (code === "provider_balance") return "says that the account is empty";
+  return `answered ${status}`;
 }
 
 /** `Retry-After` in ms, an hour at most, from seconds or an HTTP date; undefined where it is missing or makes no sense. */

@@ -133,6 +133,10 @@ describe("a summary", () => {
     expect(bare.tldr).toBe(
       "Metadata only. Not read: speech and on-screen text (the video is not served in this region). Posted by @demo",
     );
+    const codec = [{ part: "sound" as const, code: "unsupported" as const, message: "" }];
+    expect((await summarize({ screenLines: ["Five things"], unread: codec })).tldr).toBe(
+      "Not read: speech (it is in a codec that cannot be decoded). On screen: Five things",
+    );
     const screen = await summarize({ screenLines: ["Five things"], unread: unread.slice(0, 1) });
     expect(screen.tldr).toBe(
       "Not read: speech (the video is not served in this region). On screen: Five things",

@@ -72,7 +72,16 @@ function toUnread(unread: NonNullable<Evidence["unread"]>): string {
   return `Not read: ${notes.join(", ")}. `;
 }
 
+/** Said of a file, the title of the code would be of a link, too, and too long. */
+const REASONS: Readonly<Partial<Record<ErrorCode, string>>> = {
+  unsupported: "it is in a codec that cannot be decoded",
+  unread_text: "its script may be one that the engine does not know",
+  no_ocr_engine: "no engine that reads it is installed",
+};
+
 function toReason(code: ErrorCode): string {
+  const reason = REASONS[code];
+  if (reason !== undefined) return reason;
   return toFirstWords(
     ERROR_CODES[code].title.replace(/\.$/, "").replace(/^[A-Z](?=[a-z])/, toLower),
     REASON_WORDS,
