@@ -12,7 +12,12 @@ import { createFaults } from "./harness/faults.ts";
 import { startFleet } from "./harness/fleet.ts";
 import { watchHints } from "./harness/verdict/hints-watch.ts";
 import { checkInvariants, type Verdict } from "./harness/verdict/invariants.ts";
-import { countEnded, countForVerdict, hasChildren } from "./harness/verdict/verdict-counts.ts";
+import {
+  countEnded,
+  countForVerdict,
+  findLastChances,
+  hasChildren,
+} from "./harness/verdict/verdict-counts.ts";
 import { createLoad } from "./harness/load.ts";
 import { toSlowness } from "./harness/pace.ts";
 import { startNeighbours } from "./harness/neighbours.ts";
@@ -157,6 +162,7 @@ async function openScene(
     replanned: fleet.replanned,
     waited: watch.most,
     countEnded: () => countEnded(databaseUrl),
+    findLastChances: () => findLastChances(databaseUrl),
   };
 }
 

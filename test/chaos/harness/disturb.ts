@@ -17,6 +17,8 @@ interface Disturbance {
   faults: ReturnType<typeof createFaults>;
   /** Jobs that have ended so far. */
   countEnded(): Promise<number>;
+  /** Pids of workers whose end would condemn the job that they run alone, by whomever they are killed. */
+  findLastChances(): Promise<ReadonlySet<number>>;
   /** What the run has done so far. */
   readFigures(disturbed: Disturbed): Promise<Figures>;
   say(what: string): void;
@@ -29,6 +31,9 @@ const BURST = 250;
 const READY_SHARE = 2 / 3;
 const LAST_ANSWERS_MS = 15_000;
 const MOVES_WITHIN_MS = 20_000;
+/** Postgres may be stopped just now. */
+const KNOWN_WITHIN_MS = 500;
+const NOBODY: ReadonlySet<number> = new Set();
 const LOOK_EVERY_MS = 1_000;
 const ENDED_LOOK_EVERY_MS = 250;
 
@@ -93,7 +98,7 @@ export async function disturb(deps: Disturbance): Promise<Disturbed> {
 }
 
 async function kill(
-  { fleet, random, plan }: Disturbance,
+  { fleet, random, plan, findLastChances }: Disturbance,
   goesOn: () => boolean,
   done: Disturbed,
 ): Promise<void> {
@@ -101,7 +106,12 @@ async function kill(
     await sleep(plan.killEveryMs * (0.5 + random.next()));
     // A fleet that dies faster than it starts does nothing, and so proves nothing: on a slow machine fewer are killed.
     const ready = fleet.members.filter((member) => member.isReady());
-    const mortals = ready.filter((member) => !fleet.spared.has(member));
+    // Nobody can tell a job that kills its worker from one whose workers are killed by others, three times in a row. That
+    // is rare where workers seldom die; here one dies every few seconds.
+    const lastChances = await Promise.race([findLastChances(), sleep(KNOWN_WITHIN_MS, NOBODY)]);
+    const mortals = ready.filter(
+      (member) => !fleet.spared.has(member) && !lastChances.has(member.pid() ?? 0),
+    );
     if (mortals.length === 0 || ready.length < fleet.members.length * READY_SHARE) continue;
     if (random.pick(mortals).signal("SIGKILL")) done.kills++;
   }

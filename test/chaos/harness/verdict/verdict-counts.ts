@@ -52,3 +52,13 @@ export async function countEnded(databaseUrl: string): Promise<number> {
   );
   return rows[0]?.count ?? 0;
 }
+
+/** Pids of the workers that run a job alone which has crashed twice like that: a third time would make it poison. */
+export async function findLastChances(databaseUrl: string): Promise<ReadonlySet<number>> {
+  const rows = await query<{ pid: number }>(
+    databaseUrl,
+    `select substring(worker_id from '[0-9]+$')::int as pid from stage_job
+     where in_flight and state = 'running' and lane = 0 and quarantine_crashes + solo_crashes >= 2`,
+  );
+  return new Set(rows.map(({ pid }) => pid));
+}
