@@ -1,34 +1,15 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import { createMediaTools } from "@clipmill/providers";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hasFfmpeg, makeClip, makeMedia, SOURCES } from "../../support/posts/media-fixtures.ts";
-import { claimDuration, findSounds, makeGappedClip, toTag } from "../../support/posts/odd-media.ts";
+import { describe, expect, test } from "vitest";
+import { hasFfmpeg, makeMedia, SOURCES } from "../../support/posts/media-fixtures.ts";
+import { claimDuration, makeGappedClip, toTag } from "../../support/posts/odd-media.ts";
+import { useMediaTools } from "../../support/posts/use-media-tools.ts";
 
 const signal = new AbortController().signal;
-const frames = { signal, maxCount: 3, everyMs: 500 };
 
 /** What every player plays, although something about it is odd. */
 describe.skipIf(!hasFfmpeg)("media as people have it (needs ffmpeg)", () => {
-  const tools = createMediaTools({ ffmpegPath: "ffmpeg", ffprobePath: "ffprobe", maxSeconds: 60 });
-  let directory: string;
-  const at = (name: string) => join(directory, name);
-  const write = async (name: string, ...parts: (Buffer | string)[]) => {
-    await writeFile(at(name), Buffer.concat(parts.map((part) => Buffer.from(part))));
-    return at(name);
-  };
-  const hear = async (path: string) => {
-    const { durationMs } = await tools.toWav(path, at("out.wav"), { signal });
-    return { durationMs, sounds: findSounds(at("out.wav")) };
-  };
-  const newFolder = () => mkdtemp(join(directory, "frames-"));
-  const look = async (path: string) => await tools.toFrames(path, await newFolder(), frames);
-  beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), "clipmill-odd-"));
-    makeClip(at("clip.mp4"));
-  });
-  afterAll(() => rm(directory, { recursive: true }));
+  const { tools, at, write, hear, look } = useMediaTools({ maxSeconds: 60 });
 
   describe("the length is that of what is decoded", () => {
     test.each([

@@ -1,39 +1,13 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createMediaTools } from "@clipmill/providers";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import {
-  hasEncoder,
-  hasFfmpeg,
-  makeClip,
-  makeMedia,
-  SOURCES,
-} from "../../support/posts/media-fixtures.ts";
-import { changeCodec, findSounds } from "../../support/posts/odd-media.ts";
+import { readFile } from "node:fs/promises";
+import { describe, expect, test } from "vitest";
+import { hasEncoder, hasFfmpeg, makeMedia, SOURCES } from "../../support/posts/media-fixtures.ts";
+import { changeCodec } from "../../support/posts/odd-media.ts";
+import { useMediaTools } from "../../support/posts/use-media-tools.ts";
 
 const signal = new AbortController().signal;
-const frames = { signal, maxCount: 3, everyMs: 500 };
 
 describe.skipIf(!hasFfmpeg)("tracks and pictures as people have them (needs ffmpeg)", () => {
-  const tools = createMediaTools({ ffmpegPath: "ffmpeg", ffprobePath: "ffprobe" });
-  let directory: string;
-  const at = (name: string) => join(directory, name);
-  const write = async (name: string, ...parts: (Buffer | string)[]) => {
-    await writeFile(at(name), Buffer.concat(parts.map((part) => Buffer.from(part))));
-    return at(name);
-  };
-  const hear = async (path: string) => {
-    const { durationMs } = await tools.toWav(path, at("out.wav"), { signal });
-    return { durationMs, sounds: findSounds(at("out.wav")) };
-  };
-  const newFolder = () => mkdtemp(join(directory, "frames-"));
-  const look = async (path: string) => await tools.toFrames(path, await newFolder(), frames);
-  beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), "clipmill-tracks-"));
-    makeClip(at("clip.mp4"));
-  });
-  afterAll(() => rm(directory, { recursive: true }));
+  const { tools, at, write, hear, look } = useMediaTools();
 
   describe("of several tracks", () => {
     const toMute = { from: "mp4a", to: "xx9x" } as const;
