@@ -14,11 +14,13 @@ import {
   createQueueWorker,
   createRunner,
   createSlots,
+  createTurns,
   createUpstreams,
   createWatchdog,
   type Loop,
   type QueueWorker,
   type Runner,
+  type Turns,
   type WorkTally,
 } from "@clipmill/queue";
 import type { Connections } from "./connections.ts";
@@ -44,6 +46,9 @@ export interface WorkRoleOptions {
 const STOP_WITHIN_MS = 20_000;
 const ABANDON_WITHIN_MS = 5_000;
 
+/** Jobs of a queue with turns that run beside those whose call is under way: see `Turns`. */
+const CLAIMED_AHEAD = 1;
+
 export interface WorkRole extends Loop {
   /** Jobs under way. */
   count(): number;
@@ -60,15 +65,19 @@ export async function startWorkRole(options: WorkRoleOptions): Promise<WorkRole>
   const { config, connections, work, concurrency, log, leave } = options;
   const { workerId, backend, hints } = connections;
   const { stages, engineIds, upstreams, close } = await openStages(options);
+  const turns = new Map<QueueName, Turns>([["gpu", createTurns(concurrency.gpu)]]);
   const slots = new Map(
-    config.CLIPMILL_QUEUES.map((queue) => [queue, createSlots(concurrency[queue])]),
+    config.CLIPMILL_QUEUES.map((queue) => [
+      queue,
+      createSlots(concurrency[queue] + (turns.has(queue) ? CLAIMED_AHEAD : 0)),
+    ]),
   );
   const route = { slots, next: pipelines.next };
   const { LEASE_MS: leaseMs } = config;
   const shared = { hints, work, workerId, leaseMs, log };
-  const runner = createRunner({ ...shared, route, stages, ledger: work, upstreams });
+  const runner = createRunner({ ...shared, route, stages, ledger: work, upstreams, turns });
   const queueWorkers = [...slots].map(([queue, ofQueue]) =>
-    createQueueWorker({ backend, queue, slots: ofQueue, runner, log }),
+    createQueueWorker({ backend, queue, slots: ofQueue, turns: turns.get(queue), runner, log }),
   );
   const heartbeat = await startHeartbeat(
     createWorkerRegistry(connections.database),
@@ -76,7 +85,7 @@ export async function startWorkRole(options: WorkRoleOptions): Promise<WorkRole>
       id: workerId,
       queues: config.CLIPMILL_QUEUES,
       engines: engineIds,
-      slots: Object.fromEntries([...slots].map(([queue, { size }]) => [queue, size])),
+      slots: Object.fromEntries(config.CLIPMILL_QUEUES.map((queue) => [queue, concurrency[queue]])),
     },
     log,
   );

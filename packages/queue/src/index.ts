@@ -12,6 +12,7 @@ export { createReconciler, type ReconcilerDeps } from "./dispatch/reconciler.ts"
 export { createRunner, type Runner, type RunnerDeps } from "./run/runner.ts";
 export type { JobEnd, WorkTally } from "./run/run-job.ts";
 export { createSlots, type Slots } from "./run/slots.ts";
+export { createTurns, type Turns } from "./run/turns.ts";
 export { createUpstreams, type UpstreamsDeps } from "./limits/upstreams.ts";
 export { sleep } from "./sleep.ts";
 export { createErrorLog } from "./throttled-log.ts";

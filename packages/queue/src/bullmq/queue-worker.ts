@@ -4,6 +4,7 @@ import { parseHint, type QueueBackend } from "./backend.ts";
 import type { JobEnd } from "../run/run-job.ts";
 import type { Runner } from "../run/runner.ts";
 import type { Slots } from "../run/slots.ts";
+import type { Turns } from "../run/turns.ts";
 import { createErrorLog } from "../throttled-log.ts";
 
 export interface QueueWorker {
@@ -23,16 +24,19 @@ const SHOWN_CHARS = 100;
 export function createQueueWorker(options: {
   backend: QueueBackend;
   queue: QueueName;
-  /** Shared with jobs that start eagerly. */
+  /** Shared with jobs that start eagerly. One more than `turns`, where there are any. */
   slots: Slots;
+  /** Of the machine behind the queue, for which one job is claimed ahead while its calls are quick. Default: none. */
+  turns?: Turns | undefined;
   runner: Pick<Runner, "run">;
   log: Log;
 }): QueueWorker {
-  const { backend, queue, slots, runner } = options;
+  const { backend, queue, slots, turns, runner } = options;
   const log = options.log.child({ queue });
   const report = createErrorLog(log, "queue error");
   const reportDropped = createErrorLog(log, "hint dropped: it names no job");
-  const worker = backend.createWorker(queue, process, { concurrency: slots.size });
+  const toConcurrency = () => (turns === undefined || turns.isQuick() ? slots.size : turns.size);
+  const worker = backend.createWorker(queue, process, { concurrency: toConcurrency() });
   worker.on("error", report);
 
   let lastTakenAt = Date.now();
@@ -58,13 +62,15 @@ export function createQueueWorker(options: {
       return await runner.run(hint);
     } finally {
       slots.leave();
+      // Before BullMQ asks for the next hint: see `Turns.isQuick`.
+      worker.concurrency = toConcurrency();
     }
   }
 
   return {
     queue,
     lastTakenAt: () => lastTakenAt,
-    isFull: () => slots.isFull(),
+    isFull: () => slots.size - slots.freeCount() >= worker.concurrency,
     close: () => worker.close(),
   };
 }

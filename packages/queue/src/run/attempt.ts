@@ -7,6 +7,7 @@ import {
   type Log,
   type Outcome,
   type PaidCall,
+  type QueueName,
   RetryableError,
   type RunnableStage,
   type StageResult,
@@ -16,11 +17,14 @@ import {
 } from "@clipmill/domain";
 import type { PaidCalls } from "./paid-calls.ts";
 import { toOutcome } from "./to-outcome.ts";
+import { NoTurnError, type Turns } from "./turns.ts";
 
 export interface AttemptDeps {
   paidCalls: PaidCalls;
   /** Default: every call goes at once. */
   upstreams: Upstreams | undefined;
+  /** By queue: whose calls take turns. Default: none. */
+  turns?: ReadonlyMap<QueueName, Turns> | undefined;
   now: () => Date;
   random: () => number;
 }
@@ -38,11 +42,11 @@ const ABORT_GRACE_MS = 4_000;
 
 /**
  * Runs a stage on a claimed job and says what becomes of the job; never throws. `abort` ends it early: with a
- * LeaseLostError or a ShutdownError the job is released and costs no attempt. It ends at the latest 4 s after the
+ * LeaseLostError or a ShutdownError the job is released and costs no attempt, and so it is if its turn does not come. It ends at the latest 4 s after the
  * stage's limit or its abort, whatever the stage does: else a stage that ignores both would keep its slot for ever.
  */
 export async function attempt(
-  { paidCalls, upstreams, now, random }: AttemptDeps,
+  { paidCalls, upstreams, turns, now, random }: AttemptDeps,
   stage: RunnableStage,
   job: ClaimedJob,
   { abort, log }: { abort: AbortController; log: Log },
@@ -64,8 +68,9 @@ export async function attempt(
       now,
       pay(intent, call) {
         const go = () => pay(paidCalls, job, intent, call, { calls, signal });
-        // The intent is written after the wait: a call that is sent back was never one.
-        return upstreams?.call(intent.engine, go, { signal }) ?? go();
+        // The intent is written after the waits: a call that is sent back was never one.
+        const permitted = () => upstreams?.call(intent.engine, go, { signal }) ?? go();
+        return turns?.get(stage.queue)?.take(permitted, signal) ?? permitted();
       },
     });
     return toStored(job, await Promise.race([run, ignored.promise]), calls);
@@ -75,9 +80,8 @@ export async function attempt(
         { graceMs: ABORT_GRACE_MS },
         "stage goes on after its abort, and is left to itself",
       );
-    const reason = error instanceof LeaseLostError ? error : signal.reason;
-    if (reason instanceof ShutdownError || reason instanceof LeaseLostError)
-      return { id: job.id, epoch: job.epoch, kind: "released" };
+    const reason = isRelease(error) ? error : signal.reason;
+    if (isRelease(reason)) return { id: job.id, epoch: job.epoch, kind: "released" };
     if (!(error instanceof ClipmillError) && !signal.aborted)
       log.error({ err: error }, "stage threw an unknown error");
     const cause = signal.aborted ? toTimeout(stage, error) : toClipmillError(error);
@@ -86,6 +90,15 @@ export async function attempt(
     clearTimeout(limit);
     ignored.dispose();
   }
+}
+
+/** Whether somebody is to run the job anew, as if it had not been tried. */
+function isRelease(reason: unknown): boolean {
+  return (
+    reason instanceof LeaseLostError ||
+    reason instanceof ShutdownError ||
+    reason instanceof NoTurnError
+  );
 }
 
 class AbortIgnoredError extends Error {

@@ -58,7 +58,7 @@ const BATCH_MAX = 64;
 
 /** Wires the parts, each made of those before it. */
 export function createRunner(deps: RunnerDeps): Runner {
-  const { work, workerId, leaseMs, log, upstreams } = deps;
+  const { work, workerId, leaseMs, log, upstreams, turns } = deps;
   const { route = NO_ROUTE, now = () => new Date(), random = Math.random } = deps;
   const shared = { work, leaseMs, log, batchMax: BATCH_MAX };
   const stages = toStageMap(deps.stages);
@@ -72,7 +72,7 @@ export function createRunner(deps: RunnerDeps): Runner {
   const chains: Chains = {
     parts: {
       stages,
-      attemptDeps: { paidCalls, upstreams, now, random },
+      attemptDeps: { paidCalls, upstreams, turns, now, random },
       work,
       leases,
       exclusion: createExclusion(),

@@ -16,8 +16,8 @@ export interface Slots {
   expectEager(count: number): void;
   /** Whether slots are kept for expected eager starts, default true. Where none comes of it, they stand idle while hints wait. */
   keepExpected(isWorthIt: boolean): void;
-  /** No slot is free for a hint. */
-  isFull(): boolean;
+  /** Slots that no job has, those that are kept for eager starts left out. */
+  freeCount(): number;
 }
 
 export function createSlots(size: number): Slots {
@@ -78,6 +78,6 @@ export function createSlots(size: number): Slots {
       keepsExpected = isWorthIt;
       share();
     },
-    isFull: () => free === 0,
+    freeCount: () => free,
   };
 }
