@@ -1,3 +1,6 @@
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { isSimulated, type AsrInput, type AsrProvider, toText } from "@clipmill/domain";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
@@ -43,6 +46,18 @@ export function describeAsrProvider(name: string, make: () => Promise<AsrSubject
       if (!isSimulated(provider.id)) {
         expect(usd).toBeLessThanOrEqual(provider.estimateUsd(speech.durationMs) * 1.01);
       }
+    }, 60_000);
+
+    test("reads a short clip before its call, if it reads ahead at all", async () => {
+      const { provider, speech, words } = subject;
+      if (provider.prepare === undefined) return;
+      const directory = await mkdtemp(join(tmpdir(), "clipmill-prepared-"));
+      const wavPath = join(directory, "clip.wav");
+      await copyFile(speech.wavPath, wavPath);
+      const ask = await provider.prepare({ ...speech, wavPath }, { signal });
+      await rm(directory, { recursive: true });
+      const { segments } = await ask({ signal });
+      expect(toShare(words, toText(segments))).toBeGreaterThanOrEqual(0.8);
     }, 60_000);
 
     test("hears nothing in silence", async () => {

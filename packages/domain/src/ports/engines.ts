@@ -21,6 +21,14 @@ export interface AsrProvider {
    * list, not an error. An abort rejects with the signal's reason, child gone.
    */
   transcribe(audio: AsrInput, options: { signal: AbortSignal }): Promise<AsrOutput>;
+  /**
+   * Reads what `transcribe` is going to need, so that the call that it returns, made once, does nothing but ask: whoever
+   * waits for a GPU does this before. Throws as `transcribe` does. Default: there is nothing to read.
+   */
+  prepare?(
+    audio: AsrInput,
+    options: { signal: AbortSignal },
+  ): Promise<(options: { signal: AbortSignal }) => Promise<AsrOutput>>;
 }
 
 export interface AsrInput {

@@ -147,3 +147,27 @@ test("waits as long as its engines may take, one after the other", () => {
   expect(timeoutMs).toBeGreaterThan(40 * 60_000);
   expect(createTranscribe({ asr: [], storage }).timeoutMs).toBe(600_000);
 });
+
+test("what a call needs is read before it, so that a GPU does not wait for it", async () => {
+  const order: string[] = [];
+  const quick = engine("big", null);
+  const reader: AsrProvider = {
+    ...quick,
+    async prepare(audio) {
+      order.push("read");
+      return (options) => {
+        order.push("asked");
+        return quick.transcribe(audio, options);
+      };
+    },
+  };
+  const pay = async <T>(_intent: unknown, call: () => Promise<T>) => {
+    order.push("its turn");
+    return await call();
+  };
+  await createTranscribe({ asr: [reader], storage }).run(
+    { ...input, engines: ["big"] },
+    { ...ctx, pay },
+  );
+  expect(order).toEqual(["read", "its turn", "asked"]);
+});

@@ -68,8 +68,10 @@ export function createTranscribe({
         able,
         async (engine) => {
           const intent = { engine: engine.id, estimateUsd: engine.estimateUsd(durationMs) };
-          const call = () => engine.transcribe(input, { signal });
-          return { engine, heard: await ctx.pay(intent, call) };
+          const ask =
+            (await engine.prepare?.(input, { signal })) ??
+            ((options: { signal: AbortSignal }) => engine.transcribe(input, options));
+          return { engine, heard: await ctx.pay(intent, () => ask({ signal })) };
         },
         {
           ...ctx,

@@ -87,8 +87,11 @@ export function createOpenAiTranscriber(options: OpenAiTranscriberOptions): AsrP
     return { ...parsed, usd };
   }
 
-  async function hearAll(input: AsrInput, signal: AbortSignal): Promise<AsrOutput> {
-    const uploads = await toUploads(input, { maxBytes: limitBytes });
+  async function hearAll(
+    input: AsrInput,
+    uploads: readonly Upload[],
+    signal: AbortSignal,
+  ): Promise<AsrOutput> {
     const heard = parts.open(`${input.mediaSha256} ${input.language} ${limitBytes}`);
     let spentUsd = 0;
     // In order and one by one: an attempt that fails loses no more than the part that failed.
@@ -112,20 +115,36 @@ export function createOpenAiTranscriber(options: OpenAiTranscriberOptions): AsrP
     return { ...joinParts(answers), usd: spentUsd };
   }
 
+  const open = (input: AsrInput): Promise<Upload[]> => toUploads(input, { maxBytes: limitBytes });
+
+  async function transcribe(
+    input: AsrInput,
+    opened: readonly Upload[],
+    signal: AbortSignal,
+  ): Promise<AsrOutput> {
+    for (let uploads = opened, cuts = 0; ; cuts++) {
+      try {
+        return await hearAll(input, uploads, signal);
+      } catch (error) {
+        if (!isTooLarge(error) || cuts === CUTS_MAX) throw error;
+        uploads = await open(input);
+      }
+    }
+  }
+
   return {
     id: engine,
     supports: () => true,
     estimateUsd: toUsd,
     limitMs: CALLS_MAX * timeoutMs,
+    async prepare(input, { signal }) {
+      signal.throwIfAborted();
+      const opened = await open(input);
+      return (options) => transcribe(input, opened, options.signal);
+    },
     async transcribe(input, { signal }) {
       signal.throwIfAborted();
-      for (let cuts = 0; ; cuts++) {
-        try {
-          return await hearAll(input, signal);
-        } catch (error) {
-          if (!isTooLarge(error) || cuts === CUTS_MAX) throw error;
-        }
-      }
+      return await transcribe(input, await open(input), signal);
     },
   };
 }

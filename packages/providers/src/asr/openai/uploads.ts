@@ -12,6 +12,9 @@ export interface Upload {
   durationMs: number;
 }
 
+const TYPE = { type: "audio/wav" };
+/** Four minutes. Shorter clips are in memory when their turn comes, since a GPU would wait for each chunk that is read. */
+const READ_AHEAD_MAX_BYTES = 8_000_000;
 const HEAD_BYTES = 4_096;
 /** A part is cut where it is quietest within its last tenth, or its last 30 s. */
 const CUT_SHARE = 0.1;
@@ -31,7 +34,11 @@ export async function toUploads(
   { maxBytes }: { maxBytes: number },
 ): Promise<Upload[]> {
   // A blob of a file is read while it is sent, not before.
-  const audio = await orStorageFailed(() => openAsBlob(wavPath, { type: "audio/wav" }));
+  const audio = await orStorageFailed(() => openAsBlob(wavPath, TYPE));
+  if (audio.size <= Math.min(maxBytes, READ_AHEAD_MAX_BYTES)) {
+    const bytes = await orStorageFailed(() => audio.arrayBuffer());
+    return [{ audio: new Blob([bytes], TYPE), offsetMs: 0, durationMs }];
+  }
   if (audio.size <= maxBytes) return [{ audio, offsetMs: 0, durationMs }];
   const partMs = Math.floor((maxBytes - toWavHeader(0).length) / WAV_BYTES_PER_MS);
   if (partMs < PART_MIN_MS) {
@@ -48,7 +55,7 @@ export async function toUploads(
       const [from, to] = [soundAt + fromMs * WAV_BYTES_PER_MS, soundAt + toMs * WAV_BYTES_PER_MS];
       const parts = [toWavHeader(to - from), audio.slice(from, to)];
       return {
-        audio: new Blob(parts, { type: "audio/wav" }),
+        audio: new Blob(parts, TYPE),
         offsetMs: fromMs,
         durationMs: toMs - fromMs,
       };
