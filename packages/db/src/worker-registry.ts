@@ -73,19 +73,21 @@ export function createWorkerRegistry({
     },
 
     async countSlots() {
-      const { rows } = await pool.query<{ queue: QueueName; slots: number }>(
-        `select s.key as queue, sum(s.value::int) as slots
+      const { rows } = await pool.query<{ queue: QueueName; slots: number }>({
+        name: "count_slots",
+        text: `select s.key as queue, sum(s.value::int) as slots
          from worker_process w, jsonb_each_text(w.slots) s
          where w.seen_at > now() - interval '${WORKER_ALIVE}'
          group by s.key`,
-      );
+      });
       return Object.fromEntries(rows.map(({ queue, slots }) => [queue, slots]));
     },
 
     async findEngines() {
-      const { rows } = await pool.query<{ engines: string[] }>(
-        `select engines from worker_process where seen_at > now() - interval '${WORKER_ALIVE}'`,
-      );
+      const { rows } = await pool.query<{ engines: string[] }>({
+        name: "find_engines",
+        text: `select engines from worker_process where seen_at > now() - interval '${WORKER_ALIVE}'`,
+      });
       return rows.length === 0 ? null : new Set(rows.flatMap(({ engines }) => engines));
     },
   };

@@ -37,6 +37,23 @@ describe("dispatch", () => {
     await rows("delete from stage_job where state in ('ready', 'queued')");
   });
 
+  test("tells which queues have a job that is due, behind any number that are not", async () => {
+    const all = ["io", "gpu", "cpu", "llm"] as const;
+    expect(await work.findDue(all)).toEqual(new Set());
+    const tenants = Array.from({ length: 30 }, (_, n) => `patient-${String(n).padStart(2, "0")}`);
+    await work.accept(tenants.map((tenant) => toSubmission(newPostId(), { tenant })));
+    expect(await work.findDue(all)).toEqual(new Set(["io"]));
+    expect(await work.findDue(["gpu", "llm"])).toEqual(new Set());
+    await rows("update stage_job set run_at = now() + interval '1 hour' where state = 'ready'");
+    expect(await work.findDue(all)).toEqual(new Set());
+    expect(await work.dispatch("io", 50)).toEqual([]);
+    await rows("update stage_job set run_at = now() where tenant = 'patient-17'");
+    expect(await work.findDue(all)).toEqual(new Set(["io"]));
+    expect(await work.dispatch("io", 50)).toHaveLength(1);
+    expect(await work.findDue(all)).toEqual(new Set());
+    await rows("delete from stage_job where state in ('ready', 'queued')");
+  });
+
   test("shares a lane between tenants whatever their backlogs", async () => {
     await work.accept(
       Array.from({ length: 200 }, () => toSubmission(newPostId(), { tenant: "loud" })),

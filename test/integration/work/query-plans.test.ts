@@ -125,6 +125,7 @@ async function runEverything(): Promise<void> {
   const chunk = backfills.prepare(begun, { submissions: [submit()], invalidCount: 0 });
   await backfills.end(await backfills.append(begun, chunk), "accepted");
   await backfills.find(begun.id);
+  await work.findDue(QUEUE_NAMES);
   await work.return(await work.dispatch("io", 50));
   const jobs = await claim("io");
   await work.extend(jobs);

@@ -12,6 +12,7 @@ import { createPatience } from "../patience.ts";
 import { acceptSubmissions } from "./accept/accept.ts";
 import { claimJobs, extendLeases, extendSettling, startAlone } from "./dispatch/claim.ts";
 import { dispatchJobs, returnJobs } from "./dispatch/dispatch.ts";
+import { findDueQueues } from "./dispatch/find-due.ts";
 import { createEnding } from "./end/ending.ts";
 import type { DirectEnqueue } from "./plan/insert-jobs.ts";
 import { createPlanning, type PipelineRules, type Planning } from "./plan/planning.ts";
@@ -96,7 +97,7 @@ function createAccepting(
 function createScheduling(
   pool: Database["pool"],
   { leaseMs, queuedForMs }: WorkStoreOptions,
-): Pick<WorkStore, "dispatch" | "return" | "claim"> {
+): Pick<WorkStore, "dispatch" | "findDue" | "return" | "claim"> {
   return {
     async dispatch(queue: QueueName, window, overflow) {
       const dispatched = await withTransaction(pool, (tx) =>
@@ -105,6 +106,7 @@ function createScheduling(
       if (dispatched.length > 0) failpoint("after-dispatch", queue);
       return dispatched;
     },
+    findDue: (queues) => findDueQueues(pool, queues),
     return: (refs) => returnJobs(pool, refs),
     claim: (refs, workerId) => claimJobs(pool, refs, workerId, leaseMs),
   };

@@ -145,6 +145,12 @@ export interface WorkStore {
    * jobs (default 0) that are interactive or under share, until 4/3 of the window are queued.
    */
   dispatch(queue: QueueName, window: number, overflow?: Overflow): Promise<DispatchedJob[]>;
+  /**
+   * Which of these queues have a ready job whose time has come. For the others `dispatch` finds nothing now, which this
+   * tells for a tenth of its price. One that is named may still have none to dispatch: its window may be full, or its
+   * tenants at their caps.
+   */
+  findDue(queues: readonly QueueName[]): Promise<ReadonlySet<QueueName>>;
   /** queued → ready, for jobs whose hints could not be delivered. */
   return(refs: readonly JobRef[]): Promise<void>;
   /** queued → running. A ref that is missing from the answer was a stale hint and must be dropped. */

@@ -15,6 +15,14 @@ export interface PostgresBackendOptions {
 
 /** Each worker keeps one connection of the pool for LISTEN, and there are four queues. */
 const POOL_SIZE = 12;
+/** A new connection compiles BullMQ's functions and plans what is in them, which takes longer than a hundred calls. */
+const IDLE_CONNECTION_MS = 60_000;
+
+/**
+ * BullMQ's statements find few rows of its queue by index, whatever their parameters: they are planned once a connection,
+ * not once a call. Compiling takes longer than they run.
+ */
+const OPTIONS = "-c search_path=bullmq,public -c plan_cache_mode=force_generic_plan -c jit=off";
 
 /** Creates BullMQ's own tables, on a connection of the caller; must run before our migrations. */
 export async function migrateQueueSchema(client: pg.Client): Promise<void> {
@@ -51,7 +59,8 @@ function createPool({ databaseUrl, onError }: PostgresBackendOptions): pg.Pool {
   const pool = new pg.Pool({
     connectionString: databaseUrl,
     max: POOL_SIZE,
-    options: "-c search_path=bullmq,public",
+    options: OPTIONS,
+    idleTimeoutMillis: IDLE_CONNECTION_MS,
     application_name: "clipmill-queue",
     // A busy machine takes seconds to begin a connection; one that is given up too early is only asked for again.
     connectionTimeoutMillis: 15_000,

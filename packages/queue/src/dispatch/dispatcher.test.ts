@@ -24,18 +24,32 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** How often it looks into one queue in a second, when each look finds so many jobs. */
+/** What it asks Postgres for in a second. */
+interface Looks {
+  /** Transactions for one queue. */
+  dispatches: number;
+  /** Statements for all queues together. */
+  dueChecks: number;
+}
+
+/** `found`: how many jobs each look into one queue finds; `due`: of how many there are, default all. */
 async function countLooks(options: {
   notified: boolean;
   found: number;
+  due?: boolean;
   waiting?: number;
-}): Promise<number> {
-  let looks = 0;
+}): Promise<Looks> {
+  const looks: Looks = { dispatches: 0, dueChecks: 0 };
+  const { due = options.found > 0 } = options;
   const dispatcher = createDispatcher({
     work: {
       dispatch(queue: QueueName) {
-        if (queue === "io") looks++;
+        if (queue === "io") looks.dispatches++;
         return Promise.resolve(Array.from({ length: options.found }, () => job));
+      },
+      findDue() {
+        looks.dueChecks++;
+        return Promise.resolve(new Set<QueueName>(due ? ["io"] : []));
       },
       return: () => Promise.resolve(),
     },
@@ -53,32 +67,48 @@ async function countLooks(options: {
     log,
   });
   await vi.advanceTimersByTimeAsync(1_000);
-  const counted = looks;
+  const counted = { ...looks };
   const closed = dispatcher.close();
   await vi.advanceTimersByTimeAsync(1_000);
   await closed;
   return counted;
 }
 
-test("looks a few times a second where nothing happens", async () => {
-  const looks = await countLooks({ notified: false, found: 0 });
-  expect(looks).toBeGreaterThan(3);
-  expect(looks).toBeLessThan(12);
+test("where nothing happens, it asks a few times a second for all queues at once, and dispatches nothing", async () => {
+  const { dispatches, dueChecks } = await countLooks({ notified: false, found: 0 });
+  expect(dispatches).toBe(0);
+  expect(dueChecks).toBeGreaterThan(3);
+  expect(dueChecks).toBeLessThan(12);
+});
+
+test("a job that nobody told of is found by the next look", async () => {
+  const { dispatches } = await countLooks({ notified: false, found: 0, due: true });
+  expect(dispatches).toBeGreaterThan(3);
+  expect(dispatches).toBeLessThan(12);
 });
 
 test("notifications that lead to nothing do not keep it busy", async () => {
-  expect(await countLooks({ notified: true, found: 0 })).toBeLessThan(110);
+  const { dispatches } = await countLooks({ notified: true, found: 0 });
+  expect(dispatches).toBeGreaterThan(10);
+  expect(dispatches).toBeLessThan(110);
 });
 
 test("refills an empty window more often than one that stays nearly full", async () => {
   const often = await countLooks({ notified: false, found: 8 });
   const seldom = await countLooks({ notified: false, found: 1 });
-  expect(often).toBeGreaterThan(50);
-  expect(seldom).toBeGreaterThan(10);
-  expect(seldom).toBeLessThan(often / 2);
+  expect(often.dispatches).toBeGreaterThan(50);
+  expect(seldom.dispatches).toBeGreaterThan(10);
+  expect(seldom.dispatches).toBeLessThan(often.dispatches / 2);
+});
+
+test("does not ask whether there is work while each look finds much of it", async () => {
+  const { dispatches, dueChecks } = await countLooks({ notified: false, found: 8 });
+  expect(dueChecks).toBeLessThan(dispatches / 2);
 });
 
 test("sends nothing more to a queue that holds four windows already: nobody drains it", async () => {
-  expect(await countLooks({ notified: false, found: 8, waiting: 32 })).toBeGreaterThan(10);
-  expect(await countLooks({ notified: false, found: 8, waiting: 33 })).toBe(0);
+  const four = await countLooks({ notified: false, found: 8, waiting: 32 });
+  const more = await countLooks({ notified: false, found: 8, waiting: 33 });
+  expect(four.dispatches).toBeGreaterThan(10);
+  expect(more.dispatches).toBe(0);
 });

@@ -10,9 +10,11 @@ import type { Hints } from "../bullmq/hints.ts";
 import { jitter, sleep } from "../sleep.ts";
 import { createErrorLog } from "../throttled-log.ts";
 import { createCrowdCheck } from "./crowd-check.ts";
+import { createDueCheck, type DueCheck } from "./due-check.ts";
+import { createSharedPause, type SharedPause } from "./shared-pause.ts";
 
 export interface DispatcherDeps {
-  work: Pick<WorkStore, "dispatch" | "return">;
+  work: Pick<WorkStore, "dispatch" | "findDue" | "return">;
   hints: Pick<Hints, "push" | "countWaiting">;
   /** Resolves true at a notification of ready work, false after the time; `cancel` ends the wait. */
   nextReady(queue: QueueName, timeoutMs: number): { promise: Promise<boolean>; cancel(): void };
@@ -42,6 +44,9 @@ const NOTIFY_COOLDOWN_MS = 20;
 
 interface Dispatcher extends DispatcherDeps {
   readonly stop: AbortController;
+  readonly isDue: DueCheck;
+  /** The longest pause. Queues where nothing happens share it, so that one statement looks after all of them. */
+  readonly idle: SharedPause;
   /** Ends each queue's wait for a notification. */
   readonly cancels: Set<() => void>;
   report(error: unknown): void;
@@ -56,6 +61,8 @@ interface Feed {
   pauseMs: number;
   /** A notification ended the pause before this look. */
   isNotified: boolean;
+  /** The last look took much, so there is probably more. */
+  hasBacklog: boolean;
 }
 
 /** Feeds each queue a small window of hints from Postgres. Any number of dispatchers may run. */
@@ -63,6 +70,8 @@ export function createDispatcher(deps: DispatcherDeps): Loop {
   const dispatcher: Dispatcher = {
     ...deps,
     stop: new AbortController(),
+    isDue: createDueCheck(deps.work),
+    idle: createSharedPause(IDLE_POLL_MS),
     cancels: new Set(),
     report: createErrorLog(deps.log, "dispatch failed"),
   };
@@ -84,18 +93,20 @@ function createFeed({ hints, window }: DispatcherDeps, queue: QueueName): Feed {
     overflow: { allowed: 0, made: 0 },
     pauseMs: BUSY_POLL_MS,
     isNotified: false,
+    hasBacklog: false,
   };
 }
 
 async function run(dispatcher: Dispatcher, feed: Feed): Promise<void> {
-  const { nextReady, cancels, stop } = dispatcher;
+  const { nextReady, cancels, stop, idle } = dispatcher;
   while (!stop.signal.aborted) {
     // Listening starts before looking, so that work which becomes ready in between is not missed.
     const notification = nextReady(feed.queue, IDLE_POLL_MS);
     cancels.add(notification.cancel);
     const isCoolingDown = await look(dispatcher, feed);
     const pauseMs = isCoolingDown ? NOTIFY_COOLDOWN_MS : feed.pauseMs;
-    const pause = sleep(pauseMs, stop.signal).then(() => false);
+    const isIdle = pauseMs === IDLE_POLL_MS;
+    const pause = (isIdle ? idle(stop.signal) : sleep(pauseMs, stop.signal)).then(() => false);
     const next = isCoolingDown ? pause : Promise.race([notification.promise, pause]);
     if (!stop.signal.aborted) feed.isNotified = await next;
     notification.cancel();
@@ -106,7 +117,8 @@ async function run(dispatcher: Dispatcher, feed: Feed): Promise<void> {
 /** Refills the window once. True: a notification had no effect, so the next ones are ignored for a moment. */
 async function look(dispatcher: Dispatcher, feed: Feed): Promise<boolean> {
   try {
-    const count = (await feed.isCrowded()) ? 0 : await refill(dispatcher, feed);
+    const count = (await mayDispatch(dispatcher, feed)) ? await refill(dispatcher, feed) : 0;
+    feed.hasBacklog = count > 0 && count >= feed.window * REFILLED_LITTLE;
     feed.pauseMs = toPauseMs(feed.pauseMs, count, feed.window);
     return feed.isNotified && count === 0;
   } catch (error) {
@@ -114,6 +126,12 @@ async function look(dispatcher: Dispatcher, feed: Feed): Promise<boolean> {
     feed.pauseMs = jitter(FAILED_POLL_MS);
     return false;
   }
+}
+
+/** Whether it is worth to dispatch: that is a transaction, and it counts what is in flight. */
+async function mayDispatch({ isDue }: Dispatcher, feed: Feed): Promise<boolean> {
+  if (await feed.isCrowded()) return false;
+  return feed.isNotified || feed.hasBacklog || (await isDue(feed.queue));
 }
 
 async function refill({ work, hints }: Dispatcher, feed: Feed): Promise<number> {
