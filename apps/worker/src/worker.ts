@@ -6,6 +6,7 @@ import {
   createDispatcher,
   createOverdueLoop,
   createReconciler,
+  createRunAhead,
   type Loop,
   type WorkTally,
 } from "@clipmill/queue";
@@ -28,6 +29,9 @@ const NO_WORK: WorkTally = { ended: 0, givenBack: 0, lost: 0 };
 
 /** A hint that waits longer than this counts as lost; long enough for a full window of slow stages to drain. */
 const QUEUED_FOR_MS = 60_000;
+
+/** Downloads make files, and those are used up by what decodes and what recognises. */
+const FEEDS = { io: ["cpu", "gpu"] } as const;
 
 /**
  * Wires one worker process: whatever of dispatching, reconciling and draining its roles ask for. It calls `leave` when
@@ -61,7 +65,8 @@ export async function createWorker(config: Config, log: Log, leave: () => void):
   if (has("dispatch")) {
     const nextReady = (queue: QueueName, ms: number) => listener.next("clipmill_ready", queue, ms);
     loops.push(startDispatchReport(registry, hints, log));
-    loops.push(createDispatcher({ work, hints, nextReady, window: window.size, log }));
+    const runAhead = createRunAhead({ work, feeds: FEEDS, ahead: window.ahead });
+    loops.push(createDispatcher({ work, hints, nextReady, window: window.size, runAhead, log }));
   }
 
   return {

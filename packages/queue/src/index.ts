@@ -9,6 +9,7 @@ export { createHints, type Hints } from "./bullmq/hints.ts";
 export { createQueueWorker, type QueueWorker } from "./bullmq/queue-worker.ts";
 export { createOverdueLoop } from "./dispatch/overdue.ts";
 export { createReconciler, type ReconcilerDeps } from "./dispatch/reconciler.ts";
+export { createRunAhead, type RunAhead } from "./dispatch/run-ahead.ts";
 export { createRunner, type Runner, type RunnerDeps } from "./run/runner.ts";
 export type { JobEnd, WorkTally } from "./run/run-job.ts";
 export { createSlots, type Slots } from "./run/slots.ts";

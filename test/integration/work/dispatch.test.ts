@@ -1,3 +1,5 @@
+import { createWorkerRegistry } from "@clipmill/db";
+import type { Lane } from "@clipmill/domain";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newPostId, toSubmission } from "../../support/work/toy-pipeline.ts";
 import { openWorkFixture, toDone, type WorkFixture } from "../../support/work/work-fixture.ts";
@@ -51,6 +53,39 @@ describe("dispatch", () => {
     expect(await work.findDue(all)).toEqual(new Set(["io"]));
     expect(await work.dispatch("io", 50)).toHaveLength(1);
     expect(await work.findDue(all)).toEqual(new Set());
+    await rows("delete from stage_job where state in ('ready', 'queued')");
+  });
+
+  test("leaves lanes that are held as they are, and the better ones go on", async () => {
+    for (const lane of ["interactive", "standard", "backfill"] as const)
+      await work.accept(Array.from({ length: 3 }, () => toSubmission(newPostId(), { lane })));
+    await rows("update stage_job set state = 'ready', run_at = now() where state = 'queued'");
+    const lanesOf = async (lowest: Lane) =>
+      new Set((await work.dispatch("io", 9, { lowest })).map(({ lane }) => lane));
+    expect(await lanesOf("interactive")).toEqual(new Set(["interactive"]));
+    expect(await lanesOf("standard")).toEqual(new Set(["standard"]));
+    expect(await lanesOf("backfill")).toEqual(new Set(["backfill"]));
+    await rows("delete from stage_job where state in ('ready', 'queued')");
+  });
+
+  test("tells which lane has filled a queue, if somebody serves it, and counts what is due", async () => {
+    const registry = createWorkerRegistry(fixture.database);
+    const laneAt = async (place: number) =>
+      (await work.findLanesAt(new Map([["io" as const, place]]))).get("io");
+    for (const lane of ["standard", "backfill"] as const)
+      await work.accept(Array.from({ length: 3 }, () => toSubmission(newPostId(), { lane })));
+    await rows("update stage_job set state = 'ready', run_at = now() where state = 'queued'");
+    expect(await laneAt(1)).toBeUndefined();
+    await registry.report({ id: "w", queues: ["io"], engines: [], slots: { io: 1 } });
+    expect(await laneAt(3)).toBe("standard");
+    expect(await laneAt(4)).toBe("backfill");
+    expect(await laneAt(7)).toBeUndefined();
+    await rows("update stage_job set run_at = now() + interval '1 hour' where lane = 2");
+    expect(await laneAt(3)).toBe("backfill");
+    expect(await laneAt(4)).toBeUndefined();
+    const troubles = { io: "the queue io is paused", gpu: null, cpu: null, llm: null };
+    await registry.reportDispatch(troubles);
+    expect(await laneAt(3)).toBeUndefined();
     await rows("delete from stage_job where state in ('ready', 'queued')");
   });
 

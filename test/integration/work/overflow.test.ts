@@ -40,13 +40,13 @@ test("only jobs under share overflow a full window, as often as allowed and by a
   await work.dispatch("io", WINDOW);
   await submit("quiet", 50);
   expect(await work.dispatch("io", WINDOW)).toEqual([]);
-  const one = await work.dispatch("io", WINDOW, { allowed: 1, made: 0 });
+  const one = await work.dispatch("io", WINDOW, { overflow: { allowed: 1, made: 0 } });
   expect(one).toMatchObject([{ underShare: true, overflow: true }]);
   expect(await tenantsOf(one)).toEqual(["quiet"]);
-  const rest = await work.dispatch("io", WINDOW, { allowed: 9, made: 1 });
+  const rest = await work.dispatch("io", WINDOW, { overflow: { allowed: 9, made: 1 } });
   expect(await tenantsOf(rest)).toEqual(["quiet", "quiet"]);
   await submit("third", 5);
-  expect(await work.dispatch("io", WINDOW, { allowed: 9, made: 3 })).toEqual([]);
+  expect(await work.dispatch("io", WINDOW, { overflow: { allowed: 9, made: 3 } })).toEqual([]);
 });
 
 test("an interactive job overflows a window that is full of its own tenant's jobs", async () => {
@@ -55,7 +55,7 @@ test("an interactive job overflows a window that is full of its own tenant's job
   await work.dispatch("io", WINDOW);
   await submit("local", 1, "interactive");
   expect(await work.dispatch("io", WINDOW)).toEqual([]);
-  const overflowed = await work.dispatch("io", WINDOW, { allowed: 1, made: 0 });
+  const overflowed = await work.dispatch("io", WINDOW, { overflow: { allowed: 1, made: 0 } });
   expect(overflowed).toMatchObject([{ lane: "interactive", underShare: false, overflow: true }]);
 });
 
@@ -76,14 +76,14 @@ test("jobs of a tenant with a fair share in flight do not overflow", async () =>
   await submit("loud", 50);
   await submit("other", 50);
   await work.dispatch("io", WINDOW);
-  expect(await work.dispatch("io", WINDOW, { allowed: 9, made: 0 })).toEqual([]);
+  expect(await work.dispatch("io", WINDOW, { overflow: { allowed: 9, made: 0 } })).toEqual([]);
 });
 
 test("the shares of lanes count jobs that overflowed, too", async () => {
   await submit("loud", 50);
   await submit("urgent", 50, "interactive");
   // 30 % of 2 places and 18 overflowed jobs are more than both places.
-  const dispatched = await work.dispatch("io", 2, { allowed: 0, made: 18 });
+  const dispatched = await work.dispatch("io", 2, { overflow: { allowed: 0, made: 18 } });
   expect(dispatched.map(({ lane }) => lane)).toEqual(["standard", "standard"]);
 });
 

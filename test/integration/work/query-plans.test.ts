@@ -126,6 +126,7 @@ async function runEverything(): Promise<void> {
   await backfills.end(await backfills.append(begun, chunk), "accepted");
   await backfills.find(begun.id);
   await work.findDue(QUEUE_NAMES);
+  await work.findLanesAt(new Map(QUEUE_NAMES.map((queue) => [queue, 100])));
   await work.return(await work.dispatch("io", 50));
   const jobs = await claim("io");
   await work.extend(jobs);

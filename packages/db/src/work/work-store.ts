@@ -13,6 +13,7 @@ import { acceptSubmissions } from "./accept/accept.ts";
 import { claimJobs, extendLeases, extendSettling, startAlone } from "./dispatch/claim.ts";
 import { dispatchJobs, returnJobs } from "./dispatch/dispatch.ts";
 import { findDueQueues } from "./dispatch/find-due.ts";
+import { findLanesAt } from "./dispatch/find-lanes-at.ts";
 import { createEnding } from "./end/ending.ts";
 import type { DirectEnqueue } from "./plan/insert-jobs.ts";
 import { createPlanning, type PipelineRules, type Planning } from "./plan/planning.ts";
@@ -97,16 +98,17 @@ function createAccepting(
 function createScheduling(
   pool: Database["pool"],
   { leaseMs, queuedForMs }: WorkStoreOptions,
-): Pick<WorkStore, "dispatch" | "findDue" | "return" | "claim"> {
+): Pick<WorkStore, "dispatch" | "findDue" | "findLanesAt" | "return" | "claim"> {
   return {
-    async dispatch(queue: QueueName, window, overflow) {
+    async dispatch(queue: QueueName, window, options) {
       const dispatched = await withTransaction(pool, (tx) =>
-        dispatchJobs(tx, queue, { window, overflow }, queuedForMs),
+        dispatchJobs(tx, queue, { window, ...options }, queuedForMs),
       );
       if (dispatched.length > 0) failpoint("after-dispatch", queue);
       return dispatched;
     },
     findDue: (queues) => findDueQueues(pool, queues),
+    findLanesAt: (places) => findLanesAt(pool, places),
     return: (refs) => returnJobs(pool, refs),
     claim: (refs, workerId) => claimJobs(pool, refs, workerId, leaseMs),
   };

@@ -1,6 +1,6 @@
 import type { ErrorCode } from "../errors/error-codes.ts";
 import type { StageRecord } from "./record.ts";
-import type { ChildSubmission, JobLane, Submission, TerminalState } from "./request.ts";
+import type { ChildSubmission, JobLane, Lane, Submission, TerminalState } from "./request.ts";
 import type { RequestView } from "../post/result.ts";
 import type { QueueName } from "./stage.ts";
 import type { Resolution } from "./wait.ts";
@@ -142,9 +142,19 @@ export interface WorkStore {
   accept(submissions: readonly Submission[]): Promise<Accepted[]>;
   /**
    * ready → queued, until `window` jobs of the queue are queued; the best lane first. Then up to `overflow.allowed`
-   * jobs (default 0) that are interactive or under share, until 4/3 of the window are queued.
+   * jobs (default 0) that are interactive or under share, until 4/3 of the window are queued. Jobs of lanes below
+   * `lowest` (default: of none) stay ready.
    */
-  dispatch(queue: QueueName, window: number, overflow?: Overflow): Promise<DispatchedJob[]>;
+  dispatch(
+    queue: QueueName,
+    window: number,
+    options?: { overflow?: Overflow; lowest?: Lane },
+  ): Promise<DispatchedJob[]>;
+  /**
+   * Of each queue that has so many ready jobs (`places`): the lane of the job at that place, the best lane first. Jobs whose
+   * time has not come are not counted, and queues that nobody serves now are left out.
+   */
+  findLanesAt(places: ReadonlyMap<QueueName, number>): Promise<ReadonlyMap<QueueName, JobLane>>;
   /**
    * Which of these queues have a ready job whose time has come. For the others `dispatch` finds nothing now, which this
    * tells for a tenth of its price. One that is named may still have none to dispatch: its window may be full, or its

@@ -12,14 +12,14 @@ const CHECK_EVERY_MS = 5_000;
 export function createCrowdCheck(
   hints: Pick<Hints, "countWaiting">,
   queue: QueueName,
-  window: number,
+  window: Readonly<Record<QueueName, number>>,
 ): () => Promise<boolean> {
   let isCrowded = false;
   let checkedAtMs = Number.NEGATIVE_INFINITY;
   return async () => {
     if (performance.now() - checkedAtMs < CHECK_EVERY_MS) return isCrowded;
     checkedAtMs = performance.now();
-    isCrowded = (await hints.countWaiting(queue)) > CROWDED_WINDOWS * window;
+    isCrowded = (await hints.countWaiting(queue)) > CROWDED_WINDOWS * window[queue];
     return isCrowded;
   };
 }

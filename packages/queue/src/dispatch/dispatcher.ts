@@ -11,6 +11,7 @@ import { jitter, sleep } from "../sleep.ts";
 import { createErrorLog } from "../throttled-log.ts";
 import { createCrowdCheck } from "./crowd-check.ts";
 import { createDueCheck, type DueCheck } from "./due-check.ts";
+import type { RunAhead } from "./run-ahead.ts";
 import { createSharedPause, type SharedPause } from "./shared-pause.ts";
 
 export interface DispatcherDeps {
@@ -18,8 +19,10 @@ export interface DispatcherDeps {
   hints: Pick<Hints, "push" | "countWaiting">;
   /** Resolves true at a notification of ready work, false after the time; `cancel` ends the wait. */
   nextReady(queue: QueueName, timeoutMs: number): { promise: Promise<boolean>; cancel(): void };
-  /** Hints that may wait in a queue. Too few starve workers; too many make urgent work and shares wait. */
+  /** Hints that may wait in a queue, read at each look: workers come and go. Too few starve workers; too many make urgent work and shares wait. */
   window: Readonly<Record<QueueName, number>>;
+  /** Which lanes are held. Default: none. */
+  runAhead?: RunAhead;
   log: Log;
 }
 
@@ -55,7 +58,6 @@ interface Dispatcher extends DispatcherDeps {
 /** One queue, and what its next look depends on. */
 interface Feed {
   readonly queue: QueueName;
-  readonly window: number;
   readonly isCrowded: () => Promise<boolean>;
   readonly overflow: Overflow;
   pauseMs: number;
@@ -88,8 +90,7 @@ export function createDispatcher(deps: DispatcherDeps): Loop {
 function createFeed({ hints, window }: DispatcherDeps, queue: QueueName): Feed {
   return {
     queue,
-    window: window[queue],
-    isCrowded: createCrowdCheck(hints, queue, window[queue]),
+    isCrowded: createCrowdCheck(hints, queue, window),
     overflow: { allowed: 0, made: 0 },
     pauseMs: BUSY_POLL_MS,
     isNotified: false,
@@ -118,8 +119,9 @@ async function run(dispatcher: Dispatcher, feed: Feed): Promise<void> {
 async function look(dispatcher: Dispatcher, feed: Feed): Promise<boolean> {
   try {
     const count = (await mayDispatch(dispatcher, feed)) ? await refill(dispatcher, feed) : 0;
-    feed.hasBacklog = count > 0 && count >= feed.window * REFILLED_LITTLE;
-    feed.pauseMs = toPauseMs(feed.pauseMs, count, feed.window);
+    const window = dispatcher.window[feed.queue];
+    feed.hasBacklog = count > 0 && count >= window * REFILLED_LITTLE;
+    feed.pauseMs = toPauseMs(feed.pauseMs, count, window);
     return feed.isNotified && count === 0;
   } catch (error) {
     dispatcher.report(error);
@@ -134,9 +136,11 @@ async function mayDispatch({ isDue }: Dispatcher, feed: Feed): Promise<boolean> 
   return feed.isNotified || feed.hasBacklog || (await isDue(feed.queue));
 }
 
-async function refill({ work, hints }: Dispatcher, feed: Feed): Promise<number> {
-  const { queue, window, overflow } = feed;
-  const dispatched = await work.dispatch(queue, window, { ...overflow });
+async function refill({ work, hints, window, runAhead }: Dispatcher, feed: Feed): Promise<number> {
+  const { queue, overflow } = feed;
+  const lowest = await runAhead?.findLowest(queue);
+  const options = { overflow: { ...overflow }, ...(lowest === undefined ? {} : { lowest }) };
+  const dispatched = await work.dispatch(queue, window[queue], options);
   if (dispatched.length === 0) return 0;
   try {
     await hints.push(queue, dispatched);
@@ -144,12 +148,16 @@ async function refill({ work, hints }: Dispatcher, feed: Feed): Promise<number> 
     await work.return(dispatched);
     throw error;
   }
-  countOverflow(feed, dispatched);
+  countOverflow(feed, dispatched, window[queue]);
   return dispatched.length;
 }
 
 /** Each job dispatched in its turn allows one overflow later, so at most half of what is dispatched overflows. */
-function countOverflow({ overflow, window }: Feed, dispatched: readonly DispatchedJob[]): void {
+function countOverflow(
+  { overflow }: Feed,
+  dispatched: readonly DispatchedJob[],
+  window: number,
+): void {
   const overflowed = dispatched.filter((job) => job.overflow).length;
   const inTurn = dispatched.length - overflowed;
   overflow.allowed = Math.min(window, overflow.allowed + inTurn) - overflowed;

@@ -1,4 +1,4 @@
-import type { DispatchedJob, JobRef, Overflow, QueueName } from "@clipmill/domain";
+import type { DispatchedJob, JobRef, Lane, Overflow, QueueName } from "@clipmill/domain";
 import type { Queryable } from "../../database.ts";
 import {
   BACKFILL_RANK,
@@ -6,6 +6,7 @@ import {
   QUARANTINE_RANK,
   STANDARD_RANK,
   toJobLane,
+  toLaneRank,
 } from "../lane.ts";
 import { REFS, toRefColumns } from "./refs.ts";
 import { BACKFILL_SHARE, isUnderShare, OVERFLOW_WINDOW, STANDARD_SHARE } from "./shares.ts";
@@ -16,6 +17,7 @@ const WINDOW = "$2::int";
 const QUEUED_FOR_MS = "$3";
 const OVERFLOW_ALLOWED = "$4::int";
 const OVERFLOW_MADE = "$5::int";
+const LOWEST = "$6::int";
 const ROOM = { inFlight: "room.in_flight", tenants: "room.tenants" };
 
 /**
@@ -35,12 +37,12 @@ const DISPATCH = `
 with recursive
 -- Each lane and tenant that has ready jobs: one index lookup each, however many jobs are ready.
 lane_tenant as (
-  (select j.lane, j.tenant from stage_job j where j.queue = ${QUEUE} and j.run_at is not null
+  (select j.lane, j.tenant from stage_job j where j.queue = ${QUEUE} and j.run_at is not null and j.lane <= ${LOWEST}
    order by j.lane, j.tenant limit 1)
   union all
   select n.lane, n.tenant from lane_tenant g cross join lateral (
     select j.lane, j.tenant from stage_job j
-    where j.queue = ${QUEUE} and j.run_at is not null and (j.lane, j.tenant) > (g.lane, g.tenant)
+    where j.queue = ${QUEUE} and j.run_at is not null and (j.lane, j.tenant) > (g.lane, g.tenant) and j.lane <= ${LOWEST}
     order by j.lane, j.tenant limit 1) n
 ),
 -- What each tenant has queued and running in this queue.
@@ -126,7 +128,11 @@ const TURN_IDLE_MS = 2_000;
 export async function dispatchJobs(
   tx: Queryable,
   queue: QueueName,
-  { window, overflow = NO_OVERFLOW }: { window: number; overflow: Overflow | undefined },
+  {
+    window,
+    overflow = NO_OVERFLOW,
+    lowest = "backfill",
+  }: { window: number; overflow?: Overflow; lowest?: Lane },
   queuedForMs: number,
 ): Promise<DispatchedJob[]> {
   const lock = await tx.query<{ mine: boolean }>({
@@ -140,7 +146,7 @@ export async function dispatchJobs(
   const { rows } = await tx.query<Omit<DispatchedJob, "lane"> & { lane: number }>({
     name: "dispatch_stage_jobs",
     text: DISPATCH,
-    values: [queue, window, queuedForMs, overflow.allowed, overflow.made],
+    values: [queue, window, queuedForMs, overflow.allowed, overflow.made, toLaneRank(lowest)],
   });
   return rows.map((row) => ({ ...row, lane: toJobLane(row.lane) }));
 }
