@@ -1,0 +1,120 @@
+import { spawnSync } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { hasFfmpeg } from "../support/posts/media-fixtures.ts";
+import { measureBacklog } from "./guide/backlog.ts";
+import { isMet, type PartResult, toBarText, toMeasuredText, toTable } from "./guide/bars.ts";
+import { makeClips } from "./guide/clips.ts";
+import { measureIdle } from "./guide/idle.ts";
+import { measureMix, toMixCounts } from "./guide/mix.ts";
+import { findPython } from "./guide/script.ts";
+import type { Bench } from "./guide/side.ts";
+import { measureSingle } from "./guide/single.ts";
+import { startStandIns } from "./guide/stand-ins.ts";
+import { measureThroughput } from "./guide/throughput.ts";
+import { measureWaiting } from "./guide/waiting.ts";
+import { json, numberOption, wordOption } from "./support/options.ts";
+import { printReport } from "./support/report.ts";
+import { startServers } from "./support/servers.ts";
+
+/**
+ * clipmill beside the script that a person would write instead: the steps of a public guide in Python, one after the
+ * other and in a pool, on the same posts and the same stand-ins. `--part NAME` runs one part; `--mix` runs media of all
+ * kinds instead.
+ */
+const PARTS = ["throughput", "backlog", "single", "waiting", "idle"] as const;
+type Part = (typeof PARTS)[number] | "mix";
+const part: Part | null = process.argv.includes("--mix") ? "mix" : wordOption("part", PARTS);
+
+const rounds = numberOption("rounds", 5);
+const posts = numberOption("posts", 80);
+const backlogRounds = numberOption("backlog-rounds", Math.min(rounds, 3));
+const singlePosts = numberOption("single-posts", 25);
+const waitingPosts = numberOption("waiting", 10_000);
+const waitingSeconds = numberOption("waiting-seconds", 15);
+const idleSeconds = numberOption("idle-seconds", 20);
+/** Where posts wait for the GPU; 0 elsewhere, so that what is measured is the work itself. */
+const latencies = {
+  detailMs: numberOption("detail-ms", 300, { mayBeZero: true }),
+  gpuMs: numberOption("gpu-ms", 150, { mayBeZero: true }),
+  answerMs: numberOption("answer-ms", 800, { mayBeZero: true }),
+};
+const hasTesseract = spawnSync("tesseract", ["--version"]).status === 0;
+const mixCounts = toMixCounts(posts, { hasTesseract });
+
+const RUN: Record<Part, (bench: Bench) => Promise<PartResult>> = {
+  throughput: (bench) => measureThroughput(bench, { rounds, posts }),
+  backlog: (bench) => measureBacklog(bench, { rounds: backlogRounds, posts, latencies }),
+  single: (bench) =>
+    measureSingle(bench, {
+      posts: singlePosts,
+      latencies: { detailMs: 0, gpuMs: 0, answerMs: 0 },
+    }),
+  waiting: (bench) =>
+    measureWaiting(bench, { posts: waitingPosts, seconds: waitingSeconds, latencies }),
+  idle: (bench) => measureIdle(bench, { seconds: idleSeconds }),
+  mix: (bench) => measureMix(bench, { rounds, counts: mixCounts }),
+};
+
+async function run(bench: Bench): Promise<PartResult> {
+  const results: PartResult[] = [];
+  const names: readonly Part[] = part === null ? PARTS : [part];
+  for (const name of names) results.push(await RUN[name](bench));
+  return {
+    medians: Object.assign({}, ...results.map(({ medians }) => medians)) as PartResult["medians"],
+    bars: results.flatMap(({ bars }) => bars),
+    checks: Object.assign({}, ...results.map(({ checks }) => checks)) as PartResult["checks"],
+  };
+}
+
+function print({ medians, bars, checks }: PartResult, facts: Record<string, string>): void {
+  const measured = bars.filter((bar) => !Number.isNaN(bar.measured));
+  const inWords = bars.map((bar) => [bar.figure, `${toMeasuredText(bar)}, bar ${toBarText(bar)}`]);
+  const isOfPosts = part === null || part === "throughput";
+  printReport(
+    {
+      name: part === "mix" ? "guide --mix" : "guide",
+      rounds,
+      medians,
+      ratio: isOfPosts ? (medians["redis_over_pool"] ?? null) : null,
+      bar: bars.length === 0 ? null : "each of the table",
+      met: measured.length === bars.length && measured.every(isMet),
+      checks: {
+        ...checks,
+        simulated: "posts, their media, speech server, GPU and model are stand-ins on loopback",
+        ...facts,
+        ...(json ? Object.fromEntries(inWords) : {}),
+      },
+      simulated: true,
+    },
+    { json },
+  );
+  if (!json && bars.length > 0) process.stdout.write(`\n${toTable(bars)}\n`);
+}
+
+if (process.platform !== "linux")
+  throw new Error("the benchmark needs Linux: it reads what processes use from /proc");
+if (!hasFfmpeg) throw new Error("the benchmark needs ffmpeg: the clips are made with it");
+const python = findPython();
+if (python === null)
+  process.stderr.write("no python3 of 3.8 or later: the guide's script is left out\n");
+if (part === "mix" && !hasTesseract)
+  process.stderr.write("no tesseract: slideshows and silent posts are left out\n");
+
+const directory = await mkdtemp(join(tmpdir(), "clipmill-guide-"));
+const servers = await startServers();
+try {
+  const clipDirectory = join(directory, "clips");
+  const count = Math.max(posts, singlePosts);
+  await makeClips(clipDirectory, part === "mix" ? mixCounts : { short: count });
+  const standIns = await startStandIns({ clipDirectory });
+  try {
+    print(await run({ servers, standIns, directory, python }), servers.facts);
+  } finally {
+    await standIns.close();
+  }
+} finally {
+  await servers.close();
+  await rm(directory, { recursive: true, force: true });
+}
