@@ -14,6 +14,7 @@ const AT_ONCE = 16;
 /** Each clip hears the same noise from another moment on, so that no two have the same sound. */
 const STEP_SECONDS = 0.25;
 const LOOP_SECONDS = 12;
+const VIDEO = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"];
 
 /**
  * Makes the files that the stand-ins serve: `<kind>-<n>.mp4` (`.m4a` for a slideshow), `cover.jpg` and
@@ -29,19 +30,12 @@ export async function makeClips(directory: string, counts: ClipCounts): Promise<
   const loop = join(directory, "loop.mp4");
   const still = join(directory, "still.mp4");
   await copyPictures(directory);
-  await ffmpeg(
-    ...["-f", "lavfi", "-i", `anoisesrc=color=pink:amplitude=0.3:seed=1:duration=${longest}`],
-    ...["-ar", "44100", "-ac", "2", noise],
-  );
-  await ffmpeg(
-    ...["-f", "lavfi", "-i", `testsrc=size=180x320:rate=15:duration=${LOOP_SECONDS}`],
-    ...["-c:v", "libx264", "-preset", "veryfast", "-crf", "40", "-pix_fmt", "yuv420p", loop],
-  );
-  await ffmpeg(
-    ...["-loop", "1", "-framerate", "5", "-t", "9", "-i", join(directory, "cover.jpg")],
-    ...["-vf", "scale=360:-2", "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"],
-    still,
-  );
+  const source = `anoisesrc=color=pink:amplitude=0.3:seed=1:duration=${longest}`;
+  await ffmpeg("-f", "lavfi", "-i", source, "-ar", "44100", "-ac", "2", noise);
+  const pattern = `testsrc=size=180x320:rate=15:duration=${LOOP_SECONDS}`;
+  await ffmpeg("-f", "lavfi", "-i", pattern, ...VIDEO, "-crf", "40", loop);
+  const cover = ["-loop", "1", "-framerate", "5", "-t", "9", "-i", join(directory, "cover.jpg")];
+  await ffmpeg(...cover, "-vf", "scale=360:-2", ...VIDEO, still);
   for (const [kind, count] of wanted) {
     for (let from = 0; from < count; from += AT_ONCE) {
       const until = Math.min(count, from + AT_ONCE);
@@ -69,17 +63,17 @@ interface Batch {
 async function makeBatch({ directory, noise, picture, kind, from, until }: Batch): Promise<void> {
   const { seconds } = POST_KINDS[kind];
   const numbers = Array.from({ length: until - from }, (_, i) => from + i);
-  const inputs = numbers.flatMap((n) => [
-    ...["-ss", String(n * STEP_SECONDS), "-t", String(seconds), "-i", noise],
-  ]);
-  const hasPicture = kind !== "slideshow";
+  const length = ["-t", String(seconds)];
+  const inputs = numbers.flatMap((n) => {
+    return ["-ss", String(n * STEP_SECONDS), ...length, "-i", noise];
+  });
+  const video = kind === "slideshow" ? [] : ["-map", "0:v", "-c:v", "copy"];
+  const audio = ["-c:a", "aac", "-aac_coder", "fast", "-b:a", "64k", "-movflags", "+faststart"];
   const loops = String(Math.ceil(seconds / LOOP_SECONDS) - 1);
-  const outputs = numbers.flatMap((n, i) => [
-    ...(hasPicture ? ["-map", "0:v", "-c:v", "copy"] : []),
-    ...["-map", `${i + 1}:a`, "-c:a", "aac", "-aac_coder", "fast", "-b:a", "64k"],
-    ...["-t", String(seconds), "-movflags", "+faststart"],
-    join(directory, toClipName(kind, n)),
-  ]);
+  const outputs = numbers.flatMap((n, i) => {
+    const path = join(directory, toClipName(kind, n));
+    return [...video, "-map", `${i + 1}:a`, ...audio, ...length, path];
+  });
   await ffmpeg("-stream_loop", loops, "-i", picture, ...inputs, ...outputs);
 }
 

@@ -40,13 +40,15 @@ function readStats(): Map<number, Stat> {
   return stats;
 }
 
+/** Of several processes, by name. */
+export type CpuReading = Record<string, ProcessCpu>;
+
 /**
- * What processes and everything below them have used so far. The time of one that has ended is with its parent as soon as
- * that has waited for it, so differences of two readings miss nothing but what no parent waits for.
+ * What processes and everything below them have used so far; a process that is gone is left out. The time of one that has
+ * ended is with its parent as soon as that has waited for it, so differences of two readings miss nothing but what no
+ * parent waits for.
  */
-export function readCpu<Name extends string>(
-  pids: Readonly<Record<Name, number>>,
-): Record<Name, ProcessCpu> {
+export function readCpu(pids: Readonly<Record<string, number>>): CpuReading {
   const stats = readStats();
   const childrenOf = new Map<number, number[]>();
   for (const [pid, { parent }] of stats)
@@ -56,30 +58,24 @@ export function readCpu<Name extends string>(
       const { own = 0, waitedFor = 0 } = stats.get(child) ?? {};
       return sum + own + waitedFor + sumBelow(child);
     }, 0);
-  const entries = Object.entries(pids) as [Name, number][];
   return Object.fromEntries(
-    entries.map(([name, pid]) => {
-      const { own = Number.NaN, waitedFor = Number.NaN } = stats.get(pid) ?? {};
-      return [name, { own, children: waitedFor + sumBelow(pid) }];
+    Object.entries(pids).flatMap(([name, pid]) => {
+      const stat = stats.get(pid);
+      if (stat === undefined) return [];
+      return [[name, { own: stat.own, children: stat.waitedFor + sumBelow(pid) }]];
     }),
-  ) as Record<Name, ProcessCpu>;
+  );
 }
 
-/** What was used between two readings. */
-export function subtractCpu<Name extends string>(
-  after: Record<Name, ProcessCpu>,
-  before: Record<Name, ProcessCpu>,
-): Record<Name, ProcessCpu> {
-  const names = Object.keys(after) as Name[];
+/** What was used between two readings of the same processes. Throws where one has ended in between. */
+export function subtractCpu(after: CpuReading, before: CpuReading): CpuReading {
   return Object.fromEntries(
-    names.map((name) => [
-      name,
-      {
-        own: after[name].own - before[name].own,
-        children: after[name].children - before[name].children,
-      },
-    ]),
-  ) as Record<Name, ProcessCpu>;
+    Object.entries(before).map(([name, { own, children }]) => {
+      const now = after[name];
+      if (now === undefined) throw new Error(`${name} ended while it was measured`);
+      return [name, { own: now.own - own, children: now.children - children }];
+    }),
+  );
 }
 
 /** CPU seconds of the whole machine since its start, idle and stolen time left out. */

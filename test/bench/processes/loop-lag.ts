@@ -43,4 +43,4 @@ function measure(): void {
   });
 }
 
-if (isMainThread && /apps\/worker\/src\/main\.ts$/.test(process.argv[1] ?? "")) measure();
+if (isMainThread && process.argv[1]?.endsWith("apps/worker/src/main.ts")) measure();

@@ -73,12 +73,24 @@ function toDetail(id: string): Buffer {
   const play = toLink(`${id}.${isSlideshow ? "m4a" : "mp4"}`);
   const images = isSlideshow ? slides.map((_, n) => toLink(`${id}-${n}.jpg`)) : null;
   const detail = {
-    ...{ aweme_id: id, id, region: "US", title: `Bench post ${post.n}` },
-    ...{ cover: toLink(`${id}.jpg`), origin_cover: toLink(`${id}.jpg`) },
+    aweme_id: id,
+    id,
+    region: "US",
+    title: `Bench post ${post.n}`,
+    cover: toLink(`${id}.jpg`),
+    origin_cover: toLink(`${id}.jpg`),
     duration: isSlideshow ? 0 : POST_KINDS[post.kind].seconds,
-    ...{ play, wmplay: play, hdplay: play, size: 0, music: null, images },
+    play,
+    wmplay: play,
+    hdplay: play,
+    size: 0,
+    music: null,
+    images,
     music_info: { id: "1", title: "a sound", author: "someone", original: true, duration: 12 },
-    ...{ play_count: 1_000 + post.n, digg_count: 10, comment_count: 1, share_count: 1 },
+    play_count: 1_000 + post.n,
+    digg_count: 10,
+    comment_count: 1,
+    share_count: 1,
     create_time: 1_700_000_000,
     author: { id: "1", unique_id: "bench_creator", nickname: "B", follower_count: 5 },
   };
@@ -140,7 +152,9 @@ async function transcribe(request: IncomingMessage, response: ServerResponse): P
   const lines = isWordless ? [] : toWords(hash.readUInt32LE(0), seconds);
   const body = Buffer.from(
     JSON.stringify({
-      ...{ task: "transcribe", language: "english", duration: seconds },
+      task: "transcribe",
+      language: "english",
+      duration: seconds,
       text: lines.map(({ text }) => text).join(""),
       segments: lines.map((line, id) => ({ id, ...line, avg_logprob: -0.2, no_speech_prob: 0.01 })),
     }),
@@ -158,9 +172,13 @@ const SUMMARY = {
 };
 const MESSAGE = Buffer.from(
   JSON.stringify({
-    ...{ id: "msg_bench", type: "message", role: "assistant", model: "bench" },
+    id: "msg_bench",
+    type: "message",
+    role: "assistant",
+    model: "bench",
     content: [{ type: "text", text: JSON.stringify(SUMMARY) }],
-    ...{ stop_reason: "end_turn", stop_sequence: null },
+    stop_reason: "end_turn",
+    stop_sequence: null,
     usage: { input_tokens: 300, output_tokens: 90 },
   }),
 );

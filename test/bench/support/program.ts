@@ -10,10 +10,12 @@ export interface RunningProgram {
   url: string | null;
   /** The most memory that it held so far; NaN where the system does not tell. */
   peakBytes(): number;
-  /** Sends a message of this type to what was loaded into it with `--import`, and resolves with its answer of the same type. */
+  /** Sends a message of this type to what was loaded with `--import`, and resolves with its answer of the same type. */
   ask<T extends { type: string }>(type: T["type"]): Promise<T>;
   stop(): Promise<void>;
 }
+
+const ANSWERS_WITHIN_MS = 30_000;
 
 /** Starts one of our programs as it is deployed, with nothing of this process's environment but PATH. */
 export async function startProgram(
@@ -41,7 +43,9 @@ export async function startProgram(
           resolve(message as T);
         };
         child.on("message", onMessage);
-        void exited.then(() => reject(new Error(`${app} ended before it answered ${type}`)));
+        const fail = () => reject(new Error(`${app} did not answer ${type}`));
+        setTimeout(fail, ANSWERS_WITHIN_MS).unref();
+        void exited.then(fail);
       });
       child.send({ type });
       return answered;
