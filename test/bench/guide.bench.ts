@@ -12,7 +12,7 @@ import { measureMix, toMixCounts } from "./guide/parts/mix.ts";
 import { findPython } from "./guide/script.ts";
 import type { Bench } from "./guide/side.ts";
 import { measureSingle } from "./guide/parts/single.ts";
-import { startStandIns } from "./guide/stand-ins.ts";
+import { type Latencies, startStandIns } from "./guide/stand-ins.ts";
 import { measureThroughput } from "./guide/parts/throughput.ts";
 import { measureWaiting } from "./guide/parts/waiting.ts";
 import { json, numberOption, wordOption } from "./support/options.ts";
@@ -35,28 +35,35 @@ const singlePosts = numberOption("single-posts", 25);
 const waitingPosts = numberOption("waiting", 10_000);
 const waitingSeconds = numberOption("waiting-seconds", 15);
 const idleSeconds = numberOption("idle-seconds", 20);
-/** Where posts wait for the GPU; 0 elsewhere, so that what is measured is the work itself. */
-const latencies = {
-  detailMs: numberOption("detail-ms", 300, { mayBeZero: true }),
-  gpuMs: numberOption("gpu-ms", 150, { mayBeZero: true }),
-  answerMs: numberOption("answer-ms", 800, { mayBeZero: true }),
-};
+/** Of the stand-ins, where the command line does not say otherwise: none, so that what is measured is the work itself. */
+const latencies = toLatencies({ detailMs: 0, gpuMs: 0, answerMs: 0 });
+/** The same where posts wait for the GPU. */
+const backlogLatencies = toLatencies({ detailMs: 300, gpuMs: 150, answerMs: 800 });
 const hasTesseract = spawnSync("tesseract", ["--version"]).status === 0;
 const mixCounts = toMixCounts(posts, { hasTesseract });
 
 const RUN: Record<Part, (bench: Bench) => Promise<PartResult>> = {
-  throughput: (bench) => measureThroughput(bench, { rounds, posts }),
-  backlog: (bench) => measureBacklog(bench, { rounds: backlogRounds, posts, latencies }),
-  single: (bench) =>
-    measureSingle(bench, {
-      posts: singlePosts,
-      latencies: { detailMs: 0, gpuMs: 0, answerMs: 0 },
-    }),
+  throughput: (bench) => measureThroughput(bench, { rounds, posts, latencies }),
+  backlog: (bench) =>
+    measureBacklog(bench, { rounds: backlogRounds, posts, latencies: backlogLatencies }),
+  single: (bench) => measureSingle(bench, { posts: singlePosts, latencies }),
   waiting: (bench) =>
-    measureWaiting(bench, { posts: waitingPosts, seconds: waitingSeconds, latencies }),
+    measureWaiting(bench, {
+      posts: waitingPosts,
+      seconds: waitingSeconds,
+      latencies: backlogLatencies,
+    }),
   idle: (bench) => measureIdle(bench, { seconds: idleSeconds }),
-  mix: (bench) => measureMix(bench, { rounds, counts: mixCounts }),
+  mix: (bench) => measureMix(bench, { rounds, counts: mixCounts, latencies }),
 };
+
+function toLatencies({ detailMs, gpuMs, answerMs }: Latencies): Latencies {
+  return {
+    detailMs: numberOption("detail-ms", detailMs, { mayBeZero: true }),
+    gpuMs: numberOption("gpu-ms", gpuMs, { mayBeZero: true }),
+    answerMs: numberOption("answer-ms", answerMs, { mayBeZero: true }),
+  };
+}
 
 async function run(bench: Bench): Promise<PartResult> {
   const results: PartResult[] = [];
@@ -95,28 +102,30 @@ function print({ tables, bars, checks }: PartResult, facts: Record<string, strin
   if (bars.length > 0) process.stdout.write(`\n${toBarsText(bars)}\n`);
 }
 
-if (process.platform !== "linux")
-  throw new Error("the benchmark needs Linux: it reads what processes use from /proc");
-if (!hasFfmpeg) throw new Error("the benchmark needs ffmpeg: the clips are made with it");
-const python = findPython();
-if (python === null)
-  process.stderr.write("no python3 of 3.8 or later: the guide's script is left out\n");
-if (part === "mix" && !hasTesseract)
-  process.stderr.write("no tesseract: slideshows and silent posts are left out\n");
-
-const directory = await mkdtemp(join(tmpdir(), "clipmill-guide-"));
-const servers = await startServers();
-try {
-  const clipDirectory = join(directory, "clips");
-  const count = Math.max(posts, singlePosts);
-  await makeClips(clipDirectory, part === "mix" ? mixCounts : { short: count });
-  const standIns = await startStandIns({ clipDirectory });
+async function main(): Promise<void> {
+  const python = findPython();
+  if (python === null) process.stderr.write("no python3 from 3.8 on: the script is left out\n");
+  if (part === "mix" && !hasTesseract)
+    process.stderr.write("no tesseract: slideshows and silent posts are left out\n");
+  const directory = await mkdtemp(join(tmpdir(), "clipmill-guide-"));
+  const servers = await startServers();
   try {
-    print(await run({ servers, standIns, directory, python }), servers.facts);
+    const clipDirectory = join(directory, "clips");
+    const short = Math.max(posts, singlePosts);
+    await makeClips(clipDirectory, part === "mix" ? mixCounts : { short });
+    const standIns = await startStandIns({ clipDirectory });
+    try {
+      print(await run({ servers, standIns, directory, python }), servers.facts);
+    } finally {
+      await standIns.close();
+    }
   } finally {
-    await standIns.close();
+    await servers.close();
+    await rm(directory, { recursive: true, force: true });
   }
-} finally {
-  await servers.close();
-  await rm(directory, { recursive: true, force: true });
 }
+
+if (process.platform !== "linux")
+  console.log("guide: skipped: it needs Linux, where /proc tells what processes use");
+else if (!hasFfmpeg) console.log("guide: skipped: it needs ffmpeg, for the clips and both sides");
+else await main();

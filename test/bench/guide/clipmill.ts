@@ -24,7 +24,7 @@ export interface Clipmill {
   submit(ids: readonly string[]): Promise<number>;
   /** Resolves when none is open, with the moment when the last one ended. Throws where one did not end `done`. */
   untilDone(): Promise<number>;
-  /** Throws where a post of these has no summary, or no transcript although `spoken` says that it has speech. */
+  /** Throws where a post of these has no summary, or no transcript if it is `spoken`, or else no text of its pictures. */
   checkResults(ids: readonly string[], spoken: (id: string) => boolean): Promise<void>;
   /** One post, from the call to its answer, in ms. */
   timePost(id: string): Promise<number>;
@@ -163,9 +163,10 @@ async function checkResults(
     for (let row = left.pop(); row !== undefined; row = left.pop()) {
       const response = await fetch(`${apiUrl}/v1/jobs/${row.id}`);
       const { result } = (await response.json()) as { result?: Record<string, unknown> | null };
-      const { transcript, summary } = result ?? {};
-      if (summary == null || (spoken(row.postId) && transcript == null))
-        throw new Error(`post ${row.postId} is done without its transcript or summary`);
+      const { transcript, ocr, summary } = result ?? {};
+      const words = spoken(row.postId) ? transcript : Array.isArray(ocr) ? ocr[0] : undefined;
+      if (summary == null || words == null)
+        throw new Error(`post ${row.postId} is done without its words or its summary`);
     }
   };
   await Promise.all(Array.from({ length: CHECKED_AT_ONCE }, check));

@@ -11,8 +11,9 @@ export type ClipCounts = Partial<Record<PostKindName, number>>;
 const run = promisify(execFile);
 /** Files that one ffmpeg makes: starting it costs more than two of them. */
 const AT_ONCE = 16;
-/** Each clip hears the same noise from another moment on, so that no two have the same sound. */
+/** Each clip hears the same noise from another moment on, so that no two have the same sound, whatever their kinds. */
 const STEP_SECONDS = 0.25;
+const KIND_STEP_SECONDS = 0.02;
 const LOOP_SECONDS = 12;
 const VIDEO = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"];
 
@@ -24,7 +25,7 @@ export async function makeClips(directory: string, counts: ClipCounts): Promise<
   await mkdir(directory, { recursive: true });
   const wanted = Object.entries(counts) as [PostKindName, number][];
   const longest = Math.max(
-    ...wanted.map(([kind, count]) => POST_KINDS[kind].seconds + count * STEP_SECONDS),
+    ...wanted.map(([kind, count]) => POST_KINDS[kind].seconds + (count + 1) * STEP_SECONDS),
   );
   const noise = join(directory, "noise.wav");
   const loop = join(directory, "loop.mp4");
@@ -65,7 +66,8 @@ async function makeBatch({ directory, noise, picture, kind, from, until }: Batch
   const numbers = Array.from({ length: until - from }, (_, i) => from + i);
   const length = ["-t", String(seconds)];
   const inputs = numbers.flatMap((n) => {
-    return ["-ss", String(n * STEP_SECONDS), ...length, "-i", noise];
+    const from = n * STEP_SECONDS + POST_KINDS[kind].digit * KIND_STEP_SECONDS;
+    return ["-ss", String(from), ...length, "-i", noise];
   });
   const video = kind === "slideshow" ? [] : ["-map", "0:v", "-c:v", "copy"];
   const audio = ["-c:a", "aac", "-aac_coder", "fast", "-b:a", "64k", "-movflags", "+faststart"];

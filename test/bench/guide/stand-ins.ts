@@ -31,3 +31,8 @@ export async function startStandIns(args: StandInArgs): Promise<StandIns> {
     close: () => child.stop(),
   };
 }
+
+export function toLatencyText({ detailMs, gpuMs, answerMs }: Latencies): string {
+  if (detailMs + gpuMs + answerMs === 0) return "upstreams answer at once";
+  return `detail ${detailMs} ms, GPU ${gpuMs} ms a clip, one at a time, answer ${answerMs} ms`;
+}

@@ -17,7 +17,7 @@ export interface PartResult {
 
 export function toTableText({ title, columns, rows }: Table): string {
   const cells = Object.entries(rows).map(([name, values]) => [`  ${name}`, ...values.map(format)]);
-  return toText([[title, ...columns], ...cells], { alignsRight: true });
+  return `${title}\n${toText([["", ...columns], ...cells], { alignsRight: true })}`;
 }
 
 /** The table of the issue. */
@@ -42,6 +42,7 @@ export function toFigures(tables: readonly Table[]): Record<string, number> {
 function toName(text: string): string {
   return text
     .toLowerCase()
+    .replaceAll("'s", "")
     .replaceAll("%", "percent")
     .replaceAll(/[^a-z0-9]+/g, "_")
     .replaceAll(/^_|_$/g, "");

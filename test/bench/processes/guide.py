@@ -98,7 +98,10 @@ def read_pictures(links, directory):
         save(link, path)
         run = subprocess.run([TESSERACT, path, "-"], check=True, stdin=subprocess.DEVNULL, capture_output=True)
         lines.append(run.stdout.decode())
-    return "\n".join(lines)
+    text = "\n".join(lines).strip()
+    if TESSERACT and not text:
+        raise RuntimeError("nothing was read")
+    return text
 
 
 def summarize(detail, transcript, on_screen):

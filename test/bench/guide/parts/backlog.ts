@@ -1,7 +1,7 @@
 import { toPostIds } from "../post-ids.ts";
 import { medianOf, runRounds, toChecks, toRow } from "../rounds.ts";
 import type { Bench, Side } from "../side.ts";
-import type { Latencies } from "../stand-ins.ts";
+import { type Latencies, toLatencyText } from "../stand-ins.ts";
 import type { PartResult } from "../tables.ts";
 
 const SIDES: readonly Side[] = ["guide pool", "clipmill redis", "clipmill embedded"];
@@ -20,11 +20,10 @@ export async function measureBacklog(
     name: "GPU idle, round",
     tell: ({ standIns }) => `${(standIns.idleShare * 100).toFixed(1)} %`,
   });
-  const { detailMs, gpuMs, answerMs } = latencies;
   return {
     tables: [
       {
-        title: `a backlog: detail ${detailMs} ms, GPU ${gpuMs} ms a clip, one at a time, answer ${answerMs} ms`,
+        title: `a backlog: ${toLatencyText(latencies)}`,
         columns: [...runs.keys()],
         rows: {
           "GPU idle %": toRow(runs, ({ standIns }) => standIns.idleShare * 100),

@@ -2,6 +2,7 @@ import type { ClipCounts } from "../clips.ts";
 import { type PostKindName, toPostIds } from "../post-ids.ts";
 import { runRounds, toChecks, toCostTable } from "../rounds.ts";
 import type { Bench, Side } from "../side.ts";
+import { type Latencies, toLatencyText } from "../stand-ins.ts";
 import type { PartResult } from "../tables.ts";
 
 const SIDES: readonly Side[] = ["guide pool", "clipmill redis", "clipmill embedded"];
@@ -28,12 +29,12 @@ export function toMixCounts(
   );
 }
 
-/** Everything that people post, with upstreams that answer at once. */
+/** Everything that people post. */
 export async function measureMix(
   bench: Bench,
-  { rounds, counts }: { rounds: number; counts: ClipCounts },
+  { rounds, counts, latencies }: { rounds: number; counts: ClipCounts; latencies: Latencies },
 ): Promise<PartResult> {
-  await bench.standIns.setLatencies({ detailMs: 0, gpuMs: 0, answerMs: 0 });
+  await bench.standIns.setLatencies(latencies);
   const entries = Object.entries(counts) as [PostKindName, number][];
   const ids = interleave(entries.map(([kind, count]) => toPostIds(kind, count)));
   const runs = await runRounds(bench, {
@@ -44,7 +45,7 @@ export async function measureMix(
     tell: (run) => run.postsPerSecond.toFixed(1),
   });
   return {
-    tables: [toCostTable("media of all kinds, upstreams answer at once", runs)],
+    tables: [toCostTable(`media of all kinds: ${toLatencyText(latencies)}`, runs)],
     bars: [],
     checks: {
       mixed_posts: entries.map(([kind, count]) => `${count} ${kind}`).join(", "),

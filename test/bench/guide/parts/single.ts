@@ -4,7 +4,7 @@ import { type Shape, startClipmill } from "../clipmill.ts";
 import { toPostIds } from "../post-ids.ts";
 import { runScript } from "../script.ts";
 import { type Bench, warmUp } from "../side.ts";
-import type { Latencies } from "../stand-ins.ts";
+import { type Latencies, toLatencyText } from "../stand-ins.ts";
 import type { PartResult } from "../tables.ts";
 
 /** Between two posts, so that each finds everybody at rest. */
@@ -38,7 +38,7 @@ export async function measureSingle(
   return {
     tables: [
       {
-        title: "one post on an idle system",
+        title: `one post on an idle system, beyond its upstreams: ${toLatencyText(latencies)}`,
         columns: Object.keys(sides),
         rows: { "ms p50": toPercentiles(0.5), "ms p90": toPercentiles(0.9) },
       },

@@ -1,6 +1,7 @@
 import { toPostIds } from "../post-ids.ts";
 import { medianOf, runRounds, toChecks, toCostTable, toCpuMs } from "../rounds.ts";
 import type { Bench, Side } from "../side.ts";
+import { type Latencies, toLatencyText } from "../stand-ins.ts";
 import type { PartResult } from "../tables.ts";
 
 const SIDES: readonly Side[] = [
@@ -12,12 +13,12 @@ const SIDES: readonly Side[] = [
 /** It needs fewer posts: it has no start and no end at which it does less. */
 const SERIAL_SHARE = 0.5;
 
-/** Posts a second and CPU a post, with upstreams that answer at once. */
+/** Posts a second and CPU a post. The bars are for upstreams that answer at once. */
 export async function measureThroughput(
   bench: Bench,
-  { rounds, posts }: { rounds: number; posts: number },
+  { rounds, posts, latencies }: { rounds: number; posts: number; latencies: Latencies },
 ): Promise<PartResult> {
-  await bench.standIns.setLatencies({ detailMs: 0, gpuMs: 0, answerMs: 0 });
+  await bench.standIns.setLatencies(latencies);
   const all = toPostIds("short", posts);
   const few = all.slice(0, Math.ceil(posts * SERIAL_SHARE));
   const runs = await runRounds(bench, {
@@ -29,7 +30,7 @@ export async function measureThroughput(
   });
   const rate = (side: Side) => medianOf(runs, side, (run) => run.postsPerSecond);
   const cpu = (side: Side) => medianOf(runs, side, toCpuMs);
-  const costs = toCostTable("upstreams answer at once", runs);
+  const costs = toCostTable(`clips of 12 s: ${toLatencyText(latencies)}`, runs);
   const overPool = [...runs.keys()].map((side) => rate(side) / rate("guide pool"));
   const lagMs = (side: Side) =>
     medianOf(runs, side, ({ worker }) => worker?.lag.p99Ms ?? Number.NaN);
