@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
 export interface BenchProcess {
+  readonly pid: number;
   /** Resolves at the next message of this kind. */
   message<T>(type: string): Promise<T>;
   send(message: object): void;
@@ -32,6 +33,7 @@ export async function startProcess(file: string, args: object): Promise<BenchPro
     });
   await message("ready");
   return {
+    pid: child.pid ?? Number.NaN,
     message,
     send: (value) => void child.send(value),
     async stop() {

@@ -12,6 +12,8 @@ import { startTestRedis } from "../../support/servers/global-setup-redis.ts";
 /** A durable Postgres and a Redis of the benchmark's own. */
 export interface BenchServers {
   postgresUrl: string;
+  /** Of the postmaster, below which all backends are. */
+  postgresPid: number;
   redisUrl: string;
   /** Settings that the figures depend on, as the server reports them. */
   facts: Record<string, string>;
@@ -32,7 +34,8 @@ export async function startServers(): Promise<BenchServers> {
   };
   try {
     const facts = await readDurability(postgres.url);
-    return { postgresUrl: postgres.url, redisUrl: redis.url, facts, close };
+    const { url: postgresUrl, pid: postgresPid } = postgres;
+    return { postgresUrl, postgresPid, redisUrl: redis.url, facts, close };
   } catch (error) {
     await close();
     throw error;
@@ -79,6 +82,12 @@ export async function flushRedis(url: string): Promise<void> {
 export async function readRedisBytes(url: string): Promise<number> {
   const info = await withRedis(url, (redis) => redis.info("memory"));
   return Number(/used_memory:(\d+)/.exec(info)?.[1] ?? Number.NaN);
+}
+
+/** The process id that the server itself knows: another one than ours where it runs in a container. */
+export async function readRedisPid(url: string): Promise<number> {
+  const info = await withRedis(url, (redis) => redis.info("server"));
+  return Number(/process_id:(\d+)/.exec(info)?.[1] ?? Number.NaN);
 }
 
 async function withRedis<T>(url: string, use: (redis: Redis) => Promise<T>): Promise<T> {
