@@ -1,0 +1,129 @@
+import type { FileHandle } from "node:fs/promises";
+import { LACKS_SECONDS, PADDING_SECONDS } from "../measure.ts";
+import { type Box, toBoxes, toBoxMap, toType } from "./boxes.ts";
+import { readTrack, type TimedTrack } from "./mp4-track.ts";
+import { insist, insistOn } from "./not-plain.ts";
+import type { Found } from "./read-headers.ts";
+
+/**
+ * An index of half an hour has 750 kB, and takes 2 ms to read, since the time is in proportion to its bytes whatever
+ * numbers are in them: the main loop can spare that. A larger one is for ffprobe.
+ */
+const MAX_INDEX_BYTES = 1_000_000;
+
+const MAX_TOP_BOXES = 32;
+const TOP_BOXES = new Set(["ftyp", "moov", "mdat", "free", "skip", "wide"]);
+
+/** Not QuickTime's, which means other things by some boxes. */
+const BRANDS = /^(isom|iso[2-6]|mp4[12]|avc1|M4[AV] )$/;
+
+/** How far from zero the first track may start, and how far what is computed here may be from what ffmpeg measures. */
+const START_SECONDS = 0.1;
+const MARGIN_SECONDS = 0.02;
+
+/** The tracks of a whole MP4 without fragments, encryption or a track of anything but sound and pictures. Throws NotPlain. */
+export async function readMp4(file: FileHandle): Promise<Found> {
+  const { size: fileSize } = await file.stat();
+  const boxes = toBoxes(await readIndex(file, fileSize));
+  const rest = boxes.filter(({ type }) => type !== "trak");
+  const movie = toBoxMap(rest, ["mvhd", "udta", "free"]);
+  const { claimedSeconds, movieScale } = readMovieHead(movie.get("mvhd"));
+  const traks = boxes.filter(({ type }) => type === "trak");
+  const afterTraks = boxes.slice(boxes.lastIndexOf(insistOn(traks.at(-1))));
+  const tags = movie.find("udta");
+  if (tags !== undefined) {
+    // A cover in it is a stream for ffmpeg, and takes a number where it stands before a track.
+    insist(afterTraks.some(({ type }) => type === "udta"));
+    checkTags(tags);
+  }
+  insist(traks.length <= 2);
+  const timed = traks.map(({ content }, index) =>
+    readTrack(content, { index, movieScale, fileSize }),
+  );
+  checkKinds(timed);
+  insist(isConfirmed(claimedSeconds, timed));
+  return { claimedSeconds, tracks: timed.map(({ track }) => track) };
+}
+
+/** The content of the only `moov` box, of a file that boxes fill to its last byte. */
+async function readIndex(file: FileHandle, fileSize: number): Promise<Buffer> {
+  let index: { offset: number; size: number } | null = null;
+  let hasMedia = false;
+  let offset = 0;
+  for (let count = 0; offset < fileSize; count++) {
+    const { type, size, brand } = await readTopBox(file, offset);
+    insist(count < MAX_TOP_BOXES && TOP_BOXES.has(type) && offset + size <= fileSize);
+    insist((type === "ftyp") === (count === 0) && (count > 0 || BRANDS.test(brand)));
+    if (type === "moov") {
+      insist(index === null && size <= MAX_INDEX_BYTES);
+      index = { offset: offset + 8, size: size - 8 };
+    }
+    hasMedia ||= type === "mdat";
+    offset += size;
+  }
+  insist(index !== null && hasMedia);
+  const bytes = Buffer.alloc(index.size);
+  const { bytesRead } = await file.read(bytes, 0, index.size, index.offset);
+  insist(bytesRead === index.size);
+  return bytes;
+}
+
+/** `brand`: the four bytes that stand after the head of a box of the usual size. */
+async function readTopBox(file: FileHandle, offset: number) {
+  const head = Buffer.alloc(16);
+  const { bytesRead } = await file.read(head, 0, 16, offset);
+  insist(bytesRead >= 8);
+  const type = toType(head, 4);
+  const short = head.readUInt32BE(0);
+  // A 64-bit size follows.
+  const isLong = short === 1 && type === "mdat" && bytesRead === 16;
+  const size = isLong ? Number(head.readBigUInt64BE(8)) : short;
+  insist(size >= (isLong ? 16 : 8));
+  return { type, size, brand: toType(head, 8) };
+}
+
+function readMovieHead(head: Buffer): { claimedSeconds: number; movieScale: number } {
+  const isShort = head.readUInt8(0) === 0;
+  insist(isShort ? head.length === 100 : head.readUInt8(0) === 1 && head.length === 112);
+  const scale = head.readUInt32BE(isShort ? 12 : 20);
+  const duration = isShort ? BigInt(head.readUInt32BE(16)) : head.readBigUInt64BE(24);
+  insist(scale > 0 && duration > 0n && duration < 1n << 40n);
+  // As ffprobe writes it: in whole µs, rounded.
+  const us = (duration * 1_000_000n + BigInt(scale >> 1)) / BigInt(scale);
+  return { claimedSeconds: Number(us) / 1_000_000, movieScale: scale };
+}
+
+/** Comments of encoders and apps are boxes within boxes; where their sizes are wrong ffmpeg may give up on the whole file. */
+function checkTags(tags: Buffer): void {
+  const meta = toBoxMap(toBoxes(tags), ["meta"]).get("meta");
+  insist(meta.readUInt32BE(0) === 0);
+  const boxes = toBoxMap(toBoxes(meta.subarray(4)), ["hdlr", "keys", "ilst", "free"]);
+  const kind = toType(boxes.get("hdlr"), 8);
+  const keys = boxes.find("keys");
+  insist(keys === undefined ? kind === "mdir" : kind === "mdta");
+  if (keys !== undefined) insist(toBoxes(keys.subarray(8)).length === keys.readUInt32BE(4));
+  for (const { content } of toBoxes(boxes.get("ilst"))) {
+    const data: Box[] = toBoxes(content);
+    insist(data.length > 0);
+    for (const { type, content: value } of data) {
+      insist((type === "data" && value.length >= 8) || type === "mean" || type === "name");
+    }
+  }
+}
+
+/** Of two tracks of a kind it is not headers that say which is the better one. */
+function checkKinds(timed: readonly TimedTrack[]): void {
+  insist(new Set(timed.map(({ track }) => track.type)).size === timed.length);
+}
+
+/** Whether what ffmpeg would measure (`measureSeconds`) certainly confirms what the file claims. */
+function isConfirmed(claimed: number, timed: readonly TimedTrack[]): boolean {
+  const start = Math.min(...timed.map(({ startSeconds }) => startSeconds));
+  const atLeast = Math.max(...timed.map(({ endsAfterSeconds }) => endsAfterSeconds)) - start;
+  const atMost = Math.max(...timed.map(({ endsBeforeSeconds }) => endsBeforeSeconds));
+  return (
+    start <= START_SECONDS &&
+    atLeast - MARGIN_SECONDS >= claimed - LACKS_SECONDS &&
+    atMost + MARGIN_SECONDS <= claimed + PADDING_SECONDS
+  );
+}
