@@ -82,6 +82,16 @@ export const CORPUS: readonly CorpusEntry[] = [
     ],
     isPlain: true,
   },
+  {
+    name: "song-with-cover.m4a",
+    args: [
+      ...SOURCES.tone(3),
+      ...words("-f lavfi -i testsrc=size=64x64:duration=1 -map 0 -map 1 -frames:v 1"),
+      ...words("-c:v mjpeg -pix_fmt yuvj420p -disposition:v attached_pic"),
+      ...AAC,
+    ],
+    isPlain: true,
+  },
   { name: "sound.m4a", args: [...SOURCES.tone(3), ...AAC], isPlain: true },
   {
     name: "mp3-inside.mp4",

@@ -14,12 +14,12 @@ export function checkSize({ width, height }: FrameSize): void {
   insist(width > 0 && height > 0 && width <= MAX_SIDE && height <= MAX_SIDE);
 }
 
+/** Set where the parts of a sample have lengths of four bytes, as all encoders write them. */
+const LENGTH_BYTES = 3;
+
 /** The size that the decoder is told in an `avcC` box, in its one sequence parameter set (ITU H.264, 7.3.2.1.1). */
 export function readAvcSize(settings: Buffer): FrameSize {
-  insist(settings.readUInt8(0) === 1 && (settings.readUInt8(5) & 0x1f) === 1);
-  const unit = settings.subarray(8, 8 + settings.readUInt16BE(6));
-  insist(unit.length === settings.readUInt16BE(6) && (unit.readUInt8(0) & 0x1f) === 7);
-  const bits = toBits(unit.subarray(1));
+  const bits = toBits(findAvcSet(settings).subarray(1));
   const profile = bits.read(8);
   bits.skip(16);
   bits.readUe();
@@ -34,6 +34,29 @@ export function readAvcSize(settings: Buffer): FrameSize {
   bits.skip(1);
   const coded = { width: across * 16, height: down * 16 * (isWhole ? 1 : 2) };
   return crop(coded, bits, { chroma, rows: isWhole ? 1 : 2 });
+}
+
+const AVC_SEQUENCE = 7;
+const AVC_PICTURE = 8;
+
+/** The one sequence parameter set. Where a part of the box is wrong, ffmpeg may believe none of it. */
+function findAvcSet(settings: Buffer): Buffer {
+  insist(settings.readUInt8(0) === 1);
+  insist((settings.readUInt8(4) & LENGTH_BYTES) === LENGTH_BYTES);
+  const sets: Buffer[] = [];
+  let at = 5;
+  for (const type of [AVC_SEQUENCE, AVC_PICTURE]) {
+    const count = settings.readUInt8(at++) & 0x1f;
+    insist(count === 1);
+    const end = at + 2 + settings.readUInt16BE(at);
+    const set = settings.subarray(at + 2, end);
+    insist(end <= settings.length && (set.readUInt8(0) & 0x1f) === type);
+    sets.push(set);
+    at = end;
+  }
+  // Colours of the high profiles, and no more sets.
+  insist(at === settings.length || at + 4 === settings.length);
+  return insistOn(sets[0]);
 }
 
 /** Their parameter sets say more of colours. */
@@ -60,6 +83,7 @@ function skipAvcOrder(bits: Bits): void {
 /** The size in an `hvcC` box, in its first sequence parameter set (ITU H.265, 7.3.2.2.1). */
 export function readHevcSize(settings: Buffer): FrameSize {
   insist(settings.readUInt8(0) === 1);
+  insist((settings.readUInt8(21) & LENGTH_BYTES) === LENGTH_BYTES);
   const bits = toBits(findHevcSet(settings).subarray(2));
   bits.skip(4);
   // One layer of frame rates.

@@ -1,4 +1,5 @@
 import { type BoxMap, toEntries } from "./boxes.ts";
+import { type Chunks, readChunks } from "./mp4-layout.ts";
 import { insist } from "./not-plain.ts";
 
 /** The times of a track's samples, in its own time scale. */
@@ -14,16 +15,15 @@ export interface SampleTimes {
 const MAX_INT32 = 0x7f_ff_ff_ff;
 
 /**
- * The times in a track's sample tables. Throws NotPlain unless all tables speak of the same number of samples, and all of
- * these lie in the file. Takes time in proportion to the bytes of the tables, whatever numbers are in them.
+ * What a track's sample tables say. Throws NotPlain unless all of them speak of the same number of samples. Takes time in
+ * proportion to the bytes of the tables, whatever numbers are in them.
  */
-export function readSampleTimes(tables: BoxMap, fileSize: number): SampleTimes {
+export function readSamples(tables: BoxMap): { times: SampleTimes; chunks: Chunks } {
   const sizes = readSizes(tables.get("stsz"));
-  checkPlaces(tables, sizes, fileSize);
   checkKeyframes(tables.find("stss"), sizes.length);
-  const played = tables.find("sdtp");
-  insist(played === undefined || played.length === sizes.length + 4);
-  return readTimes(tables, sizes.length);
+  const hints = tables.find("sdtp");
+  insist(hints === undefined || hints.length === sizes.length + 4);
+  return { times: readTimes(tables, sizes.length), chunks: readChunks(tables, sizes) };
 }
 
 function readSizes(table: Buffer): Uint32Array {
@@ -38,46 +38,6 @@ function readSizes(table: Buffer): Uint32Array {
     sizes[at] = size;
   }
   return sizes;
-}
-
-function checkPlaces(tables: BoxMap, sizes: Uint32Array, fileSize: number): void {
-  const places = readPlaces(tables);
-  const runs = toEntries(tables.get("stsc"), 12);
-  insist(runs.count > 0 && runs.entries.readUInt32BE(0) === 1);
-  let sample = 0;
-  for (let run = 0; run < runs.count; run++) {
-    const at = run * 12;
-    const firstChunk = runs.entries.readUInt32BE(at);
-    const isLast = run + 1 === runs.count;
-    // Chunks count from 1.
-    const nextChunk = isLast ? places.length + 1 : runs.entries.readUInt32BE(at + 12);
-    insist(nextChunk > firstChunk && nextChunk <= places.length + 1);
-    const inChunk = runs.entries.readUInt32BE(at + 4);
-    const description = runs.entries.readUInt32BE(at + 8);
-    insist(inChunk > 0 && description === 1);
-    for (let chunk = firstChunk; chunk < nextChunk; chunk++) {
-      insist(sample + inChunk <= sizes.length);
-      let end = places[chunk - 1] ?? NaN;
-      for (let i = 0; i < inChunk; i++) end += sizes[sample++] ?? NaN;
-      insist(end <= fileSize);
-    }
-  }
-  insist(sample === sizes.length);
-}
-
-/** Where the chunks start, in bytes from the start of the file. */
-function readPlaces(tables: BoxMap): Float64Array {
-  const short = tables.find("stco");
-  const isLong = short === undefined;
-  const { count, entries } = isLong ? toEntries(tables.get("co64"), 8) : toEntries(short, 4);
-  insist(isLong || tables.find("co64") === undefined);
-  const places = new Float64Array(count);
-  for (let at = 0; at < count; at++) {
-    const place = isLong ? Number(entries.readBigUInt64BE(at * 8)) : entries.readUInt32BE(at * 4);
-    insist(Number.isSafeInteger(place));
-    places[at] = place;
-  }
-  return places;
 }
 
 /** What is copied starts with a keyframe, so the first sample has to be one. */

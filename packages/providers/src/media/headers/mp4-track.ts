@@ -1,7 +1,8 @@
 import type { Track } from "../tracks.ts";
 import { type BoxMap, toBoxes, toBoxMap, toEntries, toType } from "./boxes.ts";
 import { readDescription, toTrackType } from "./mp4-codecs.ts";
-import { readSampleTimes, type SampleTimes } from "./mp4-tables.ts";
+import type { Chunks } from "./mp4-layout.ts";
+import { readSamples, type SampleTimes } from "./mp4-tables.ts";
 import { insist } from "./not-plain.ts";
 
 /** A track and its place on the timeline of the file, in seconds. */
@@ -11,6 +12,7 @@ export interface TimedTrack {
   /** A measure of the track ends between these. */
   endsAfterSeconds: number;
   endsBeforeSeconds: number;
+  chunks: Chunks;
 }
 
 const SAMPLE_TABLES = "stsd,stts,ctts,stsc,stsz,stco,co64,stss,sdtp,sgpd,sbgp".split(",");
@@ -20,7 +22,7 @@ const ENABLED = 1;
 /** A `trak` box. `index` is its place among the tracks. Throws NotPlain. */
 export function readTrack(
   trak: Buffer,
-  { index, movieScale, fileSize }: { index: number; movieScale: number; fileSize: number },
+  { index, movieScale }: { index: number; movieScale: number },
 ): TimedTrack {
   const boxes = toBoxMap(toBoxes(trak), ["tkhd", "edts", "mdia"]);
   const head = boxes.get("tkhd");
@@ -28,7 +30,7 @@ export function readTrack(
   const media = toBoxMap(toBoxes(boxes.get("mdia")), ["mdhd", "hdlr", "minf"]);
   const type = toTrackType(media.get("hdlr"));
   const tables = readTables(media.get("minf"), type);
-  const times = readSampleTimes(tables, fileSize);
+  const { times, chunks } = readSamples(tables);
   const edit = readEdit(boxes.find("edts"), movieScale);
   const scale = readMediaScale(media.get("mdhd"));
   const track = {
@@ -38,7 +40,7 @@ export function readTrack(
     isKnown: true,
     isDefault: (head.readUInt32BE(0) & ENABLED) !== 0,
   };
-  return { track, ...toPlace(times, edit, scale) };
+  return { track, chunks, ...toPlace(times, edit, scale) };
 }
 
 function readVersion(box: Buffer): number {
@@ -110,7 +112,7 @@ function toPlace(
   { firstPts, lastDts, endPts }: SampleTimes,
   { emptySeconds, mediaTime, playedSeconds }: Edit,
   scale: number,
-): Omit<TimedTrack, "track"> {
+): Omit<TimedTrack, "track" | "chunks"> {
   const toSeconds = (time: number) => (time - mediaTime) / scale;
   return {
     startSeconds: emptySeconds + Math.max(0, toSeconds(firstPts)),

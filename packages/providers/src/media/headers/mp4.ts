@@ -1,8 +1,9 @@
 import type { FileHandle } from "node:fs/promises";
 import { LACKS_SECONDS, PADDING_SECONDS } from "../measure.ts";
 import { type Box, toBoxes, toBoxMap, toType } from "./boxes.ts";
+import { checkLayout, type Span } from "./mp4-layout.ts";
 import { readTrack, type TimedTrack } from "./mp4-track.ts";
-import { insist, insistOn } from "./not-plain.ts";
+import { insist } from "./not-plain.ts";
 import type { Found } from "./read-headers.ts";
 
 /**
@@ -23,49 +24,50 @@ const MARGIN_SECONDS = 0.02;
 
 /** The tracks of a whole MP4 without fragments, encryption or a track of anything but sound and pictures. Throws NotPlain. */
 export async function readMp4(file: FileHandle): Promise<Found> {
-  const { size: fileSize } = await file.stat();
-  const boxes = toBoxes(await readIndex(file, fileSize));
-  const rest = boxes.filter(({ type }) => type !== "trak");
-  const movie = toBoxMap(rest, ["mvhd", "udta", "free"]);
-  const { claimedSeconds, movieScale } = readMovieHead(movie.get("mvhd"));
-  const traks = boxes.filter(({ type }) => type === "trak");
-  const afterTraks = boxes.slice(boxes.lastIndexOf(insistOn(traks.at(-1))));
-  const tags = movie.find("udta");
-  if (tags !== undefined) {
-    // A cover in it is a stream for ffmpeg, and takes a number where it stands before a track.
-    insist(afterTraks.some(({ type }) => type === "udta"));
-    checkTags(tags);
-  }
-  insist(traks.length <= 2);
-  const timed = traks.map(({ content }, index) =>
-    readTrack(content, { index, movieScale, fileSize }),
+  const { index, media } = await readTopBoxes(file);
+  const boxes = toBoxes(index);
+  const others = boxes.filter((box) => !isTrack(box));
+  const { claimedSeconds, movieScale } = readMovieHead(
+    toBoxMap(others, ["mvhd", "udta", "free"]).get("mvhd"),
   );
+  checkTags(boxes);
+  const timed = boxes
+    .filter(isTrack)
+    .map(({ content }, index) => readTrack(content, { index, movieScale }));
   checkKinds(timed);
+  const chunks = timed.map((each) => each.chunks);
+  checkLayout(chunks, media);
   insist(isConfirmed(claimedSeconds, timed));
   return { claimedSeconds, tracks: timed.map(({ track }) => track) };
 }
 
-/** The content of the only `moov` box, of a file that boxes fill to its last byte. */
-async function readIndex(file: FileHandle, fileSize: number): Promise<Buffer> {
-  let index: { offset: number; size: number } | null = null;
-  let hasMedia = false;
+function isTrack({ type }: Box): boolean {
+  return type === "trak";
+}
+
+/** The content of the only `moov` box, and where the media is, of a file that boxes fill to its last byte. */
+async function readTopBoxes(file: FileHandle) {
+  const { size: fileSize } = await file.stat();
+  const media: Span[] = [];
+  let place: Span | null = null;
   let offset = 0;
   for (let count = 0; offset < fileSize; count++) {
-    const { type, size, brand } = await readTopBox(file, offset);
-    insist(count < MAX_TOP_BOXES && TOP_BOXES.has(type) && offset + size <= fileSize);
+    const { type, size, headBytes, brand } = await readTopBox(file, offset);
+    const span = { start: offset + headBytes, end: offset + size };
+    insist(count < MAX_TOP_BOXES && TOP_BOXES.has(type) && span.end <= fileSize);
     insist((type === "ftyp") === (count === 0) && (count > 0 || BRANDS.test(brand)));
     if (type === "moov") {
-      insist(index === null && size <= MAX_INDEX_BYTES);
-      index = { offset: offset + 8, size: size - 8 };
+      insist(place === null && size <= MAX_INDEX_BYTES);
+      place = span;
     }
-    hasMedia ||= type === "mdat";
-    offset += size;
+    if (type === "mdat") media.push(span);
+    offset = span.end;
   }
-  insist(index !== null && hasMedia);
-  const bytes = Buffer.alloc(index.size);
-  const { bytesRead } = await file.read(bytes, 0, index.size, index.offset);
-  insist(bytesRead === index.size);
-  return bytes;
+  insist(place !== null);
+  const index = Buffer.alloc(place.end - place.start);
+  const { bytesRead } = await file.read(index, 0, index.length, place.start);
+  insist(bytesRead === index.length);
+  return { index, media };
 }
 
 /** `brand`: the four bytes that stand after the head of a box of the usual size. */
@@ -78,8 +80,9 @@ async function readTopBox(file: FileHandle, offset: number) {
   // A 64-bit size follows.
   const isLong = short === 1 && type === "mdat" && bytesRead === 16;
   const size = isLong ? Number(head.readBigUInt64BE(8)) : short;
-  insist(size >= (isLong ? 16 : 8));
-  return { type, size, brand: toType(head, 8) };
+  const headBytes = isLong ? 16 : 8;
+  insist(size >= headBytes);
+  return { type, size, headBytes, brand: toType(head, 8) };
 }
 
 function readMovieHead(head: Buffer): { claimedSeconds: number; movieScale: number } {
@@ -94,18 +97,23 @@ function readMovieHead(head: Buffer): { claimedSeconds: number; movieScale: numb
 }
 
 /** Comments of encoders and apps are boxes within boxes; where their sizes are wrong ffmpeg may give up on the whole file. */
-function checkTags(tags: Buffer): void {
-  const meta = toBoxMap(toBoxes(tags), ["meta"]).get("meta");
+function checkTags(boxes: readonly Box[]): void {
+  const place = boxes.findIndex(({ type }) => type === "udta");
+  const tags = boxes[place];
+  if (tags === undefined) return;
+  // A cover in it is a stream for ffmpeg, and takes a number where it stands before a track.
+  insist(boxes.findLastIndex(isTrack) < place);
+  const meta = toBoxMap(toBoxes(tags.content), ["meta"]).get("meta");
   insist(meta.readUInt32BE(0) === 0);
-  const boxes = toBoxMap(toBoxes(meta.subarray(4)), ["hdlr", "keys", "ilst", "free"]);
-  const kind = toType(boxes.get("hdlr"), 8);
-  const keys = boxes.find("keys");
+  const parts = toBoxMap(toBoxes(meta.subarray(4)), ["hdlr", "keys", "ilst", "free"]);
+  const kind = toType(parts.get("hdlr"), 8);
+  const keys = parts.find("keys");
   insist(keys === undefined ? kind === "mdir" : kind === "mdta");
   if (keys !== undefined) insist(toBoxes(keys.subarray(8)).length === keys.readUInt32BE(4));
-  for (const { content } of toBoxes(boxes.get("ilst"))) {
-    const data: Box[] = toBoxes(content);
-    insist(data.length > 0);
-    for (const { type, content: value } of data) {
+  for (const { content } of toBoxes(parts.get("ilst"))) {
+    const values = toBoxes(content);
+    insist(values.length > 0);
+    for (const { type, content: value } of values) {
       insist((type === "data" && value.length >= 8) || type === "mean" || type === "name");
     }
   }
@@ -113,6 +121,7 @@ function checkTags(tags: Buffer): void {
 
 /** Of two tracks of a kind it is not headers that say which is the better one. */
 function checkKinds(timed: readonly TimedTrack[]): void {
+  insist(timed.length > 0);
   insist(new Set(timed.map(({ track }) => track.type)).size === timed.length);
 }
 
