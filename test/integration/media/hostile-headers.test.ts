@@ -71,6 +71,11 @@ describe.skipIf(!hasFfmpeg)("headers that somebody made to cost us dear (needs f
     expect(await askHeaders(await write("large.mp4", FIRST_BOX, index, MEDIA_BOX))).toBeNull();
   });
 
+  test("are not plain: a tag that ends after the file", async () => {
+    const tag = Buffer.from([0x49, 0x44, 0x33, 4, 0, 0, 0x7f, 0x7f, 0x7f, 0x7f]);
+    expect(await askHeaders(await write("tag.mp3", tag, Buffer.alloc(100)))).toBeNull();
+  });
+
   test("while those of half an hour leave the loop free", async () => {
     const again = "-stream_loop 900 -i".split(" ");
     const path = makeMedia(at("long.mp4"), ...again, at("clip.mp4"), "-c", "copy");

@@ -1,7 +1,8 @@
 import { RetryableError, UnrecoverableError } from "@clipmill/domain";
 import { z } from "zod";
 import { ProgramError, runProgram } from "../programs/run-program.ts";
-import { readHeaders } from "./headers/read-headers.ts";
+import { openBytes } from "./byte-reader.ts";
+import { type Found, readHeaders } from "./headers/read-headers.ts";
 import { MAX_MEMORY_BYTES, MAX_PIXELS, toInputOptions } from "./input-options.ts";
 import { readFormat, toCorrupt } from "./read-format.ts";
 import { toUrl } from "./run-ffmpeg.ts";
@@ -68,15 +69,27 @@ export interface ProbeRun {
 }
 
 /**
- * What is in a file: by its headers where these are plain, else by ffprobe. Throws UnrecoverableError `corrupt_media` for
- * what neither can open.
+ * What is in a file: by its headers where these are plain, else by ffprobe. Nothing of a still of HEIC or AVIF. Throws
+ * UnrecoverableError `corrupt_media` for what neither can open.
  */
 export async function readTracks(path: string, run: ProbeRun): Promise<Tracks> {
-  const format = await readFormat(path);
-  const found = await readHeaders(path, format);
+  const { format, found } = await readPlain(path);
   return found === null
     ? await probeTracks(path, format, run)
     : { format, ...found, isPlain: true };
+}
+
+/** What the file itself says. `found`: what its headers say, if they are plain. Throws as `readTracks`. */
+export async function readPlain(
+  path: string,
+): Promise<{ format: MediaFormat; found: Found | null }> {
+  const bytes = await openBytes(path);
+  try {
+    const format = await readFormat(bytes);
+    return { format, found: await readHeaders(bytes, format) };
+  } finally {
+    await bytes.close();
+  }
 }
 
 /** What ffprobe finds in a file. It starts a child, which costs tens of milliseconds of CPU. */

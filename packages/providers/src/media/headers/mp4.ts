@@ -1,4 +1,4 @@
-import type { FileHandle } from "node:fs/promises";
+import type { ByteReader } from "../byte-reader.ts";
 import { LACKS_SECONDS, PADDING_SECONDS } from "../measure.ts";
 import { type Box, toBoxes, toBoxMap, toType } from "./boxes.ts";
 import { checkLayout, type Span } from "./mp4-layout.ts";
@@ -23,8 +23,8 @@ const START_SECONDS = 0.1;
 const MARGIN_SECONDS = 0.02;
 
 /** The tracks of a whole MP4 without fragments, encryption or a track of anything but sound and pictures. Throws NotPlain. */
-export async function readMp4(file: FileHandle): Promise<Found> {
-  const { index, media } = await readTopBoxes(file);
+export async function readMp4(bytes: ByteReader): Promise<Found> {
+  const { index, media } = await readTopBoxes(bytes);
   const boxes = toBoxes(index);
   const others = boxes.filter((box) => !isTrack(box));
   const { claimedSeconds, movieScale } = readMovieHead(
@@ -46,15 +46,14 @@ function isTrack({ type }: Box): boolean {
 }
 
 /** The content of the only `moov` box, and where the media is, of a file that boxes fill to its last byte. */
-async function readTopBoxes(file: FileHandle) {
-  const { size: fileSize } = await file.stat();
+async function readTopBoxes(bytes: ByteReader) {
   const media: Span[] = [];
   let place: Span | null = null;
   let offset = 0;
-  for (let count = 0; offset < fileSize; count++) {
-    const { type, size, headBytes, brand } = await readTopBox(file, offset);
+  for (let count = 0; offset < bytes.size; count++) {
+    const { type, size, headBytes, brand } = await readTopBox(bytes, offset);
     const span = { start: offset + headBytes, end: offset + size };
-    insist(count < MAX_TOP_BOXES && TOP_BOXES.has(type) && span.end <= fileSize);
+    insist(count < MAX_TOP_BOXES && TOP_BOXES.has(type) && span.end <= bytes.size);
     insist((type === "ftyp") === (count === 0) && (count > 0 || BRANDS.test(brand)));
     if (type === "moov") {
       insist(place === null && size <= MAX_INDEX_BYTES);
@@ -64,21 +63,16 @@ async function readTopBoxes(file: FileHandle) {
     offset = span.end;
   }
   insist(place !== null);
-  const index = Buffer.alloc(place.end - place.start);
-  const { bytesRead } = await file.read(index, 0, index.length, place.start);
-  insist(bytesRead === index.length);
-  return { index, media };
+  return { index: await bytes.read(place.start, place.end - place.start), media };
 }
 
 /** `brand`: the four bytes that stand after the head of a box of the usual size. */
-async function readTopBox(file: FileHandle, offset: number) {
-  const head = Buffer.alloc(16);
-  const { bytesRead } = await file.read(head, 0, 16, offset);
-  insist(bytesRead >= 8);
+async function readTopBox(bytes: ByteReader, offset: number) {
+  const head = await bytes.read(offset, 16);
   const type = toType(head, 4);
   const short = head.readUInt32BE(0);
   // A 64-bit size follows.
-  const isLong = short === 1 && type === "mdat" && bytesRead === 16;
+  const isLong = short === 1 && type === "mdat";
   const size = isLong ? Number(head.readBigUInt64BE(8)) : short;
   const headBytes = isLong ? 16 : 8;
   insist(size >= headBytes);

@@ -1,4 +1,4 @@
-import { type FileHandle, open } from "node:fs/promises";
+import type { ByteReader } from "../byte-reader.ts";
 import type { MediaFormat } from "../sniff-media.ts";
 import type { Tracks } from "../tracks.ts";
 import { readMp4 } from "./mp4.ts";
@@ -13,32 +13,26 @@ export type Found = Pick<Tracks, "claimedSeconds" | "tracks">;
  * that is not as plain as most files are, and for what is damaged: ffprobe is asked then. It starts no child, throws for
  * no content, and its time and memory are bounded by the bytes that it reads, a megabyte at most.
  */
-export async function readHeaders(path: string, { name }: MediaFormat): Promise<Found | null> {
-  const read = READERS[name];
-  if (read === undefined) return null;
-  const file = await open(path, "r");
+export async function readHeaders(bytes: ByteReader, { name }: MediaFormat): Promise<Found | null> {
   try {
-    return await read(file);
+    return (await READERS[name]?.(bytes)) ?? null;
   } catch (error) {
     // A RangeError: it ends where a number should stand.
     if (error instanceof NotPlain || error instanceof RangeError) return null;
     throw error;
-  } finally {
-    await file.close();
   }
 }
 
-const READERS: Partial<Record<MediaFormat["name"], (file: FileHandle) => Promise<Found>>> = {
+const READERS: Partial<Record<MediaFormat["name"], (bytes: ByteReader) => Promise<Found>>> = {
   mp4: readMp4,
-  jpeg: (file) => readPicture("jpeg", file),
-  png: (file) => readPicture("png", file),
+  jpeg: (bytes) => readPicture("jpeg", bytes),
+  // ffprobe before 7 cannot read these, and there is nothing to learn from them; the decoder has the same limits.
+  heic: async () => ({ claimedSeconds: 0, tracks: [] }),
+  png: (bytes) => readPicture("png", bytes),
 };
 
-async function readPicture(name: string, file: FileHandle): Promise<Found> {
-  const { size } = await file.stat();
-  const head = Buffer.alloc(Math.min(size, PICTURE_HEAD_BYTES));
-  const { bytesRead } = await file.read(head, 0, head.length, 0);
-  const found = readPictureSize(name, head.subarray(0, bytesRead));
+async function readPicture(name: string, bytes: ByteReader): Promise<Found> {
+  const found = readPictureSize(name, await bytes.read(0, PICTURE_HEAD_BYTES));
   const track = { index: 0, type: "video", isKnown: true, isDefault: false, ...found } as const;
   return { claimedSeconds: 0, tracks: [track] };
 }
