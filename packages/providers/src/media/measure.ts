@@ -6,8 +6,8 @@ import type { Track, Tracks } from "./tracks.ts";
 export const MAX_SOUND_TRACKS = 8;
 
 /** The measure does not know how long the last frames are shown, and the last packet of sound ends in padding. */
-const LACKS_SECONDS = 0.5;
-const PADDING_SECONDS = 0.1;
+export const LACKS_SECONDS = 0.5;
+export const PADDING_SECONDS = 0.1;
 
 export interface MeasureRun extends FfmpegRun {
   /** Sound beyond this is neither decoded nor measured. */
@@ -16,7 +16,7 @@ export interface MeasureRun extends FfmpegRun {
 
 /**
  * Where the last sound or picture of a file ends, in seconds. Sound is decoded for it, pictures are only read. What the
- * file claims counts where the measure confirms it, or where nothing can be measured.
+ * file claims counts where the measure confirms it, or certainly would, or where nothing can be measured.
  */
 export async function measureSeconds(
   path: string,
@@ -24,6 +24,7 @@ export async function measureSeconds(
   run: MeasureRun,
 ): Promise<number> {
   const { maxSeconds } = run;
+  if (found.isPlain && found.claimedSeconds <= maxSeconds) return found.claimedSeconds;
   const sound = toSoundTracks(found);
   const pictures = found.tracks.filter(({ type }) => type === "video").slice(0, 1);
   const whole = await measure(path, found, { sound, pictures }, run);

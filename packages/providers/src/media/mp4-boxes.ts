@@ -1,4 +1,4 @@
-import type { FileHandle } from "node:fs/promises";
+import type { ByteReader } from "./byte-reader.ts";
 import { findSamplesEnd } from "./mp4-samples.ts";
 
 /** A well-formed file has a handful; a fragmented one two for each few seconds. */
@@ -22,20 +22,20 @@ interface Box {
  * within its media data as if nothing were missing, as long as the index comes first. What players read past is no
  * damage: bytes or text after the last box, and a media box that ends after the file although all its samples are there.
  */
-export async function findMp4Damage(file: FileHandle): Promise<"no index" | "cut off" | null> {
-  const { size: fileSize } = await file.stat();
+export async function findMp4Damage(bytes: ByteReader): Promise<"no index" | "cut off" | null> {
+  const { size: fileSize } = bytes;
   let index: Box | null = null;
   let isFragmented = false;
   let offset = 0;
   for (let boxes = 0; offset + 8 <= fileSize && boxes < MAX_BOXES; boxes++) {
-    const box = await readBox(file, offset, fileSize);
+    const box = await readBox(bytes, offset);
     // No box can start here: padding, as some editors leave it, or something else that was put after the file.
     if (box === null) break;
     if (offset + box.size > fileSize) {
       if (!NEEDED.has(box.type)) break;
       // Only an index before the media says which of it is needed.
       if (box.type !== "mdat" || isFragmented || index === null) return "cut off";
-      return (await lacksSamples(file, index, fileSize)) ? "cut off" : null;
+      return (await lacksSamples(bytes, index)) ? "cut off" : null;
     }
     if (box.type === "moov") index = box;
     isFragmented ||= box.type === "moof";
@@ -45,11 +45,10 @@ export async function findMp4Damage(file: FileHandle): Promise<"no index" | "cut
 }
 
 /** The box that starts here; null where none can. */
-async function readBox(file: FileHandle, offset: number, fileSize: number): Promise<Box | null> {
-  const buffer = Buffer.alloc(16);
-  const { bytesRead } = await file.read(buffer, 0, 16, offset);
-  const size = readSize(buffer.subarray(0, bytesRead), fileSize - offset);
-  return size === null ? null : { type: buffer.toString("latin1", 4, 8), offset, size };
+async function readBox(bytes: ByteReader, offset: number): Promise<Box | null> {
+  const head = await bytes.read(offset, 16);
+  const size = readSize(head, bytes.size - offset);
+  return size === null ? null : { type: head.toString("latin1", 4, 8), offset, size };
 }
 
 /** The size of the box that starts here, header included; null where no box can start. */
@@ -64,10 +63,8 @@ function readSize(head: Buffer, rest: number): number | null {
 }
 
 /** Whether the index names a sample that ends after the file. */
-async function lacksSamples(file: FileHandle, index: Box, fileSize: number): Promise<boolean> {
+async function lacksSamples(bytes: ByteReader, index: Box): Promise<boolean> {
   if (index.size > MAX_INDEX_BYTES) return true;
-  const moov = Buffer.alloc(index.size);
-  await file.read(moov, 0, index.size, index.offset);
-  const end = findSamplesEnd(moov);
-  return end === null || end > fileSize;
+  const end = findSamplesEnd(await bytes.read(index.offset, index.size));
+  return end === null || end > bytes.size;
 }

@@ -1,14 +1,11 @@
 import { type ProbedMedia, UnrecoverableError } from "@clipmill/domain";
 import { measureSeconds, type MeasureRun } from "./measure.ts";
-import { readFormat } from "./read-format.ts";
 import { checkFrameSize, type ProbeRun, readTracks } from "./tracks.ts";
 
 const PICTURE: ProbedMedia = { durationMs: 0, hasAudio: false, hasVideo: false, unknownCodecs: [] };
 
 /** See `MediaTools.probe`. Pictures have neither audio nor video, and that is no error: cover art is not video either. */
 export async function probe(path: string, run: ProbeRun & MeasureRun): Promise<ProbedMedia> {
-  // ffprobe before 7 cannot read these, and there is nothing to learn from them here.
-  if ((await readFormat(path)).name === "heic") return PICTURE;
   const found = await readTracks(path, run);
   const { format, tracks } = found;
   const has = (type: string) => tracks.some((track) => track.type === type);

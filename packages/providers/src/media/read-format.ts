@@ -1,5 +1,5 @@
-import { type FileHandle, open } from "node:fs/promises";
-import { RetryableError, UnrecoverableError } from "@clipmill/domain";
+import { UnrecoverableError } from "@clipmill/domain";
+import type { ByteReader } from "./byte-reader.ts";
 import { findMp4Damage } from "./mp4-boxes.ts";
 import { type MediaFormat, SNIFF_BYTES, sniffMedia } from "./sniff-media.ts";
 
@@ -8,48 +8,29 @@ const MAX_TAGS = 10;
 const TAG_HEAD_BYTES = 10;
 
 /** The format of a file that may be media and looks whole. Throws UnrecoverableError `corrupt_media`. */
-export async function readFormat(path: string): Promise<MediaFormat> {
-  const file = await openMedia(path);
-  try {
-    const head = await readHead(file, 0);
-    if (head.byteLength === 0) throw toCorrupt("the media file is empty");
-    const format =
-      head.toString("latin1", 0, 3) === "ID3" ? await readTagged(file) : sniffMedia(head);
-    if (format === null) throw toCorrupt("the file is no media file");
-    const damage = format.name === "mp4" ? await findMp4Damage(file) : null;
-    if (damage === "no index") throw toCorrupt("the MP4 file has no index (moov)");
-    if (damage === "cut off") throw toCorrupt("the MP4 file is cut off");
-    return format;
-  } finally {
-    await file.close();
-  }
-}
-
-async function openMedia(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, "r");
-  } catch (cause) {
-    throw new RetryableError("storage_failed", "a media file could not be opened", { cause });
-  }
-}
-
-async function readHead(file: FileHandle, offset: number): Promise<Buffer> {
-  const head = Buffer.alloc(SNIFF_BYTES);
-  const { bytesRead } = await file.read(head, 0, SNIFF_BYTES, offset);
-  return head.subarray(0, bytesRead);
+export async function readFormat(bytes: ByteReader): Promise<MediaFormat> {
+  const head = await bytes.read(0, SNIFF_BYTES);
+  if (head.byteLength === 0) throw toCorrupt("the media file is empty");
+  const format =
+    head.toString("latin1", 0, 3) === "ID3" ? await readTagged(bytes) : sniffMedia(head);
+  if (format === null) throw toCorrupt("the file is no media file");
+  const damage = format.name === "mp4" ? await findMp4Damage(bytes) : null;
+  if (damage === "no index") throw toCorrupt("the MP4 file has no index (moov)");
+  if (damage === "cut off") throw toCorrupt("the MP4 file is cut off");
+  return format;
 }
 
 /**
  * An ID3 tag stands before MP3 mostly, but also before the AAC of HLS, FLAC and others. ffmpeg cannot tell what follows
  * a tag of megabytes, such as one with a cover, so it is looked for here. MP3 unless something else is found.
  */
-async function readTagged(file: FileHandle): Promise<MediaFormat | null> {
+async function readTagged(bytes: ByteReader): Promise<MediaFormat | null> {
   let offset = 0;
-  let head = await readHead(file, 0);
+  let head = await bytes.read(0, SNIFF_BYTES);
   const tagged = sniffMedia(head);
   for (let tags = 0; tags < MAX_TAGS && head.toString("latin1", 0, 3) === "ID3"; tags++) {
     offset += toTagBytes(head);
-    head = await readHead(file, offset);
+    head = await bytes.read(offset, SNIFF_BYTES);
   }
   const next = sniffMedia(head);
   // Padding after the tag, and other things that the MP3 demuxer passes over on its way to a frame.

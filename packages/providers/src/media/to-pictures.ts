@@ -2,7 +2,7 @@ import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { ClipmillError, FrameOptions } from "@clipmill/domain";
 import { isOfMedia, measurePictures, type MeasureRun } from "./measure.ts";
-import { readFormat, toCorrupt } from "./read-format.ts";
+import { toCorrupt } from "./read-format.ts";
 import { type FfmpegOutput, runFfmpeg } from "./run-ffmpeg.ts";
 import { checkFrameSize, type ProbeRun, readTracks, toUnsupported, type Track } from "./tracks.ts";
 
@@ -69,11 +69,9 @@ function toReason(track: Track, failure: ClipmillError | null): ClipmillError {
 
 /** See `MediaTools.toPicture`. */
 export async function toPicture(path: string, picturePath: string, run: Run): Promise<void> {
-  const format = await readFormat(path);
+  const { format, tracks } = await readTracks(path, run);
   const isHeic = format.name === "heic";
-  // ffprobe before 7 cannot read these; the decoder has the same limits.
-  const track = isHeic ? null : findPictures((await readTracks(path, run)).tracks);
-  if (track !== null) checkFrameSize(track);
+  if (!isHeic) checkFrameSize(findPictures(tracks));
   try {
     await runFfmpeg({ path, format }, toPng("0:v:0", FIT_PICTURE, picturePath), run);
     if (await hasContent(picturePath)) return;

@@ -1,6 +1,8 @@
 import { RetryableError, UnrecoverableError } from "@clipmill/domain";
 import { z } from "zod";
 import { ProgramError, runProgram } from "../programs/run-program.ts";
+import { openBytes } from "./byte-reader.ts";
+import { type Found, readHeaders } from "./headers/read-headers.ts";
 import { MAX_MEMORY_BYTES, MAX_PIXELS, toInputOptions } from "./input-options.ts";
 import { readFormat, toCorrupt } from "./read-format.ts";
 import { toUrl } from "./run-ffmpeg.ts";
@@ -31,6 +33,11 @@ export interface Tracks {
   claimedSeconds: number;
   /** In the order of the file. */
   tracks: Track[];
+  /**
+   * The headers alone were enough, and a measure would confirm what they claim (`headers/`). False: ffprobe was asked, and
+   * what it says is to be measured.
+   */
+  isPlain: boolean;
 }
 
 const decimal = z.coerce.number().catch(0);
@@ -61,12 +68,40 @@ export interface ProbeRun {
   signal: AbortSignal;
 }
 
-/** What ffprobe finds in a file. Throws UnrecoverableError `corrupt_media` for what it cannot open. */
+/**
+ * What is in a file: by its headers where these are plain, else by ffprobe. Nothing of a still of HEIC or AVIF. Throws
+ * UnrecoverableError `corrupt_media` for what neither can open.
+ */
 export async function readTracks(path: string, run: ProbeRun): Promise<Tracks> {
-  const format = await readFormat(path);
+  const { format, found } = await readPlain(path);
+  return found === null
+    ? await probeTracks(path, format, run)
+    : { format, ...found, isPlain: true };
+}
+
+/** What the file itself says. `found`: what its headers say, if they are plain. Throws as `readTracks`. */
+export async function readPlain(
+  path: string,
+): Promise<{ format: MediaFormat; found: Found | null }> {
+  const bytes = await openBytes(path);
+  try {
+    const format = await readFormat(bytes);
+    return { format, found: await readHeaders(bytes, format) };
+  } finally {
+    await bytes.close();
+  }
+}
+
+/** What ffprobe finds in a file. It starts a child, which costs tens of milliseconds of CPU. */
+export async function probeTracks(
+  path: string,
+  format: MediaFormat,
+  run: ProbeRun,
+): Promise<Tracks> {
   const { streams, format: whole } = await runProbe(path, format, run);
   const longest = Math.max(0, ...streams.map(({ duration }) => duration ?? 0));
-  return { format, claimedSeconds: whole?.duration ?? longest, tracks: streams.flatMap(toTrack) };
+  const claimedSeconds = whole?.duration ?? longest;
+  return { format, claimedSeconds, tracks: streams.flatMap(toTrack), isPlain: false };
 }
 
 async function runProbe(
