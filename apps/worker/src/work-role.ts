@@ -9,7 +9,7 @@ import {
 } from "@clipmill/db";
 import type { CallLedger, Log, QueueName, RunnableStage, WorkStore } from "@clipmill/domain";
 import { createStages, fileProducers, pipelines } from "@clipmill/pipeline";
-import { createEngines } from "@clipmill/providers";
+import { createEngines, startLauncher } from "@clipmill/providers";
 import {
   createQueueWorker,
   createRunner,
@@ -126,6 +126,8 @@ interface OpenStages {
 
 async function openStages({ config, connections, log }: WorkRoleOptions): Promise<OpenStages> {
   const { database, workerId } = connections;
+  // Before the engines, which are looked for by starting their programs, and while this process is small.
+  const launcher = startLauncher();
   const engines = await createEngines(config);
   // Sources are asked by jobs, which there are none of before the limiters exist.
   const media = await createMedia(config, (source, forMs) => upstreams.holdOff(source, forMs));
@@ -143,5 +145,9 @@ async function openStages({ config, connections, log }: WorkRoleOptions): Promis
   });
   requireProcessors(pipelines.stages, stages);
   requireTables(stages, RECORD_TABLES);
-  return { stages, engineIds, upstreams, close: media.close };
+  const close = async () => {
+    await media.close();
+    await launcher.close();
+  };
+  return { stages, engineIds, upstreams, close };
 }

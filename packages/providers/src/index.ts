@@ -23,3 +23,4 @@ export { createCaptionReader } from "./posts/caption-reader.ts";
 export { createMediaTools, type MediaToolsOptions } from "./media/ffmpeg.ts";
 export { importFile, type ImportFileOptions } from "./posts/file/import-file.ts";
 export { createImportStore, type ImportStore } from "./posts/file/import-store.ts";
+export { startLauncher } from "./programs/launcher.ts";

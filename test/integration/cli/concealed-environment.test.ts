@@ -78,8 +78,10 @@ describe.skipIf(process.platform !== "linux")("our environment (on Linux)", TEST
     await expect.poll(read, WAIT).toContain("apps/worker/src/main.ts");
     const chain = (await read()).trim().split("\n");
     const ours = chain.slice(0, chain.findIndex((line) => line.startsWith(`${up.pid} `)) + 1);
-    expect(ours.map((line) => line.split(" ")[1])).toEqual(["no", "no"]);
-    expect(ours.join("\n")).toMatch(/worker\/src\/main\.ts[^]*cli\/src\/main\.ts/);
+    expect(ours.map((line) => line.split(" ")[1])).toEqual(["no", "no", "no"]);
+    expect(ours.join("\n")).toMatch(
+      /launcher-main\.ts[^]*worker\/src\/main\.ts[^]*cli\/src\/main\.ts/,
+    );
     // The others that `up` has started, the database among them.
     expect(await findShowing()).toEqual([]);
   });

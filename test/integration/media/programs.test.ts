@@ -3,14 +3,12 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { casePath, hasCases } from "../../support/cases.ts";
+import { startLauncher } from "../../../packages/providers/src/programs/launcher.ts";
 import { runProgram } from "../../../packages/providers/src/programs/run-program.ts";
 
-const RUN_PROGRAM = join(
-  import.meta.dirname,
-  "../../../packages/providers/src/programs/run-program.ts",
-);
+const PROGRAMS = join(import.meta.dirname, "../../../packages/providers/src/programs");
 const { signal } = new AbortController();
 const WAIT = { timeout: 20_000, interval: 50 };
 
@@ -55,105 +53,122 @@ const FAMILY = (at: string) => `
   setsid sleep 600 & echo $! > "${at}/apart"
   echo $$ > "${at}/self"`;
 
-describe.skipIf(process.platform === "win32")("a program that starts others", () => {
-  test("ends with all of them at its limit", async () => {
-    const ended = sh(`${FAMILY(directory)}; sleep 600`, { timeoutMs: 3_000 });
-    ended.catch(() => {});
-    const pids = await readPids("self", "child", "deaf");
-    expect(pids.every(isAlive)).toBe(true);
-    await expect(ended).rejects.toMatchObject({ reason: "timeout" });
-    await expectGone(pids);
-  });
+// What holds for programs holds whoever starts them.
+const STARTERS = [
+  { starter: "this process", hasLauncher: false },
+  { starter: "a launcher", hasLauncher: true },
+];
 
-  test("ends with all of them at the abort", async () => {
-    const abort = new AbortController();
-    const ended = sh(`${FAMILY(directory)}; sleep 600`, { signal: abort.signal });
-    ended.catch(() => {});
-    const pids = await readPids("self", "child", "deaf");
-    abort.abort(new Error("lease lost"));
-    await expect(ended).rejects.toThrow("lease lost");
-    await expectGone(pids);
+describe.skipIf(process.platform === "win32").each(STARTERS)("started by $starter,", (how) => {
+  const { hasLauncher } = how;
+  let launcher: ReturnType<typeof startLauncher> | null = null;
+  beforeAll(() => {
+    if (hasLauncher) launcher = startLauncher();
   });
+  afterAll(() => launcher?.close());
 
-  test("takes with it what made itself a session of its own (on Linux)", async (context) => {
-    if (process.platform !== "linux") context.skip();
-    const abort = new AbortController();
-    const ended = sh(`${FAMILY(directory)}; sleep 600`, { signal: abort.signal });
-    ended.catch(() => {});
-    const pids = await readPids("apart");
-    expect(pids.every(isAlive)).toBe(true);
-    abort.abort(new Error("lease lost"));
-    await expect(ended).rejects.toThrow("lease lost");
-    await expectGone(pids);
-  });
-
-  test("has ended when it ends itself, whoever keeps its pipe, and its output is whole", async () => {
-    const output = await sh(`${FAMILY(directory)}; seq 1 20000`);
-    expect(output.trim().split("\n")).toHaveLength(20_000);
-    await expectGone(await readPids("self", "child", "deaf"));
-  });
-
-  test.skipIf(!hasCases)(
-    "as a recogniser did that waits for another program (needs ../shared/cases)",
-    async () => {
-      const wav = join(directory, "long.wav");
-      await writeFile(wav, Buffer.alloc(4_000));
-      const path = casePath("00-shared", "slow-ps.sh");
-      const started = performance.now();
-      const ended = runProgram(path, ["-infile", wav], { signal, timeoutMs: 2_000 });
+  describe("a program that starts others", () => {
+    test("ends with all of them at its limit", async () => {
+      const ended = sh(`${FAMILY(directory)}; sleep 600`, { timeoutMs: 3_000 });
+      ended.catch(() => {});
+      const pids = await readPids("self", "child", "deaf");
+      expect(pids.every(isAlive)).toBe(true);
       await expect(ended).rejects.toMatchObject({ reason: "timeout" });
-      // It sleeps for twelve minutes.
-      expect(performance.now() - started).toBeLessThan(30_000);
-    },
-  );
+      await expectGone(pids);
+    });
 
-  test("ends with all of them when this process is killed", async () => {
-    // Another process in our place, which dies as a worker does that the kernel kills.
-    const script = `
-      const { runProgram } = await import(${JSON.stringify(RUN_PROGRAM)});
+    test("ends with all of them at the abort", async () => {
+      const abort = new AbortController();
+      const ended = sh(`${FAMILY(directory)}; sleep 600`, { signal: abort.signal });
+      ended.catch(() => {});
+      const pids = await readPids("self", "child", "deaf");
+      abort.abort(new Error("lease lost"));
+      await expect(ended).rejects.toThrow("lease lost");
+      await expectGone(pids);
+    });
+
+    test("takes with it what made itself a session of its own (on Linux)", async (context) => {
+      if (process.platform !== "linux") context.skip();
+      const abort = new AbortController();
+      const ended = sh(`${FAMILY(directory)}; sleep 600`, { signal: abort.signal });
+      ended.catch(() => {});
+      const pids = await readPids("apart");
+      expect(pids.every(isAlive)).toBe(true);
+      abort.abort(new Error("lease lost"));
+      await expect(ended).rejects.toThrow("lease lost");
+      await expectGone(pids);
+    });
+
+    test("has ended when it ends itself, whoever keeps its pipe, and its output is whole", async () => {
+      const output = await sh(`${FAMILY(directory)}; seq 1 20000`);
+      expect(output.trim().split("\n")).toHaveLength(20_000);
+      await expectGone(await readPids("self", "child", "deaf"));
+    });
+
+    test.skipIf(!hasCases)(
+      "as a recogniser did that waits for another program (needs ../shared/cases)",
+      async () => {
+        const wav = join(directory, "long.wav");
+        await writeFile(wav, Buffer.alloc(4_000));
+        const path = casePath("00-shared", "slow-ps.sh");
+        const started = performance.now();
+        const ended = runProgram(path, ["-infile", wav], { signal, timeoutMs: 2_000 });
+        await expect(ended).rejects.toMatchObject({ reason: "timeout" });
+        // It sleeps for twelve minutes.
+        expect(performance.now() - started).toBeLessThan(30_000);
+      },
+    );
+
+    test("ends with all of them when this process is killed", async () => {
+      // Another process in our place, which dies as a worker does that the kernel kills.
+      const script = `
+      const { startLauncher } = await import(${JSON.stringify(join(PROGRAMS, "launcher.ts"))});
+      const { runProgram } = await import(${JSON.stringify(join(PROGRAMS, "run-program.ts"))});
+      if (${hasLauncher}) startLauncher();
       await runProgram("/bin/sh", ["-c", ${JSON.stringify(`${FAMILY(directory)}; sleep 600`)}],
         { signal: new AbortController().signal, timeoutMs: 60_000 });`;
-    const flags = ["--input-type=module", "-e", script];
-    const parent = spawn(process.execPath, flags, { stdio: "ignore" });
-    const pids = await readPids("self", "child", "deaf");
-    expect(pids.every(isAlive)).toBe(true);
-    parent.kill("SIGKILL");
-    await expectGone(pids);
-    if (process.platform === "linux") await expectGone(await readPids("apart"));
-  });
-});
-
-describe.skipIf(process.platform === "win32")("every program", () => {
-  test("has limits, and may have others", async () => {
-    const ask = "ulimit -c; ulimit -t; ulimit -f";
-    const [core, cpu, file] = (await sh(ask, { timeoutMs: 5_000 })).trim().split("\n");
-    expect(core).toBe("0");
-    expect(Number(cpu)).toBeGreaterThanOrEqual(5);
-    expect(file).toBe(String((4 * 1024 ** 3) / 512));
-    const limits = { maxFileBytes: 1024 * 1024, maxMemoryBytes: 512 * 1024 * 1024 };
-    const other = { signal, timeoutMs: 5_000, ...limits };
-    expect(await runProgram("/bin/sh", ["-c", "ulimit -f"], other)).toBe("2048\n");
-    if (process.platform !== "linux") return;
-    expect(await runProgram("/bin/sh", ["-c", "ulimit -v"], other)).toBe("524288\n");
-    expect(await sh("ulimit -v")).toBe(`${2 * 1024 * 1024}\n`);
-  });
-
-  test("that writes more than it may is ended", async () => {
-    const path = join(directory, "big");
-    const options = { signal, timeoutMs: 20_000, maxFileBytes: 1024 * 1024 };
-    const write = `exec head -c 3000000 /dev/zero > "${path}"`;
-    await expect(runProgram("/bin/sh", ["-c", write], options)).rejects.toMatchObject({
-      reason: "killed",
+      const flags = ["--input-type=module", "-e", script];
+      const parent = spawn(process.execPath, flags, { stdio: "ignore" });
+      const pids = await readPids("self", "child", "deaf");
+      expect(pids.every(isAlive)).toBe(true);
+      parent.kill("SIGKILL");
+      await expectGone(pids);
+      if (process.platform === "linux") await expectGone(await readPids("apart"));
     });
-    expect((await readFile(path)).length).toBeLessThanOrEqual(1024 * 1024);
   });
 
-  test("that is not there, or may not be run, is missing", async () => {
-    const path = join(directory, "no-program");
-    const missing = { reason: "missing" };
-    const options = { signal, timeoutMs: 5_000 };
-    await expect(runProgram(path, [], options)).rejects.toMatchObject(missing);
-    await writeFile(path, "text", { mode: 0o644 });
-    await expect(runProgram(path, [], options)).rejects.toMatchObject(missing);
+  describe("every program", () => {
+    test("has limits, and may have others", async () => {
+      const ask = "ulimit -c; ulimit -t; ulimit -f";
+      const [core, cpu, file] = (await sh(ask, { timeoutMs: 5_000 })).trim().split("\n");
+      expect(core).toBe("0");
+      expect(Number(cpu)).toBeGreaterThanOrEqual(5);
+      expect(file).toBe(String((4 * 1024 ** 3) / 512));
+      const limits = { maxFileBytes: 1024 * 1024, maxMemoryBytes: 512 * 1024 * 1024 };
+      const other = { signal, timeoutMs: 5_000, ...limits };
+      expect(await runProgram("/bin/sh", ["-c", "ulimit -f"], other)).toBe("2048\n");
+      if (process.platform !== "linux") return;
+      expect(await runProgram("/bin/sh", ["-c", "ulimit -v"], other)).toBe("524288\n");
+      expect(await sh("ulimit -v")).toBe(`${2 * 1024 * 1024}\n`);
+    });
+
+    test("that writes more than it may is ended", async () => {
+      const path = join(directory, "big");
+      const options = { signal, timeoutMs: 20_000, maxFileBytes: 1024 * 1024 };
+      const write = `exec head -c 3000000 /dev/zero > "${path}"`;
+      await expect(runProgram("/bin/sh", ["-c", write], options)).rejects.toMatchObject({
+        reason: "killed",
+      });
+      expect((await readFile(path)).length).toBeLessThanOrEqual(1024 * 1024);
+    });
+
+    test("that is not there, or may not be run, is missing", async () => {
+      const path = join(directory, "no-program");
+      const missing = { reason: "missing" };
+      const options = { signal, timeoutMs: 5_000 };
+      await expect(runProgram(path, [], options)).rejects.toMatchObject(missing);
+      await writeFile(path, "text", { mode: 0o644 });
+      await expect(runProgram(path, [], options)).rejects.toMatchObject(missing);
+    });
   });
 });

@@ -10,8 +10,9 @@ export const MARK_PREFIX = `${randomUUID()}.`;
 
 /**
  * A shell that outlives us by a moment. It is told which process groups run (`+ id`) and which have ended (`- id`); when
- * the pipe breaks, we are gone, and it kills those that are left, then what left its group but has our mark. Without it a
- * worker that is killed leaves a recogniser at work for half an hour, while another worker does the same job.
+ * the pipe breaks, we are gone, and it kills those that are left, then what left its group but has our mark, and waits for
+ * their ends, for about a second at most. Without it a worker that is killed leaves a recogniser at work for half an hour,
+ * while another worker does the same job.
  */
 const GUARD = `
 live=" "
@@ -23,18 +24,31 @@ for id in $live; do kill -s KILL -- "-$id" 2>/dev/null; done
 for file in $(grep -lsF "${MARK_NAME}=$1" /proc/[0-9]*/environ); do
   id=\${file#/proc/}; kill -s KILL "\${id%/environ}" 2>/dev/null
 done
+tries=20
+for id in $live; do
+  while [ $tries -gt 0 ] && kill -s 0 -- "-$id" 2>/dev/null; do tries=$((tries - 1)); sleep 0.05; done
+done
 `;
 
 const live = new Set<number>();
-let guard: ChildProcess | null = null;
+let guard: { child: ChildProcess; stdin: Socket } | null = null;
+let witness: "ignore" | number = "ignore";
+
+/**
+ * A file descriptor of this process that the guard, and only the guard, is to hold open too. Whoever reads its other end
+ * sees it close once this process is gone and all that it ran.
+ */
+export function setGuardWitness(fileDescriptor: number): void {
+  witness = fileDescriptor;
+}
 
 /** From now on this process group ends with us, however we end. Returns what takes it back. */
 export function guardGroup(id: number): () => void {
   live.add(id);
-  if (guard !== null) tell(guard, `+ ${id}\n`);
+  guard?.stdin.write(`+ ${id}\n`);
   return () => {
     live.delete(id);
-    if (guard !== null) tell(guard, `- ${id}\n`);
+    guard?.stdin.write(`- ${id}\n`);
   };
 }
 
@@ -46,25 +60,22 @@ export function startGuard(): void {
   if (guard !== null || process.platform === "win32") return;
   // A group of its own: what kills ours is what it is there for. A directory that nobody wants to unmount.
   const child = spawn("/bin/sh", ["-c", GUARD, "clipmill-guard", MARK_PREFIX], {
-    stdio: ["pipe", "ignore", "ignore"],
+    stdio: ["pipe", "ignore", "ignore", witness],
     detached: true,
     cwd: "/",
     // oxlint-disable-next-line node/no-process-env -- where grep is
     env: { PATH: process.env["PATH"] },
   });
-  guard = child;
+  const stdin = child.stdin as Socket;
+  guard = { child, stdin };
   // Killed by somebody: the next program starts another one.
   const forget = () => {
-    if (guard === child) guard = null;
+    if (guard?.child === child) guard = null;
   };
   child.on("exit", forget).on("error", forget);
-  child.stdin.on("error", forget);
+  stdin.on("error", forget);
   // It keeps nobody open.
   child.unref();
-  (child.stdin as Socket).unref();
-  tell(child, [...live].map((id) => `+ ${id}\n`).join(""));
-}
-
-function tell(child: ChildProcess, text: string): void {
-  child.stdin?.write(text);
+  stdin.unref();
+  stdin.write([...live].map((id) => `+ ${id}\n`).join(""));
 }

@@ -1,9 +1,8 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, setPriority } from "node:os";
 import type { Readable } from "node:stream";
 import { guardGroup, MARK_NAME, MARK_PREFIX, startGuard } from "./orphan-guard.ts";
-import { toProgramEnv } from "./program-env.ts";
 
 /** What the system holds a program to, and each that it starts. A system that refuses one goes without it. */
 export interface ProgramLimits {
@@ -11,6 +10,8 @@ export interface ProgramLimits {
   maxMemoryBytes?: number | undefined;
   /** Longest file that it may write, in bytes. Default 4 GiB. */
   maxFileBytes?: number | undefined;
+  /** How far it steps back from the processors for others, from 0 to 19 (not on Windows). Default 0. */
+  niceness?: number | undefined;
 }
 
 export interface StartedProgram {
@@ -26,37 +27,40 @@ const MAX_FILE_BYTES = 4 * 1024 ** 3;
 
 /**
  * Node cannot limit a child, so a shell does and then becomes the program: one process, whose id is known. Path and
- * arguments are the shell's own, not its text.
+ * arguments are the shell's own, not its text. Where Linux weighs whole sessions against each other (autogroup), the
+ * niceness of a process counts only within its session, and a program has one of its own: so the session gets it too.
  */
 const LIMITED = `
 ulimit -c 0 2>/dev/null
 ulimit -t "$1" 2>/dev/null
 ulimit -f "$2" 2>/dev/null
 ulimit -v "$3" 2>/dev/null
-shift 3
+[ "$4" = 0 ] || { echo "$4" >/proc/self/autogroup; } 2>/dev/null
+shift 4
 exec "$@"`;
 /** What `ulimit -f` counts in, by POSIX. */
 const FILE_BLOCK_BYTES = 512;
 
 let startedCount = 0;
 
+export interface ProgramStart extends ProgramLimits {
+  path: string;
+  args: readonly string[];
+  env: Readonly<Record<string, string>>;
+  timeoutMs: number;
+}
+
 /**
  * Starts a program without stdin, at the head of a process group of its own, which ends with this process. It may use
- * all cores for `timeoutMs`, and no more CPU time than that: a backstop for what its group is not. `env`: its whole
- * environment; default: what any program needs, and no key of ours.
+ * all cores for `timeoutMs`, and no more CPU time than that: a backstop for what its group is not. `env` is its whole
+ * environment.
  */
-export function startProgram(
-  path: string,
-  args: readonly string[],
-  options: ProgramLimits & {
-    timeoutMs: number;
-    env?: Readonly<Record<string, string>> | undefined;
-  },
-): StartedProgram {
+export function startProgram(start: ProgramStart): StartedProgram {
+  const { path, args, niceness = 0 } = start;
   const mark = `${MARK_PREFIX}${startedCount++}`;
-  const env = { ...(options.env ?? toProgramEnv()), [MARK_NAME]: mark };
+  const env = { ...start.env, [MARK_NAME]: mark };
   const isPosix = process.platform !== "win32";
-  const limited = ["-c", LIMITED, "clipmill-child", ...toLimits(options), path, ...args];
+  const limited = ["-c", LIMITED, "clipmill-child", ...toLimits(start), path, ...args];
   startGuard();
   const child = spawn(isPosix ? "/bin/sh" : path, isPosix ? limited : args, {
     stdio: ["ignore", "pipe", "pipe"],
@@ -66,6 +70,7 @@ export function startProgram(
   });
   const { pid } = child;
   const unguard = pid === undefined ? () => {} : guardGroup(pid);
+  if (pid !== undefined && isPosix && niceness > 0) stepBack(pid, niceness);
   let hasEnded = false;
   return {
     child,
@@ -86,10 +91,20 @@ function toLimits({
   timeoutMs,
   maxMemoryBytes = MAX_MEMORY_BYTES,
   maxFileBytes = MAX_FILE_BYTES,
-}: ProgramLimits & { timeoutMs: number }): string[] {
+  niceness = 0,
+}: ProgramStart): string[] {
   const cpuSeconds = Math.ceil(timeoutMs / 1_000) * availableParallelism() + 1;
   const blocks = Math.floor(maxFileBytes / FILE_BLOCK_BYTES);
-  return [cpuSeconds, blocks, Math.floor(maxMemoryBytes / 1_024)].map(String);
+  return [cpuSeconds, blocks, Math.floor(maxMemoryBytes / 1_024), niceness].map(String);
+}
+
+/** At once, before it starts a thread: on Linux each thread has a niceness, which is that of the one that started it. */
+function stepBack(pid: number, niceness: number): void {
+  try {
+    setPriority(pid, niceness);
+  } catch {
+    // It has ended by itself.
+  }
 }
 
 /** On Windows the program alone. */
