@@ -28,6 +28,9 @@ export type HintQueue = Queue<Hint, string, string>;
 export type HintWorker = Worker<Hint, string, string>;
 export type HintProcessor = Processor<Hint, string, string>;
 
+/** As BullMQ adds it: with its name, its data, and options such as its id. */
+export type NewHint = Parameters<HintQueue["addBulk"]>[0][number];
+
 /** Where BullMQ keeps its jobs. Both kinds behave alike and pass one conformance test. */
 export interface QueueBackend {
   readonly kind: "redis" | "postgres";
@@ -37,6 +40,8 @@ export interface QueueBackend {
     processor: HintProcessor,
     options: { concurrency: number },
   ): HintWorker;
+  /** Adds hints in their order. Where it throws, some may have been added. */
+  add(queue: HintQueue, hints: readonly NewHint[]): Promise<void>;
   /** Throws what the server answers where a hint could not be written now. */
   checkWritable(): Promise<void>;
   close(): Promise<void>;

@@ -70,7 +70,7 @@ export function createHints(backend: QueueBackend): Hints {
       const target = queues.get(queue);
       if (target === undefined) throw new Error(`no queue ${queue}`);
       try {
-        await target.addBulk(jobs.map(toHint));
+        await backend.add(target, jobs.map(toHint));
         refusing.delete(queue);
       } catch (error) {
         refusing.add(queue);

@@ -40,6 +40,9 @@ export function createRedisBackend({ url, prefix, onError }: RedisBackendOptions
       worker.on("error", onError);
       return worker;
     },
+    async add(queue, hints) {
+      await queue.addBulk([...hints]);
+    },
     async checkWritable() {
       await producer.set(`${prefix}:trial`, "1", "PX", TRIAL_LIVES_MS);
     },
