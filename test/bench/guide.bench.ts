@@ -107,8 +107,8 @@ async function main(): Promise<void> {
   if (python === null) process.stderr.write("no python3 from 3.8 on: the script is left out\n");
   if (part === "mix" && !hasTesseract)
     process.stderr.write("no tesseract: slideshows and silent posts are left out\n");
-  const directory = await mkdtemp(join(tmpdir(), "clipmill-guide-"));
   const servers = await startServers();
+  const directory = await mkdtemp(join(tmpdir(), "clipmill-guide-"));
   try {
     const clipDirectory = join(directory, "clips");
     const short = Math.max(posts, singlePosts);
