@@ -10,7 +10,7 @@ import { makeClips } from "./guide/clips.ts";
 import { measureIdle } from "./guide/parts/idle.ts";
 import { measureMix, toMixCounts } from "./guide/parts/mix.ts";
 import { findPython } from "./guide/script.ts";
-import type { Bench } from "./guide/side.ts";
+import { type Bench, WARM_UP_POSTS } from "./guide/side.ts";
 import { measureSingle } from "./guide/parts/single.ts";
 import { type Latencies, startStandIns } from "./guide/stand-ins.ts";
 import { measureThroughput } from "./guide/parts/throughput.ts";
@@ -107,12 +107,12 @@ async function main(): Promise<void> {
   if (python === null) process.stderr.write("no python3 from 3.8 on: the script is left out\n");
   if (part === "mix" && !hasTesseract)
     process.stderr.write("no tesseract: slideshows and silent posts are left out\n");
-  const directory = await mkdtemp(join(tmpdir(), "clipmill-guide-"));
   const servers = await startServers();
+  const directory = await mkdtemp(join(tmpdir(), "clipmill-guide-"));
   try {
     const clipDirectory = join(directory, "clips");
-    const short = Math.max(posts, singlePosts);
-    await makeClips(clipDirectory, part === "mix" ? mixCounts : { short });
+    const measured = part === "mix" ? mixCounts : { short: Math.max(posts, singlePosts) };
+    await makeClips(clipDirectory, { ...measured, warmUp: WARM_UP_POSTS });
     const standIns = await startStandIns({ clipDirectory });
     try {
       print(await run({ servers, standIns, directory, python }), servers.facts);

@@ -8,6 +8,8 @@ export const POST_KINDS = {
   slideshow: { digit: 4, seconds: 9 },
   /** A video with text in the picture, and 9 s of sound without a word. */
   silent: { digit: 5, seconds: 9 },
+  /** As `short`, for the posts before those that are measured. */
+  warmUp: { digit: 6, seconds: 12 },
 } as const;
 export type PostKindName = keyof typeof POST_KINDS;
 
@@ -27,8 +29,8 @@ export function parsePostId(id: string): { kind: PostKindName; n: number } | und
   return kind === undefined || !/^7\d{18}$/.test(id) ? undefined : { kind, n: Number(id.slice(2)) };
 }
 
-export function toPostIds(kind: PostKindName, count: number, from = 0): string[] {
-  return Array.from({ length: count }, (_, n) => toPostId(kind, from + n));
+export function toPostIds(kind: PostKindName, count: number): string[] {
+  return Array.from({ length: count }, (_, n) => toPostId(kind, n));
 }
 
 export function toPostLink(id: string): string {

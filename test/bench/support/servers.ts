@@ -26,15 +26,15 @@ export async function startServers(): Promise<BenchServers> {
   const redis = await startTestRedis();
   if (redis === null)
     throw new Error("the benchmark needs Redis: set REDIS_URL or install redis-server");
-  const postgres = await startEmbeddedPostgres({ directory, log: { info() {} } });
+  const closing = [() => redis.close(), () => rm(directory, { recursive: true, force: true })];
   const close = async () => {
-    await postgres.close();
-    await redis.close();
-    await rm(directory, { recursive: true, force: true });
+    for (const end of closing) await end();
   };
   try {
-    const facts = await readDurability(postgres.url);
+    const postgres = await startEmbeddedPostgres({ directory, log: { info() {} } });
+    closing.unshift(() => postgres.close());
     const { url: postgresUrl, pid: postgresPid } = postgres;
+    const facts = await readDurability(postgresUrl);
     return { postgresUrl, postgresPid, redisUrl: redis.url, facts, close };
   } catch (error) {
     await close();

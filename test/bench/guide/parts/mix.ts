@@ -7,7 +7,7 @@ import type { PartResult } from "../tables.ts";
 
 const SIDES: readonly Side[] = ["guide pool", "clipmill redis", "clipmill embedded"];
 /** Of all posts. Those with text in their pictures are left out where tesseract is missing. */
-const SHARES: Record<PostKindName, number> = {
+const SHARES: Partial<Record<PostKindName, number>> = {
   short: 0.7,
   minute: 0.12,
   long: 0.03,
