@@ -43,6 +43,25 @@ describe.skipIf(!hasFfmpeg)("headers that somebody made to cost us dear (needs f
     expect(await askHeaders(path).catch(() => null)).toBeNull();
   });
 
+  test.each(["stsz", "stsc", "stco"])(
+    "are not plain: a number in %s that is one too large or too small",
+    async (type) => {
+      const whole = readFileSync(at("clip.mp4"));
+      let changed = 0;
+      for (let box = whole.indexOf(type); box >= 0; box = whole.indexOf(type, box + 1)) {
+        const end = box - 4 + whole.readUInt32BE(box - 4);
+        // Behind version and flags.
+        for (let place = box + 8; place < end; place += 4) {
+          const bytes = Buffer.from(whole);
+          bytes.writeInt32BE(bytes.readInt32BE(place) + (changed++ % 2 === 0 ? 1 : -1), place);
+          const said = await askHeaders(await write("changed.mp4", bytes)).catch(() => null);
+          expect(said, `${type} at ${place - box}`).toBeNull();
+        }
+      }
+      expect(changed).toBeGreaterThan(10);
+    },
+  );
+
   test("are not plain: boxes in boxes in boxes", async () => {
     const depth = 100_000;
     const nested = Buffer.alloc(depth * 8);

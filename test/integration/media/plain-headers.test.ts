@@ -6,10 +6,19 @@ import { casePath, hasCases } from "../../support/cases.ts";
 import { CORPUS, PICTURES, toPossible } from "../../support/posts/media-corpus.ts";
 import { hasFfmpeg, makeMedia } from "../../support/posts/media-fixtures.ts";
 import { toMutant } from "../../support/posts/mutants.ts";
-import { askHeaders, askPrograms } from "../../support/posts/plain-media.ts";
+import { askHeaders, askPrograms, type Said } from "../../support/posts/plain-media.ts";
 import { useMediaTools } from "../../support/posts/use-media-tools.ts";
 
 const PACK = join(import.meta.dirname, "../../../packages/sandbox/pack/media");
+
+/** Whether ffmpeg counts the silence at both ends of an MP3 depends on its version. */
+const MP3_PADDING_MS = 100;
+
+function expectSame(said: Said, right: Said, name: string): void {
+  expect(said.tracks).toEqual(right.tracks);
+  const most = name.endsWith(".mp3") ? MP3_PADDING_MS : 0;
+  expect(Math.abs(said.durationMs - right.durationMs)).toBeLessThanOrEqual(most);
+}
 
 describe.skipIf(!hasFfmpeg)("headers that are plain (needs ffmpeg)", () => {
   const { at, write } = useMediaTools();
@@ -21,7 +30,7 @@ describe.skipIf(!hasFfmpeg)("headers that are plain (needs ffmpeg)", () => {
         const path = makeMedia(at(name), ...args);
         const said = await askHeaders(path);
         expect(said !== null).toBe(isPlain);
-        if (said !== null) expect(said).toEqual(await askPrograms(path));
+        if (said !== null) expectSame(said, await askPrograms(path), name);
       },
     );
 

@@ -23,7 +23,8 @@ export interface FetchOptions {
 export interface ProbedMedia {
   /**
    * Where the last sound or picture ends, in ms after the start of the file. Measured, since containers lie or do not
-   * say; a file that goes on beyond the limit is measured only a little beyond it. 0 for a still image.
+   * say, unless the tables in the file leave no doubt; a file that goes on beyond the limit is measured only a little
+   * beyond it. 0 for a still image.
    */
   durationMs: number;
   /** Whether there is a track, decodable or not. */
@@ -41,9 +42,9 @@ export interface FrameOptions {
 }
 
 /**
- * ffmpeg and ffprobe on local files, in child processes that die with `signal`. What ffmpeg can play is taken; what it
- * cannot is UnrecoverableError `unsupported` (the message names the codec) where it knows no decoder, and
- * `corrupt_media` where the decoder delivers nothing.
+ * ffmpeg and ffprobe on local files, in child processes that die with `signal`; none where the headers of a file say
+ * enough. What ffmpeg can play is taken; what it cannot is UnrecoverableError `unsupported` (the message names the codec)
+ * where it knows no decoder, and `corrupt_media` where the decoder delivers nothing.
  */
 export interface MediaTools {
   /** Throws `corrupt_media` for what is no media, `no_content` for neither audio nor video, `too_large` for pictures. */

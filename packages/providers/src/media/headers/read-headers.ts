@@ -1,6 +1,7 @@
 import type { ByteReader } from "../byte-reader.ts";
 import type { MediaFormat } from "../sniff-media.ts";
 import type { Tracks } from "../tracks.ts";
+import { readMp3 } from "./mp3.ts";
 import { readMp4 } from "./mp4.ts";
 import { NotPlain } from "./not-plain.ts";
 import { PICTURE_HEAD_BYTES, readPictureSize } from "./picture.ts";
@@ -25,6 +26,7 @@ export async function readHeaders(bytes: ByteReader, { name }: MediaFormat): Pro
 
 const READERS: Partial<Record<MediaFormat["name"], (bytes: ByteReader) => Promise<Found>>> = {
   mp4: readMp4,
+  mp3: readMp3,
   jpeg: (bytes) => readPicture("jpeg", bytes),
   // ffprobe before 7 cannot read these, and there is nothing to learn from them; the decoder has the same limits.
   heic: async () => ({ claimedSeconds: 0, tracks: [] }),
