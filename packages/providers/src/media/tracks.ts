@@ -31,6 +31,11 @@ export interface Tracks {
   claimedSeconds: number;
   /** In the order of the file. */
   tracks: Track[];
+  /**
+   * The headers alone tell all of this: a container that we read ourselves, with one track of sound at most, in a codec
+   * that every ffmpeg decodes, and times that have been confirmed.
+   */
+  isPlain: boolean;
 }
 
 const decimal = z.coerce.number().catch(0);
@@ -66,7 +71,8 @@ export async function readTracks(path: string, run: ProbeRun): Promise<Tracks> {
   const format = await readFormat(path);
   const { streams, format: whole } = await runProbe(path, format, run);
   const longest = Math.max(0, ...streams.map(({ duration }) => duration ?? 0));
-  return { format, claimedSeconds: whole?.duration ?? longest, tracks: streams.flatMap(toTrack) };
+  const tracks = streams.flatMap(toTrack);
+  return { format, claimedSeconds: whole?.duration ?? longest, tracks, isPlain: false };
 }
 
 async function runProbe(
