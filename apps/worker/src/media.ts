@@ -12,6 +12,7 @@ import {
   createStorage,
   isCdnHost,
   type OnHoldOff,
+  type Turns,
 } from "@clipmill/providers";
 import { createSources } from "./sources.ts";
 
@@ -33,9 +34,10 @@ export type WorkerMedia = Pick<
 /** Of a page whose address is all that we want, redirects included; less than its stage may take. */
 const PAGE_WITHIN_MS = 25_000;
 
-/** Everything that fetches, stores and decodes media on this worker. */
+/** Everything that fetches, stores and decodes media on this worker. ffmpeg runs when its turn comes. */
 export async function createMedia(
   config: Config,
+  turns: Turns,
   onHoldOff: OnHoldOff = () => {},
 ): Promise<WorkerMedia> {
   const directory = join(config.CLIPMILL_HOME, "media");
@@ -61,6 +63,7 @@ export async function createMedia(
       ffmpegPath: config.FFMPEG_PATH,
       ffprobePath: toFfprobe(config.FFMPEG_PATH),
       maxSeconds: config.MAX_MEDIA_SECONDS,
+      turns,
     }),
     links: createLinkResolver({ http: pages, ...(sandboxUrl === undefined ? {} : { sandboxUrl }) }),
     maxBytes: config.MAX_MEDIA_BYTES,

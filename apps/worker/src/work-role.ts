@@ -9,7 +9,7 @@ import {
 } from "@clipmill/db";
 import type { CallLedger, Log, QueueName, RunnableStage, WorkStore } from "@clipmill/domain";
 import { createStages, fileProducers, pipelines } from "@clipmill/pipeline";
-import { createEngines, startLauncher } from "@clipmill/providers";
+import { createEngines, createTurns, startLauncher } from "@clipmill/providers";
 import {
   createQueueWorker,
   createRunner,
@@ -30,6 +30,7 @@ import { createRefetchingStorage } from "./refetching-storage.ts";
 import { requireProcessors } from "./require-processors.ts";
 import { requireTables } from "./require-tables.ts";
 import { toUpstreamPolicies, withUpstreams } from "./upstream-policies.ts";
+import { withTurns } from "./with-turns.ts";
 
 export interface WorkRoleOptions {
   config: Config;
@@ -129,8 +130,10 @@ async function openStages({ config, connections, log }: WorkRoleOptions): Promis
   // Before the engines, which are looked for by starting their programs, and while this process is small.
   const launcher = startLauncher();
   const engines = await createEngines(config);
+  const turns = createTurns(config.CPU_CONCURRENCY);
   // Sources are asked by jobs, which there are none of before the limiters exist.
-  const media = await createMedia(config, (source, forMs) => upstreams.holdOff(source, forMs));
+  const onHoldOff = (source: string, forMs: number) => upstreams.holdOff(source, forMs);
+  const media = await createMedia(config, turns, onHoldOff);
   const all = [...engines.asr, ...engines.ocr, ...engines.llm, ...media.sources];
   const engineIds = all.map(({ id }) => id);
   const policies = toUpstreamPolicies(config, engineIds);
@@ -139,6 +142,7 @@ async function openStages({ config, connections, log }: WorkRoleOptions): Promis
   const refetch = createRefetch(database, { producers: fileProducers });
   const stages = createStages({
     ...engines,
+    ocr: engines.ocr.map((engine) => withTurns(engine, turns)),
     ...withUpstreams(media, upstreams),
     storage: createRefetchingStorage(media.storage, { refetch, log }),
     artifacts: createArtifactReader(database),

@@ -34,6 +34,13 @@ const QUEUED_FOR_MS = 60_000;
 const FEEDS = { io: ["cpu", "gpu"] } as const;
 
 /**
+ * Jobs of the queue `cpu` for each ffmpeg or OCR program that may run at once, and in all: clips that wait together share
+ * an ffmpeg, and what waits for a turn costs next to nothing.
+ */
+const CPU_JOBS_PER_PROGRAM = 8;
+const MIN_CPU_JOBS = 16;
+
+/**
  * Wires one worker process: whatever of dispatching, reconciling and draining its roles ask for. It calls `leave` when
  * it is of no use any more, and is to be closed then.
  */
@@ -84,7 +91,7 @@ function toConcurrency(config: Config): Record<QueueName, number> {
   return {
     io: config.IO_CONCURRENCY,
     gpu: config.GPU_CONCURRENCY,
-    cpu: config.CPU_CONCURRENCY,
+    cpu: Math.max(MIN_CPU_JOBS, CPU_JOBS_PER_PROGRAM * config.CPU_CONCURRENCY),
     llm: config.LLM_CONCURRENCY,
   };
 }

@@ -24,3 +24,4 @@ export { createMediaTools, type MediaToolsOptions } from "./media/ffmpeg.ts";
 export { importFile, type ImportFileOptions } from "./posts/file/import-file.ts";
 export { createImportStore, type ImportStore } from "./posts/file/import-store.ts";
 export { startLauncher } from "./programs/launcher.ts";
+export { createTurns, type Turns } from "./programs/turns.ts";

@@ -15,6 +15,7 @@ import {
   type WorkStore,
 } from "@clipmill/domain";
 import { createStages, pipelines } from "@clipmill/pipeline";
+import { createTurns } from "@clipmill/providers";
 import {
   createDispatcher,
   createHints,
@@ -80,7 +81,7 @@ export async function createFetchWorker(options: FetchWorkerOptions): Promise<Fe
     leaseMs: config.LEASE_MS,
     queuedForMs: 60_000,
   });
-  const media = await createMedia(config);
+  const media = await createMedia(config, createTurns(config.CPU_CONCURRENCY));
   const stages = createStages({
     ...media,
     sources: media.sources.map((source) => withCaptions(source, options.findCaptions)),

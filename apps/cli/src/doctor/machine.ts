@@ -5,10 +5,13 @@ import { dirname } from "node:path";
 import { checkDirectories, type Config } from "@clipmill/config";
 import { chooseApiPort } from "../up/api-port.ts";
 import { findRunState } from "../up/run-state.ts";
-import { findFfmpeg } from "./ffmpeg.ts";
+import { type Ffmpeg, findFfmpeg, measureStartMs } from "./ffmpeg.ts";
 import { type Finding, missing, note, ok } from "./finding.ts";
 
 const MIN_FREE_BYTES = 1_000_000_000;
+
+/** Debian's ffmpeg takes 60 ms or more, since it loads two hundred libraries; one that has its libraries inside, 10. */
+const SLOW_START_MS = 40;
 
 export function examineFfmpeg(config: Config): Finding {
   const name = "ffmpeg";
@@ -23,9 +26,20 @@ export function examineFfmpeg(config: Config): Finding {
           "correct FFMPEG_PATH, or unset it",
         );
   }
-  if (found.origin === "installed") return ok(name, found.version);
+  if (found.origin === "installed") return examineStart(found);
   const scope = config.ALLOW_BUNDLED_FFMPEG ? "any file" : "the demo's own clips only";
   return note(name, `${found.version}, bundled and old, for ${scope}`, advice);
+}
+
+/** An ffmpeg that starts slowly works, but most of what a short clip costs is that start. */
+function examineStart({ path, version }: Ffmpeg): Finding {
+  const startMs = Math.round(measureStartMs(path) ?? 0);
+  if (startMs <= SLOW_START_MS) return ok("ffmpeg", `${version}, starts in ${startMs} ms`);
+  return note(
+    "ffmpeg",
+    `${version}, takes ${startMs} ms to start, which every clip pays`,
+    "install a build that has its libraries inside, with its ffprobe, and name it in FFMPEG_PATH; apps/worker/build-ffmpeg.sh makes one",
+  );
 }
 
 /** That CLIPMILL_HOME and TMPDIR can be written to, and have room. */

@@ -5,6 +5,7 @@ import type { Sha256 } from "../ids.ts";
 import type { Unread } from "../post/media.ts";
 import type { Engagement } from "../post/post.ts";
 import type { Segment } from "../artifacts/transcript.ts";
+import type { WaitOptions } from "./media.ts";
 
 /** Speech recognition. */
 export interface AsrProvider {
@@ -60,8 +61,7 @@ export interface OcrProvider {
   readLines(imagePath: string, options: ReadLinesOptions): Promise<string[]>;
 }
 
-export interface ReadLinesOptions {
-  signal: AbortSignal;
+export interface ReadLinesOptions extends WaitOptions {
   /** Told where there seems to be text that the engine cannot read, such as one in another script. Default: nobody is. */
   onUnread?(): void;
 }

@@ -34,9 +34,15 @@ export interface ProbedMedia {
   unknownCodecs: readonly string[];
 }
 
-/** How many frames are taken: one for each `everyMs` of the video, at least one and at most `maxCount`. */
-export interface FrameOptions {
+/** How one waits for programs that take a whole processor, of which only some may run at once. */
+export interface WaitOptions {
   signal: AbortSignal;
+  /** Called when a wait for others begins; what it returns, when it is over. See `StageContext.onWait`. Default: nothing. */
+  onWait?: (() => () => void) | undefined;
+}
+
+/** How many frames are taken: one for each `everyMs` of the video, at least one and at most `maxCount`. */
+export interface FrameOptions extends WaitOptions {
   maxCount: number;
   everyMs: number;
 }
@@ -48,19 +54,15 @@ export interface FrameOptions {
  */
 export interface MediaTools {
   /** Throws `corrupt_media` for what is no media, `no_content` for neither audio nor video, `too_large` for pictures. */
-  probe(path: string, options: { signal: AbortSignal }): Promise<ProbedMedia>;
+  probe(path: string, options: WaitOptions): Promise<ProbedMedia>;
   /**
    * Writes the best audible track as 16 kHz mono 16-bit WAV. Its time is that of the video: a sound that starts late,
    * or with gaps, has silence there. Throws SkipError `no_audio` where there is no sound in the file, or next to none;
    * UnrecoverableError `too_long`.
    */
-  toWav(
-    path: string,
-    wavPath: string,
-    options: { signal: AbortSignal },
-  ): Promise<{ durationMs: number }>;
+  toWav(path: string, wavPath: string, options: WaitOptions): Promise<{ durationMs: number }>;
   /** Writes PNG frames, spread evenly over the video, and returns their paths in order. */
   toFrames(path: string, directory: string, options: FrameOptions): Promise<string[]>;
   /** Writes the first frame of a picture as a PNG of bounded size, however many frames and pixels the file has. */
-  toPicture(path: string, picturePath: string, options: { signal: AbortSignal }): Promise<void>;
+  toPicture(path: string, picturePath: string, options: WaitOptions): Promise<void>;
 }

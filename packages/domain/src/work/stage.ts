@@ -120,6 +120,12 @@ export interface StageContext {
   readonly expiredToken: string | null;
   now(): Date;
   /**
+   * To be called when the stage begins to wait for something that this process has too little of, such as a turn for
+   * ffmpeg; what it returns, when the wait is over. In between the stage's limit stands still: it is for the work.
+   * Absent where nothing counts the time.
+   */
+  readonly onWait?: () => () => void;
+  /**
    * Makes a paid call to a provider: waits for a reservation (see `Upstreams.call` for what it throws) and records the
    * price. An entry with the estimate is committed before `call` runs. After a crash in between it stays `unknown`, so
    * a budget never undercounts. The price of a success is stored with the stage's result, that of a failure (`costUsd`

@@ -77,12 +77,12 @@ export function createPrepareAudio(deps: PrepareAudioDeps): Stage<z.infer<typeof
 async function toAudio(
   { storage, media }: PrepareAudioDeps,
   mediaSha256: string,
-  { signal }: StageContext,
+  { signal, onWait }: StageContext,
 ) {
   await using source = await storage.openLocal(`media/${mediaSha256}`, { signal });
   await using scratch = await storage.createScratch();
   const wavPath = join(scratch.path, "audio.wav");
-  const { durationMs } = await media.toWav(source.path, wavPath, { signal });
+  const { durationMs } = await media.toWav(source.path, wavPath, { signal, onWait });
   const { size: maxBytes } = await stat(wavPath);
   const stored = await storage.write("audio", createReadStream(wavPath), { maxBytes, signal });
   const { sha256: audioSha256, bytes } = stored;

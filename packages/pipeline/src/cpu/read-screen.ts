@@ -130,7 +130,7 @@ type ReadDeps = Omit<ReadScreenDeps, "ocr"> & { engine: OcrProvider };
 async function readAll(
   deps: ReadDeps,
   { images, video }: z.infer<typeof Input>,
-  { signal }: StageContext,
+  { signal, onWait }: StageContext,
 ): Promise<Reading> {
   const lines = new Set<string>();
   const unread: Unread[] = [];
@@ -138,6 +138,7 @@ async function readAll(
   let hasUnreadText = false;
   const options = {
     signal,
+    onWait,
     onUnread: () => {
       hasUnreadText = true;
     },
@@ -166,11 +167,11 @@ async function readImage(
   sha256: string,
   options: ReadLinesOptions,
 ): Promise<string[][]> {
-  const { signal } = options;
+  const { signal, onWait } = options;
   await using image = await storage.openLocal(`media/${sha256}`, { signal });
   await using scratch = await storage.createScratch();
   const picturePath = join(scratch.path, "picture.png");
-  await media.toPicture(image.path, picturePath, { signal });
+  await media.toPicture(image.path, picturePath, { signal, onWait });
   return [await engine.readLines(picturePath, options)];
 }
 
@@ -179,10 +180,10 @@ async function readFrames(
   video: string,
   options: ReadLinesOptions,
 ): Promise<string[][]> {
-  const { signal } = options;
+  const { signal, onWait } = options;
   await using file = await storage.openLocal(`media/${video}`, { signal });
   await using scratch = await storage.createScratch();
-  const spread = { signal, maxCount: FRAMES_MAX, everyMs: FRAME_EVERY_MS };
+  const spread = { signal, onWait, maxCount: FRAMES_MAX, everyMs: FRAME_EVERY_MS };
   const read: string[][] = [];
   for (const frame of await media.toFrames(file.path, scratch.path, spread)) {
     read.push(await engine.readLines(frame, options));

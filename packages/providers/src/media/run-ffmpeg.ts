@@ -1,6 +1,7 @@
-import { RetryableError, UnrecoverableError } from "@clipmill/domain";
+import { RetryableError, UnrecoverableError, type WaitOptions } from "@clipmill/domain";
 import ffmpeg from "fluent-ffmpeg";
 import { ProgramError, runProgram } from "../programs/run-program.ts";
+import type { Turns } from "../programs/turns.ts";
 import { MAX_MEMORY_BYTES, MAX_PIXELS, toInputOptions } from "./input-options.ts";
 import type { MediaFormat } from "./sniff-media.ts";
 
@@ -24,29 +25,29 @@ export interface FfmpegOutput {
   target: string;
 }
 
-export interface FfmpegRun {
+export interface FfmpegRun extends WaitOptions {
   ffmpegPath: string;
-  signal: AbortSignal;
+  /** It runs when its turn comes. Default: at once. */
+  turns?: Turns | undefined;
+  /** Default 1 h. */
+  timeoutMs?: number;
 }
 
 /**
- * Runs ffmpeg on one file and returns its stdout. Throws UnrecoverableError `unsupported` where it has no decoder for
+ * Runs ffmpeg on a file, or on several at once, and returns its stdout. Throws UnrecoverableError `unsupported` where it has no decoder for
  * what was asked of it, `corrupt_media` where it exits with another error; RetryableError for what is the machine's.
  */
 export async function runFfmpeg(
-  { path, format, options = [] }: FfmpegInput,
+  inputs: FfmpegInput | readonly FfmpegInput[],
   outputs: readonly FfmpegOutput[],
-  { ffmpegPath, signal }: FfmpegRun,
+  run: FfmpegRun,
 ): Promise<string> {
-  // ffprobe is not told, since it would keep the size of a larger frame to itself.
-  const limits = ["-max_pixels", String(MAX_PIXELS), ...THREADS];
-  const before = ["-nostdin", "-y", ...toInputOptions(format), ...limits, ...options];
+  const { ffmpegPath, turns, signal, timeoutMs = RUN_TIMEOUT_MS } = run;
+  const args = toArguments([inputs].flat(), outputs);
+  const limits = { signal, timeoutMs, maxMemoryBytes: MAX_MEMORY_BYTES };
+  const start = () => runProgram(ffmpegPath, args, limits);
   try {
-    return await runProgram(ffmpegPath, toArguments({ path, before }, outputs), {
-      signal,
-      timeoutMs: RUN_TIMEOUT_MS,
-      maxMemoryBytes: MAX_MEMORY_BYTES,
-    });
+    return await (turns === undefined ? start() : turns.run(run, start));
   } catch (cause) {
     throw cause instanceof ProgramError ? toError(cause) : cause;
   }
@@ -57,11 +58,14 @@ export async function runFfmpeg(
  * `-encoders` before each run and misreads ffmpeg 7's answer, throws past its caller when the program is missing,
  * and forgets children that it has not started yet.
  */
-function toArguments(
-  { path, before }: { path: string; before: readonly string[] },
-  outputs: readonly FfmpegOutput[],
-): string[] {
-  const command = ffmpeg(toUrl(path)).inputOptions(...before);
+function toArguments(inputs: readonly FfmpegInput[], outputs: readonly FfmpegOutput[]): string[] {
+  const command = ffmpeg();
+  for (const { path, format, options = [] } of inputs) {
+    // ffprobe is not told, since it would keep the size of a larger frame to itself.
+    const limits = ["-max_pixels", String(MAX_PIXELS), ...THREADS];
+    const before = ["-nostdin", "-y", ...toInputOptions(format), ...limits, ...options];
+    command.input(toUrl(path)).inputOptions(...before);
+  }
   for (const { options, target } of outputs) {
     command.output(target === NOWHERE ? target : toUrl(target)).outputOptions(...options);
   }

@@ -3,6 +3,7 @@ import { type ClipmillError, SkipError, UnrecoverableError } from "@clipmill/dom
 import { isOfMedia, type MeasureRun, toSoundTracks } from "./measure.ts";
 import { runFfmpeg } from "./run-ffmpeg.ts";
 import { type ProbeRun, readTracks, toUnsupported, type Track, type Tracks } from "./tracks.ts";
+import type { WavBatches, WavClip } from "./wav-batches.ts";
 import { readLevelDb, WAV_HEADER_BYTES } from "./wav-level.ts";
 
 /** 16 kHz, 16 bits, one channel. */
@@ -24,7 +25,14 @@ const ON_THE_TIMELINE = "aresample=16000:async=1:first_pts=0";
  * Of a stream (MPEG-TS) ffmpeg forgets where the whole file starts, and puts the start of the track that it decodes in
  * its place, unless times are moved, be it by a microsecond.
  */
-const FROM_THE_FILES_START = ["-itsoffset", "0.000001"];
+export const FROM_THE_FILES_START = ["-itsoffset", "0.000001"];
+
+/** What is longer or larger costs much more than the start of a program, and goes alone. */
+const SHORT_SECONDS = 120;
+const SMALL_BYTES = 20_000_000;
+
+/** How the programs are run. Without `batches`, every clip goes alone. */
+type Run = ProbeRun & MeasureRun & { batches?: WavBatches | undefined };
 
 /** A track as a WAV file. */
 interface Heard {
@@ -36,7 +44,7 @@ interface Heard {
 export async function toWav(
   path: string,
   wavPath: string,
-  run: ProbeRun & MeasureRun,
+  run: Run,
 ): Promise<{ durationMs: number }> {
   const found = await readTracks(path, run);
   const heard: Heard[] = [];
@@ -74,23 +82,34 @@ export async function toWav(
 async function decode(
   { path, found, track }: { path: string; found: Tracks; track: Track },
   wavPath: string,
-  run: MeasureRun,
+  run: Run,
 ): Promise<number> {
-  const { maxSeconds } = run;
-  const options = [
-    ["-map", `0:${track.index}`, "-map_metadata", "-1"],
+  const { size: bytes } = await stat(path);
+  const input = { path, format: found.format, options: FROM_THE_FILES_START };
+  const output = { options: toWavOptions(track.index, run.maxSeconds), target: wavPath };
+  const clip = { input, output, seconds: found.claimedSeconds, bytes };
+  if (run.batches !== undefined && isShort(clip, found)) await run.batches.decode(clip, run);
+  else await runFfmpeg(input, [output], run);
+  const { size } = await stat(wavPath);
+  return Math.round((Math.max(0, size - WAV_HEADER_BYTES) / WAV_BYTES_PER_SECOND) * 1000);
+}
+
+/** What makes a WAV of a track of the only input, as options of its output. */
+export function toWavOptions(track: number, maxSeconds: number): string[] {
+  return [
+    ["-map", `0:${track}`, "-map_metadata", "-1"],
     // Without a version in the header, so that the same sound gives the same hash.
     ["-fflags", "+bitexact", "-flags:a", "+bitexact"],
     // What can be decoded counts, however many packets cannot.
     ["-max_error_rate", "1"],
     ["-t", String(maxSeconds + 1), "-fs", String((maxSeconds + 2) * WAV_BYTES_PER_SECOND)],
     ["-af", ON_THE_TIMELINE, "-ac", "1", "-ar", "16000", "-c:a", "pcm_s16le", "-f", "wav"],
-  ];
-  const { format } = found;
-  const input = { path, format, options: FROM_THE_FILES_START };
-  await runFfmpeg(input, [{ options: options.flat(), target: wavPath }], run);
-  const { size } = await stat(wavPath);
-  return Math.round((Math.max(0, size - WAV_HEADER_BYTES) / WAV_BYTES_PER_SECOND) * 1000);
+  ].flat();
+}
+
+/** Whether it may share an ffmpeg with others: nothing about it is unusual, and it does not take long. */
+function isShort({ seconds, bytes }: WavClip, { isPlain }: Tracks): boolean {
+  return isPlain && seconds > 0 && seconds <= SHORT_SECONDS && bytes <= SMALL_BYTES;
 }
 
 /** The first that is not much quieter than the loudest: of two that can be heard, players take the first. */

@@ -16,6 +16,7 @@ import {
   type Upstreams,
 } from "@clipmill/domain";
 import type { PaidCalls } from "./paid-calls.ts";
+import { createStageLimit } from "./stage-limit.ts";
 import { toOutcome } from "./to-outcome.ts";
 import { NoTurnError, type Turns } from "./turns.ts";
 
@@ -53,9 +54,8 @@ export async function attempt(
 ): Promise<Outcome> {
   const { signal } = abort;
   // As `AbortSignal.timeout` says it: by this name the upstream's limiter knows it from a shutdown.
-  const limit = setTimeout(
-    () => abort.abort(new DOMException(`${stage.name} ran over its limit`, "TimeoutError")),
-    stage.timeoutMs,
+  const limit = createStageLimit(stage.timeoutMs, () =>
+    abort.abort(new DOMException(`${stage.name} ran over its limit`, "TimeoutError")),
   );
   const calls: CallSettlement[] = [];
   const ignored = watchAbort(signal);
@@ -66,6 +66,7 @@ export async function attempt(
       attempt: job.attempts + 1,
       expiredToken: job.expiredToken,
       now,
+      onWait: limit.pause,
       pay(intent, call) {
         const go = () => pay(paidCalls, job, intent, call, { calls, signal });
         // The intent is written after the waits: a call that is sent back was never one.
@@ -87,7 +88,7 @@ export async function attempt(
     const cause = signal.aborted ? toTimeout(stage, error) : toClipmillError(error);
     return toOutcome(cause, job, { maxAttempts: stage.attempts, random });
   } finally {
-    clearTimeout(limit);
+    limit.clear();
     ignored.dispose();
   }
 }

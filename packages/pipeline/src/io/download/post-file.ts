@@ -60,11 +60,12 @@ export async function describeFile(
   key: StorageKey,
   role: MediaRole,
   position: number,
-  { signal }: StageContext,
+  { signal, onWait }: StageContext,
 ): Promise<Described> {
   await using stored = await storage.openLocal(key, { signal });
   const { durationMs, hasAudio, hasVideo, unknownCodecs } = await media.probe(stored.path, {
     signal,
+    onWait,
   });
   if (durationMs > maxDurationMs) {
     const message = `the media is longer than the limit of ${maxDurationMs / 1000} s (MAX_MEDIA_SECONDS)`;
