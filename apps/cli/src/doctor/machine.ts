@@ -10,9 +10,9 @@ import { type Finding, missing, note, ok } from "./finding.ts";
 
 const MIN_FREE_BYTES = 1_000_000_000;
 
-export function examineFfmpeg(config: Config): Finding {
+export async function examineFfmpeg(config: Config): Promise<Finding> {
   const name = "ffmpeg";
-  const found = findFfmpeg(config);
+  const found = await findFfmpeg(config);
   const advice = "apt-get install ffmpeg, or brew install ffmpeg";
   if (found === null) {
     return config.FFMPEG_PATH === "ffmpeg"

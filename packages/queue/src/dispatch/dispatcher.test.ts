@@ -32,15 +32,18 @@ interface Looks {
   dueChecks: number;
 }
 
-/** `found`: how many jobs each look into one queue finds; `due`: of how many there are, default all. */
+/** How many jobs each look into one queue finds, and in how many ms its first job is due: at once where it finds any. */
 async function countLooks(options: {
   notified: boolean;
   found: number;
-  due?: boolean;
+  dueInMs?: number | null;
   waiting?: number;
+  /** The second that is counted comes after so many ms. */
+  afterMs?: number;
 }): Promise<Looks> {
   const looks: Looks = { dispatches: 0, dueChecks: 0 };
-  const { due = options.found > 0 } = options;
+  const { dueInMs = options.found > 0 ? 0 : null, afterMs = 0 } = options;
+  const startedAtMs = performance.now();
   const dispatcher = createDispatcher({
     work: {
       dispatch(queue: QueueName) {
@@ -49,7 +52,9 @@ async function countLooks(options: {
       },
       findDue() {
         looks.dueChecks++;
-        return Promise.resolve(new Set<QueueName>(due ? ["io"] : []));
+        if (dueInMs === null) return Promise.resolve(new Map());
+        const leftMs = Math.max(0, dueInMs - (performance.now() - startedAtMs));
+        return Promise.resolve(new Map<QueueName, number>([["io", leftMs]]));
       },
       return: () => Promise.resolve(),
     },
@@ -66,6 +71,8 @@ async function countLooks(options: {
     window,
     log,
   });
+  await vi.advanceTimersByTimeAsync(afterMs);
+  Object.assign(looks, { dispatches: 0, dueChecks: 0 });
   await vi.advanceTimersByTimeAsync(1_000);
   const counted = { ...looks };
   const closed = dispatcher.close();
@@ -81,8 +88,22 @@ test("where nothing happens, it asks a few times a second for all queues at once
   expect(dueChecks).toBeLessThan(12);
 });
 
+test("where nothing happened for long, it asks once a second", async () => {
+  const quiet = await countLooks({ notified: false, found: 0, afterMs: 12_000 });
+  expect(quiet.dispatches).toBe(0);
+  expect(quiet.dueChecks).toBeGreaterThan(0);
+  expect(quiet.dueChecks).toBeLessThan(3);
+});
+
+test("a job that falls due is dispatched at its time, also where nothing happened for long", async () => {
+  const early = await countLooks({ notified: false, found: 0, dueInMs: 15_700, afterMs: 14_650 });
+  const onTime = await countLooks({ notified: false, found: 0, dueInMs: 15_700, afterMs: 14_750 });
+  expect(early.dispatches).toBe(0);
+  expect(onTime.dispatches).toBeGreaterThan(0);
+});
+
 test("a job that nobody told of is found by the next look", async () => {
-  const { dispatches } = await countLooks({ notified: false, found: 0, due: true });
+  const { dispatches } = await countLooks({ notified: false, found: 0, dueInMs: 0 });
   expect(dispatches).toBeGreaterThan(3);
   expect(dispatches).toBeLessThan(12);
 });
