@@ -37,12 +37,14 @@ async function countLooks(options: {
   notified: boolean;
   found: number;
   dueInMs?: number | null;
+  /** Whether a look tells of it before. Default true. */
+  isForeseen?: boolean;
   waiting?: number;
   /** The second that is counted comes after so many ms. */
   afterMs?: number;
 }): Promise<Looks> {
   const looks: Looks = { dispatches: 0, dueChecks: 0 };
-  const { dueInMs = options.found > 0 ? 0 : null, afterMs = 0 } = options;
+  const { dueInMs = options.found > 0 ? 0 : null, afterMs = 0, isForeseen = true } = options;
   const startedAtMs = performance.now();
   const dispatcher = createDispatcher({
     work: {
@@ -54,6 +56,7 @@ async function countLooks(options: {
         looks.dueChecks++;
         if (dueInMs === null) return Promise.resolve(new Map());
         const leftMs = Math.max(0, dueInMs - (performance.now() - startedAtMs));
+        if (leftMs > 0 && !isForeseen) return Promise.resolve(new Map());
         return Promise.resolve(new Map<QueueName, number>([["io", leftMs]]));
       },
       return: () => Promise.resolve(),
@@ -100,6 +103,14 @@ test("a job that falls due is dispatched at its time, also where nothing happene
   const onTime = await countLooks({ notified: false, found: 0, dueInMs: 15_700, afterMs: 14_750 });
   expect(early.dispatches).toBe(0);
   expect(onTime.dispatches).toBeGreaterThan(0);
+});
+
+test("a job that becomes ready while nothing happens is found within a second, though its notification is lost", async () => {
+  const ready = { notified: false, found: 0, dueInMs: 15_100, isForeseen: false };
+  const before = await countLooks({ ...ready, afterMs: 14_000 });
+  const after = await countLooks({ ...ready, afterMs: 15_150 });
+  expect(before.dispatches).toBe(0);
+  expect(after.dispatches).toBeGreaterThan(0);
 });
 
 test("a job that nobody told of is found by the next look", async () => {
