@@ -65,7 +65,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   registerContentEncoding(api);
   await registerOpenApi(api);
   for (const route of ROUTES) route(api, deps);
-  await registerDocs(api);
+  registerDocs(api);
   if (deps.dashboard !== undefined) await api.register(deps.dashboard, { prefix: "/queues" });
   await api.ready();
   return api;

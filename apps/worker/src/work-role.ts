@@ -11,16 +11,16 @@ import type { CallLedger, Log, QueueName, RunnableStage, WorkStore } from "@clip
 import { createStages, fileProducers, pipelines } from "@clipmill/pipeline";
 import { createEngines, createTurns, startLauncher } from "@clipmill/providers";
 import {
+  createCallTurns,
   createQueueWorker,
   createRunner,
   createSlots,
-  createTurns,
   createUpstreams,
   createWatchdog,
   type Loop,
   type QueueWorker,
   type Runner,
-  type Turns,
+  type CallTurns,
   type WorkTally,
 } from "@clipmill/queue";
 import type { Connections } from "./connections.ts";
@@ -47,7 +47,7 @@ export interface WorkRoleOptions {
 const STOP_WITHIN_MS = 20_000;
 const ABANDON_WITHIN_MS = 5_000;
 
-/** Jobs of a queue with turns that run beside those whose call is under way: see `Turns`. */
+/** Jobs of a queue with turns that run beside those whose call is under way: see `CallTurns`. */
 const CLAIMED_AHEAD = 1;
 
 export interface WorkRole extends Loop {
@@ -66,7 +66,7 @@ export async function startWorkRole(options: WorkRoleOptions): Promise<WorkRole>
   const { config, connections, work, concurrency, log, leave } = options;
   const { workerId, backend, hints } = connections;
   const { stages, engineIds, upstreams, close } = await openStages(options);
-  const turns = new Map<QueueName, Turns>([["gpu", createTurns(concurrency.gpu)]]);
+  const turns = new Map<QueueName, CallTurns>([["gpu", createCallTurns(concurrency.gpu)]]);
   const slots = new Map(
     config.CLIPMILL_QUEUES.map((queue) => [
       queue,

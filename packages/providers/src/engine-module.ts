@@ -37,8 +37,8 @@ export interface EngineModule<
   readonly listedOnly?: boolean;
   /** The engine with its model. `sandbox`: `settings` come from `toSandbox`. */
   toId(settings: Settings, options: { sandbox: boolean }): EngineId;
-  /** Starts nothing and calls nobody. */
-  create(settings: Settings, context: Context): Provider;
+  /** Starts nothing and calls nobody. A promise where a library has to be loaded, which no other program should pay for. */
+  create(settings: Settings, context: Context): Provider | Promise<Provider>;
   /** Whether the program that it consists of is on this machine; null where not. Absent: there is nothing to look for. */
   find?(settings: Settings): Promise<{ path: string } | null>;
   /** What is known of its upstream's limits. Absent: it runs on this machine and needs no limiter. */

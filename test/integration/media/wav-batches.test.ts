@@ -3,7 +3,7 @@ import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { readFormat } from "../../../packages/providers/src/media/read-format.ts";
+import { readPlain } from "../../../packages/providers/src/media/tracks.ts";
 import { runFfmpeg } from "../../../packages/providers/src/media/run-ffmpeg.ts";
 import {
   FROM_THE_FILES_START,
@@ -109,7 +109,7 @@ exec ffmpeg "$@"
   async function toClip(name: string, to: string, more: Partial<WavClip> = {}): Promise<WavClip> {
     const input = {
       path: at(name),
-      format: await readFormat(at(name)),
+      format: (await readPlain(at(name))).format,
       options: FROM_THE_FILES_START,
     };
     const output = {

@@ -39,20 +39,25 @@ describe("dispatch", () => {
     await rows("delete from stage_job where state in ('ready', 'queued')");
   });
 
-  test("tells which queues have a job that is due, behind any number that are not", async () => {
+  test("tells when the first job of each queue is due, behind any number that are later", async () => {
     const all = ["io", "gpu", "cpu", "llm"] as const;
-    expect(await work.findDue(all)).toEqual(new Set());
+    expect(await work.findDue(all)).toEqual(new Map());
     const tenants = Array.from({ length: 30 }, (_, n) => `patient-${String(n).padStart(2, "0")}`);
     await work.accept(tenants.map((tenant) => toSubmission(newPostId(), { tenant })));
-    expect(await work.findDue(all)).toEqual(new Set(["io"]));
-    expect(await work.findDue(["gpu", "llm"])).toEqual(new Set());
+    expect(await work.findDue(all)).toEqual(new Map([["io", 0]]));
+    expect(await work.findDue(["gpu", "llm"])).toEqual(new Map());
     await rows("update stage_job set run_at = now() + interval '1 hour' where state = 'ready'");
-    expect(await work.findDue(all)).toEqual(new Set());
+    await rows(
+      "update stage_job set run_at = run_at - interval '1 minute' where tenant = 'patient-23'",
+    );
+    const dueInMs = (await work.findDue(all)).get("io") ?? 0;
+    expect(dueInMs).toBeGreaterThan(58 * 60_000);
+    expect(dueInMs).toBeLessThanOrEqual(59 * 60_000);
     expect(await work.dispatch("io", 50)).toEqual([]);
     await rows("update stage_job set run_at = now() where tenant = 'patient-17'");
-    expect(await work.findDue(all)).toEqual(new Set(["io"]));
+    expect(await work.findDue(all)).toEqual(new Map([["io", 0]]));
     expect(await work.dispatch("io", 50)).toHaveLength(1);
-    expect(await work.findDue(all)).toEqual(new Set());
+    expect((await work.findDue(all)).get("io")).toBeGreaterThan(0);
     await rows("delete from stage_job where state in ('ready', 'queued')");
   });
 

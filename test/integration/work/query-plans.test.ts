@@ -253,6 +253,20 @@ async function expectNoWalks(): Promise<void> {
   expect([...walks]).toEqual([]);
 }
 
+test("a named statement is never planned for the values at hand", async () => {
+  const client = await database.pool.connect();
+  try {
+    await client.query({ name: "a_list", text: "select unnest($1::int[])", values: [[1]] });
+    const { rows } = await client.query<{ name: string; custom: number; generic: number }>(
+      "select name, custom_plans as custom, generic_plans as generic from pg_prepared_statements",
+    );
+    expect(rows.find(({ name }) => name === "a_list")).toMatchObject({ generic: 1 });
+    expect(rows.filter(({ custom }) => Number(custom) > 0)).toEqual([]);
+  } finally {
+    client.release();
+  }
+});
+
 describe("no statement walks a whole table", () => {
   test("while nothing is known about the tables", async () => {
     expect(statements.size).toBeGreaterThan(40);

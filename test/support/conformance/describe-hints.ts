@@ -2,11 +2,11 @@ import type { JobRef, Log } from "@clipmill/domain";
 import {
   createQueueWorker,
   createSlots,
-  createTurns,
+  createCallTurns,
   type Hint,
   type Runner,
   type Slots,
-  type Turns,
+  type CallTurns,
 } from "@clipmill/queue";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { openQueueFixture, type QueueFixture } from "../work/queue-fixture.ts";
@@ -25,7 +25,7 @@ export function describeHints(title: string, redisUrl: () => string | null): voi
       run,
       log = silentLog,
       ...options
-    }: { slots: Slots; turns?: Turns; log?: Log } & Pick<Runner, "run">) =>
+    }: { slots: Slots; turns?: CallTurns; log?: Log } & Pick<Runner, "run">) =>
       createQueueWorker({
         ...options,
         backend: fixture.backend,
@@ -73,7 +73,7 @@ export function describeHints(title: string, redisUrl: () => string | null): voi
     });
 
     test("while a machine is quick, the next job begins during each call, and calls go one at a time", async () => {
-      const turns = createTurns(1);
+      const turns = createCallTurns(1);
       const begun: number[] = [];
       const ended: number[] = [];
       let [callCount, mostCalls] = [0, 0];
@@ -97,7 +97,7 @@ export function describeHints(title: string, redisUrl: () => string | null): voi
     });
 
     test("a job behind a long call is given back, and none is taken in its place until the call has ended", async () => {
-      const turns = createTurns(1);
+      const turns = createCallTurns(1);
       const long = Promise.withResolvers<void>();
       const ends: string[] = [];
       const run = async ({ id }: JobRef) => {

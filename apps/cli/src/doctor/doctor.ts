@@ -10,9 +10,10 @@ export async function examine(config: Config): Promise<Finding[]> {
   const hasTemporary = directories.every(
     ({ name, status }) => name !== "TMPDIR" || status !== "missing",
   );
-  const [record, queue, engines, port] = await Promise.all([
+  const [record, queue, ffmpeg, engines, port] = await Promise.all([
     examineRecord(config),
     examineQueue(config),
+    examineFfmpeg(config),
     hasTemporary
       ? examineAllEngines(config)
       : [note("engines", "not looked at: they need TMPDIR", "mend TMPDIR first")],
@@ -23,7 +24,7 @@ export async function examine(config: Config): Promise<Finding[]> {
     ...record,
     queue,
     ...directories,
-    examineFfmpeg(config),
+    ffmpeg,
     ...engines,
     port,
   ];

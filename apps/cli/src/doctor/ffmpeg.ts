@@ -1,6 +1,7 @@
-import { spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { chmod, mkdir, symlink } from "node:fs/promises";
 import { dirname, isAbsolute, join } from "node:path";
+import { promisify } from "node:util";
 import type { Config } from "@clipmill/config";
 import { findEngine, installEngine } from "./engines.ts";
 import { EnvironmentError, UsageError } from "../failure.ts";
@@ -16,11 +17,13 @@ const ENGINE = "ffmpeg";
 const PLATFORM = `${process.platform}-${process.arch}`;
 
 /** The ffmpeg that FFMPEG_PATH names, with an ffprobe; else the bundled one if it was fetched before; else null. */
-export function findFfmpeg(config: Pick<Config, "FFMPEG_PATH" | "CLIPMILL_HOME">): Ffmpeg | null {
+export async function findFfmpeg(
+  config: Pick<Config, "FFMPEG_PATH" | "CLIPMILL_HOME">,
+): Promise<Ffmpeg | null> {
   const path = config.FFMPEG_PATH;
   const probe = isAbsolute(path) ? join(dirname(path), "ffprobe") : "ffprobe";
-  const version = readVersion(path);
-  if (version !== null && readVersion(probe) !== null) {
+  const [version, probeVersion] = await Promise.all([readVersion(path), readVersion(probe)]);
+  if (version !== null && probeVersion !== null) {
     return { path, version, origin: "installed" };
   }
   const engine = findEngine(config.CLIPMILL_HOME, ENGINE);
@@ -46,7 +49,7 @@ export async function requireFfmpeg(
   config: Pick<Config, "FFMPEG_PATH" | "CLIPMILL_HOME">,
   notice: (line: string) => void,
 ): Promise<Ffmpeg> {
-  const found = findFfmpeg(config);
+  const found = await findFfmpeg(config);
   if (found !== null) return found;
   if (config.FFMPEG_PATH !== "ffmpeg") {
     throw new UsageError(
@@ -58,7 +61,7 @@ export async function requireFfmpeg(
       notice,
       finish: linkPrograms,
     });
-    return toBundled(engine);
+    return await toBundled(engine);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new EnvironmentError(
@@ -68,9 +71,9 @@ export async function requireFfmpeg(
   }
 }
 
-function toBundled(engine: string): Ffmpeg {
+async function toBundled(engine: string): Promise<Ffmpeg> {
   const path = join(engine, "bin/ffmpeg");
-  const version = readVersion(path);
+  const version = await readVersion(path);
   if (version === null) throw new EnvironmentError(`the bundled ffmpeg does not run: ${path}`);
   return { path, version, origin: "bundled" };
 }
@@ -88,8 +91,14 @@ async function linkPrograms(engine: string): Promise<void> {
   }
 }
 
-function readVersion(program: string): string | null {
-  const { status, stdout } = spawnSync(program, ["-version"], { encoding: "utf8" });
-  if (status !== 0) return null;
-  return /version (\S+)/.exec(stdout)?.[1] ?? "unknown";
+const run = promisify(execFile);
+
+/** Null: it does not run. */
+async function readVersion(program: string): Promise<string | null> {
+  try {
+    const { stdout } = await run(program, ["-version"]);
+    return /version (\S+)/.exec(stdout)?.[1] ?? "unknown";
+  } catch {
+    return null;
+  }
 }

@@ -13,9 +13,9 @@ const MIN_FREE_BYTES = 1_000_000_000;
 /** Debian's ffmpeg takes 60 ms or more, since it loads two hundred libraries; one that has its libraries inside, 10. */
 const SLOW_START_MS = 40;
 
-export function examineFfmpeg(config: Config): Finding {
+export async function examineFfmpeg(config: Config): Promise<Finding> {
   const name = "ffmpeg";
-  const found = findFfmpeg(config);
+  const found = await findFfmpeg(config);
   const advice = "apt-get install ffmpeg, or brew install ffmpeg";
   if (found === null) {
     return config.FFMPEG_PATH === "ffmpeg"

@@ -2,7 +2,6 @@ import { join } from "node:path";
 import type { Config } from "@clipmill/config";
 import { type DatabaseProblem, migrateDatabase, MigrationRefusedError } from "@clipmill/db";
 import { EmbeddedPostgresError, startEmbeddedPostgres } from "@clipmill/postgres";
-import { migrateQueueSchema } from "@clipmill/queue";
 import { EnvironmentError, UsageError } from "../failure.ts";
 
 export interface ServedDatabase {
@@ -27,7 +26,9 @@ export async function serveDatabase(
   }
   const directory = join(config.CLIPMILL_HOME, "postgres");
   const log = { info: (_fields: unknown, message: string) => notice(`postgres: ${message}`) };
-  const server = await startEmbeddedPostgres({ directory, log }).catch(throwExplained);
+  const starting = startEmbeddedPostgres({ directory, log }).catch(throwExplained);
+  // Loaded while the server starts, which takes as long.
+  const [server] = await Promise.all([starting, import("@clipmill/queue")]);
   let closing = false;
   const failed = server.exited.then((tail) => {
     if (closing) return new Promise<never>(() => {});
@@ -53,8 +54,9 @@ function throwExplained(error: unknown): never {
 }
 
 /** BullMQ's own tables stand in the same server also where it runs on Redis: the backend may change later. */
-function migrate(url: string): Promise<void> {
-  return migrateDatabase({ url, queueMigrations: migrateQueueSchema });
+async function migrate(url: string): Promise<void> {
+  const { migrateQueueSchema } = await import("@clipmill/queue");
+  await migrateDatabase({ url, queueMigrations: migrateQueueSchema });
 }
 
 async function migrateConfigured(url: string): Promise<void> {

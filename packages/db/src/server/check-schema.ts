@@ -35,6 +35,15 @@ export async function checkBeforeMigration(database: Queryable): Promise<Databas
   return findTooNew(loadMigrations(), (await readState(database)).oldestProgram);
 }
 
+/** Whether every migration that this program knows is applied, and whoever looks is told how old a program may be. */
+export async function isUpToDate(
+  database: Queryable,
+  known: readonly Migration[] = loadMigrations(),
+): Promise<boolean> {
+  const { applied, oldestProgram } = await readState(database);
+  return oldestProgram >= OLDEST_PROGRAM && known.every(({ writtenAt }) => applied.has(writtenAt));
+}
+
 async function checkServer(database: Queryable): Promise<DatabaseProblem | null> {
   const { rows } = await database.query<{ version: string; major: number; standby: boolean }>(
     `select current_setting('server_version') as version, pg_is_in_recovery() as standby,

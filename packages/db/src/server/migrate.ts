@@ -1,5 +1,5 @@
 import pg from "pg";
-import { checkBeforeMigration, saveOldestProgram } from "./check-schema.ts";
+import { checkBeforeMigration, isUpToDate, saveOldestProgram } from "./check-schema.ts";
 import { toDatabaseProblem, type DatabaseProblem } from "./database-problem.ts";
 import { MIGRATIONS_DIRECTORY } from "./migrations.ts";
 
@@ -38,6 +38,7 @@ export async function migrateDatabase(options: {
     const problem = await checkBeforeMigration(client);
     if (problem !== null) throw new MigrationRefusedError(problem);
     await options.queueMigrations?.(client);
+    if (await isUpToDate(client)) return;
     // Imported here: it costs 0.6 s of CPU, and only one process of an installation migrates.
     const [{ drizzle }, { migrate }] = await Promise.all([
       import("drizzle-orm/node-postgres"),

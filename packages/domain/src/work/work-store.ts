@@ -156,11 +156,11 @@ export interface WorkStore {
    */
   findLanesAt(places: ReadonlyMap<QueueName, number>): Promise<ReadonlyMap<QueueName, JobLane>>;
   /**
-   * Which of these queues have a ready job whose time has come. For the others `dispatch` finds nothing now, which this
-   * tells for a tenth of its price. One that is named may still have none to dispatch: its window may be full, or its
-   * tenants at their caps.
+   * In how many ms the first ready job of each of these queues is due: 0 for one whose time has come, missing where there
+   * is none. Before that `dispatch` finds nothing, which this tells for a tenth of its price. What is due may not be
+   * dispatched all the same: the window may be full, or the tenants at their caps.
    */
-  findDue(queues: readonly QueueName[]): Promise<ReadonlySet<QueueName>>;
+  findDue(queues: readonly QueueName[]): Promise<ReadonlyMap<QueueName, number>>;
   /** queued → ready, for jobs whose hints could not be delivered. */
   return(refs: readonly JobRef[]): Promise<void>;
   /** queued → running. A ref that is missing from the answer was a stale hint and must be dropped. */

@@ -70,9 +70,10 @@ async function createAll<Provider, Context>(
   const created = modules.map(async (module) => {
     const variants = [findReal(module, variables), findSimulated(module, variables)];
     const here = await Promise.all(variants.map((variant) => findHere(module, variant, variables)));
-    return here
-      .filter((variant) => variant !== null)
-      .map(({ id, settings }) => module.create(settings, toContext(id)));
+    const found = here.filter((variant) => variant !== null);
+    return await Promise.all(
+      found.map(({ id, settings }) => module.create(settings, toContext(id))),
+    );
   });
   return (await Promise.all(created)).flat();
 }

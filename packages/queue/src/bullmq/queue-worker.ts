@@ -4,7 +4,7 @@ import { parseHint, type QueueBackend } from "./backend.ts";
 import type { JobEnd } from "../run/run-job.ts";
 import type { Runner } from "../run/runner.ts";
 import type { Slots } from "../run/slots.ts";
-import type { Turns } from "../run/turns.ts";
+import type { CallTurns } from "../run/call-turns.ts";
 import { createErrorLog } from "../throttled-log.ts";
 
 export interface QueueWorker {
@@ -27,7 +27,7 @@ export function createQueueWorker(options: {
   /** Shared with jobs that start eagerly. One more than `turns`, where there are any. */
   slots: Slots;
   /** Of the machine behind the queue, for which one job is claimed ahead while its calls are quick. Default: none. */
-  turns?: Turns | undefined;
+  turns?: CallTurns | undefined;
   runner: Pick<Runner, "run">;
   log: Log;
 }): QueueWorker {
@@ -62,7 +62,7 @@ export function createQueueWorker(options: {
       return await runner.run(hint);
     } finally {
       slots.leave();
-      // Before BullMQ asks for the next hint: see `Turns.isQuick`.
+      // Before BullMQ asks for the next hint: see `CallTurns.isQuick`.
       worker.concurrency = toConcurrency();
     }
   }

@@ -32,15 +32,20 @@ interface Looks {
   dueChecks: number;
 }
 
-/** `found`: how many jobs each look into one queue finds; `due`: of how many there are, default all. */
+/** How many jobs each look into one queue finds, and in how many ms its first job is due: at once where it finds any. */
 async function countLooks(options: {
   notified: boolean;
   found: number;
-  due?: boolean;
+  dueInMs?: number | null;
+  /** Whether a look tells of it before. Default true. */
+  isForeseen?: boolean;
   waiting?: number;
+  /** The second that is counted comes after so many ms. */
+  afterMs?: number;
 }): Promise<Looks> {
   const looks: Looks = { dispatches: 0, dueChecks: 0 };
-  const { due = options.found > 0 } = options;
+  const { dueInMs = options.found > 0 ? 0 : null, afterMs = 0, isForeseen = true } = options;
+  const startedAtMs = performance.now();
   const dispatcher = createDispatcher({
     work: {
       dispatch(queue: QueueName) {
@@ -49,7 +54,10 @@ async function countLooks(options: {
       },
       findDue() {
         looks.dueChecks++;
-        return Promise.resolve(new Set<QueueName>(due ? ["io"] : []));
+        if (dueInMs === null) return Promise.resolve(new Map());
+        const leftMs = Math.max(0, dueInMs - (performance.now() - startedAtMs));
+        if (leftMs > 0 && !isForeseen) return Promise.resolve(new Map());
+        return Promise.resolve(new Map<QueueName, number>([["io", leftMs]]));
       },
       return: () => Promise.resolve(),
     },
@@ -66,6 +74,8 @@ async function countLooks(options: {
     window,
     log,
   });
+  await vi.advanceTimersByTimeAsync(afterMs);
+  Object.assign(looks, { dispatches: 0, dueChecks: 0 });
   await vi.advanceTimersByTimeAsync(1_000);
   const counted = { ...looks };
   const closed = dispatcher.close();
@@ -81,8 +91,30 @@ test("where nothing happens, it asks a few times a second for all queues at once
   expect(dueChecks).toBeLessThan(12);
 });
 
+test("where nothing happened for long, it asks once a second", async () => {
+  const quiet = await countLooks({ notified: false, found: 0, afterMs: 12_000 });
+  expect(quiet.dispatches).toBe(0);
+  expect(quiet.dueChecks).toBeGreaterThan(0);
+  expect(quiet.dueChecks).toBeLessThan(3);
+});
+
+test("a job that falls due is dispatched at its time, also where nothing happened for long", async () => {
+  const early = await countLooks({ notified: false, found: 0, dueInMs: 15_700, afterMs: 14_650 });
+  const onTime = await countLooks({ notified: false, found: 0, dueInMs: 15_700, afterMs: 14_750 });
+  expect(early.dispatches).toBe(0);
+  expect(onTime.dispatches).toBeGreaterThan(0);
+});
+
+test("a job that becomes ready while nothing happens is found within a second, though its notification is lost", async () => {
+  const ready = { notified: false, found: 0, dueInMs: 15_100, isForeseen: false };
+  const before = await countLooks({ ...ready, afterMs: 14_000 });
+  const after = await countLooks({ ...ready, afterMs: 15_150 });
+  expect(before.dispatches).toBe(0);
+  expect(after.dispatches).toBeGreaterThan(0);
+});
+
 test("a job that nobody told of is found by the next look", async () => {
-  const { dispatches } = await countLooks({ notified: false, found: 0, due: true });
+  const { dispatches } = await countLooks({ notified: false, found: 0, dueInMs: 0 });
   expect(dispatches).toBeGreaterThan(3);
   expect(dispatches).toBeLessThan(12);
 });

@@ -36,8 +36,11 @@ const BUSY_POLL_MS = 15;
 const FULL_POLL_MS = 60;
 /** A window is nearly full when less than this part of it was refilled. */
 const REFILLED_LITTLE = 1 / 4;
-/** Retries that fall due, and work whose notification was lost, are found this often. */
+/** Work of which nobody is told, or whose notification was lost, is found this often. */
 const IDLE_POLL_MS = 250;
+/** And this often where nothing was found for ten seconds: it is most of what an idle system costs. */
+const QUIET_POLL_MS = 1_000;
+const QUIET_AFTER_MS = 10_000;
 const FAILED_POLL_MS = 1_000;
 /**
  * After a notification that found nothing to dispatch, ignore further ones for 20 ms: another dispatcher was faster, or
@@ -47,9 +50,9 @@ const NOTIFY_COOLDOWN_MS = 20;
 
 interface Dispatcher extends DispatcherDeps {
   readonly stop: AbortController;
-  readonly isDue: DueCheck;
-  /** The longest pause. Queues where nothing happens share it, so that one statement looks after all of them. */
-  readonly idle: SharedPause;
+  readonly dueInMs: DueCheck;
+  /** Pauses by their ms. Queues where nothing happens share them, so that one statement looks after all of these. */
+  readonly shared: ReadonlyMap<number, SharedPause>;
   /** Ends each queue's wait for a notification. */
   readonly cancels: Set<() => void>;
   report(error: unknown): void;
@@ -61,6 +64,10 @@ interface Feed {
   readonly isCrowded: () => Promise<boolean>;
   readonly overflow: Overflow;
   pauseMs: number;
+  /** When it last dispatched something, by `performance.now()`. */
+  busyAtMs: number;
+  /** When the next job is due that is not yet, as far as the last look tells. */
+  dueAtMs: number;
   /** A notification ended the pause before this look. */
   isNotified: boolean;
   /** The last look took much, so there is probably more. */
@@ -72,8 +79,8 @@ export function createDispatcher(deps: DispatcherDeps): Loop {
   const dispatcher: Dispatcher = {
     ...deps,
     stop: new AbortController(),
-    isDue: createDueCheck(deps.work),
-    idle: createSharedPause(IDLE_POLL_MS),
+    dueInMs: createDueCheck(deps.work),
+    shared: new Map([IDLE_POLL_MS, QUIET_POLL_MS].map((ms) => [ms, createSharedPause(ms)])),
     cancels: new Set(),
     report: createErrorLog(deps.log, "dispatch failed"),
   };
@@ -93,26 +100,35 @@ function createFeed({ hints, window }: DispatcherDeps, queue: QueueName): Feed {
     isCrowded: createCrowdCheck(hints, queue, window),
     overflow: { allowed: 0, made: 0 },
     pauseMs: BUSY_POLL_MS,
+    busyAtMs: performance.now(),
+    dueAtMs: Number.POSITIVE_INFINITY,
     isNotified: false,
     hasBacklog: false,
   };
 }
 
 async function run(dispatcher: Dispatcher, feed: Feed): Promise<void> {
-  const { nextReady, cancels, stop, idle } = dispatcher;
+  const { nextReady, cancels, stop } = dispatcher;
   while (!stop.signal.aborted) {
     // Listening starts before looking, so that work which becomes ready in between is not missed.
-    const notification = nextReady(feed.queue, IDLE_POLL_MS);
+    const notification = nextReady(feed.queue, QUIET_POLL_MS);
     cancels.add(notification.cancel);
     const isCoolingDown = await look(dispatcher, feed);
     const pauseMs = isCoolingDown ? NOTIFY_COOLDOWN_MS : feed.pauseMs;
-    const isIdle = pauseMs === IDLE_POLL_MS;
-    const pause = (isIdle ? idle(stop.signal) : sleep(pauseMs, stop.signal)).then(() => false);
+    const pause = rest(dispatcher, feed, pauseMs).then(() => false);
     const next = isCoolingDown ? pause : Promise.race([notification.promise, pause]);
     if (!stop.signal.aborted) feed.isNotified = await next;
     notification.cancel();
     cancels.delete(notification.cancel);
   }
+}
+
+/** Ends sooner where a job falls due. */
+async function rest({ shared, stop }: Dispatcher, feed: Feed, pauseMs: number): Promise<void> {
+  const dueInMs = feed.dueAtMs - performance.now();
+  const pause = shared.get(pauseMs);
+  if (pause !== undefined && dueInMs > pauseMs) return await pause(stop.signal);
+  await sleep(Math.max(BUSY_POLL_MS, Math.min(pauseMs, dueInMs)), stop.signal);
 }
 
 /** Refills the window once. True: a notification had no effect, so the next ones are ignored for a moment. */
@@ -121,7 +137,8 @@ async function look(dispatcher: Dispatcher, feed: Feed): Promise<boolean> {
     const count = (await mayDispatch(dispatcher, feed)) ? await refill(dispatcher, feed) : 0;
     const window = dispatcher.window[feed.queue];
     feed.hasBacklog = count > 0 && count >= window * REFILLED_LITTLE;
-    feed.pauseMs = toPauseMs(feed.pauseMs, count, window);
+    if (count > 0) feed.busyAtMs = performance.now();
+    feed.pauseMs = toPauseMs(feed, count, window);
     return feed.isNotified && count === 0;
   } catch (error) {
     dispatcher.report(error);
@@ -131,9 +148,13 @@ async function look(dispatcher: Dispatcher, feed: Feed): Promise<boolean> {
 }
 
 /** Whether it is worth to dispatch: that is a transaction, and it counts what is in flight. */
-async function mayDispatch({ isDue }: Dispatcher, feed: Feed): Promise<boolean> {
+async function mayDispatch({ dueInMs }: Dispatcher, feed: Feed): Promise<boolean> {
+  feed.dueAtMs = Number.POSITIVE_INFINITY;
   if (await feed.isCrowded()) return false;
-  return feed.isNotified || feed.hasBacklog || (await isDue(feed.queue));
+  if (feed.isNotified || feed.hasBacklog) return true;
+  const waitMs = await dueInMs(feed.queue);
+  if (waitMs > 0) feed.dueAtMs = performance.now() + waitMs;
+  return waitMs === 0;
 }
 
 async function refill({ work, hints, window, runAhead }: Dispatcher, feed: Feed): Promise<number> {
@@ -164,8 +185,9 @@ function countOverflow(
   overflow.made = inTurn > 0 ? overflowed : overflow.made + overflowed;
 }
 
-function toPauseMs(lastMs: number, count: number, window: number): number {
-  if (count === 0) return Math.min(IDLE_POLL_MS, lastMs * 2);
+function toPauseMs({ pauseMs: lastMs, busyAtMs }: Feed, count: number, window: number): number {
+  const isQuiet = performance.now() - busyAtMs > QUIET_AFTER_MS;
+  if (count === 0) return isQuiet ? QUIET_POLL_MS : Math.min(IDLE_POLL_MS, lastMs * 2);
   if (count >= window * REFILLED_LITTLE) return BUSY_POLL_MS;
   return Math.min(FULL_POLL_MS, Math.max(BUSY_POLL_MS, lastMs * 2));
 }

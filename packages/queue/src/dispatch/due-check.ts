@@ -1,12 +1,15 @@
 import { QUEUE_NAMES, type QueueName, type WorkStore } from "@clipmill/domain";
 
-/** Whether a queue has a ready job whose time has come. All who ask in one turn of the event loop share one statement. */
-export type DueCheck = (queue: QueueName) => Promise<boolean>;
+/**
+ * In how many ms the first ready job of a queue is due: 0 where one is, Infinity where there is none. All who ask in one
+ * turn of the event loop share one statement.
+ */
+export type DueCheck = (queue: QueueName) => Promise<number>;
 
 export function createDueCheck(work: Pick<WorkStore, "findDue">): DueCheck {
-  let next: Promise<ReadonlySet<QueueName>> | null = null;
+  let next: Promise<ReadonlyMap<QueueName, number>> | null = null;
 
-  async function find(): Promise<ReadonlySet<QueueName>> {
+  async function find(): Promise<ReadonlyMap<QueueName, number>> {
     await new Promise((turnEnds) => setImmediate(turnEnds));
     // Whoever asks from now on may know of a job that this statement does not see.
     next = null;
@@ -15,6 +18,6 @@ export function createDueCheck(work: Pick<WorkStore, "findDue">): DueCheck {
 
   return async (queue) => {
     next ??= find();
-    return (await next).has(queue);
+    return (await next).get(queue) ?? Number.POSITIVE_INFINITY;
   };
 }

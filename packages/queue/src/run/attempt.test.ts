@@ -17,7 +17,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { attempt, ShutdownError } from "./attempt.ts";
 import type { PaidCalls } from "./paid-calls.ts";
-import { createTurns } from "./turns.ts";
+import { createCallTurns } from "./call-turns.ts";
 import { createUpstreams } from "../limits/upstreams.ts";
 
 const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
@@ -94,7 +94,7 @@ test("a call that hangs until the stage's limit counts against its upstream", as
 
 test("a job whose turn does not come is given back, and its call is not made", async () => {
   const { deps, start, paidCalls } = setUp();
-  const turns = createTurns(1);
+  const turns = createCallTurns(1);
   const busy = turns.take(() => hang(new AbortController().signal), new AbortController().signal);
   void busy.catch(() => {});
   Object.assign(deps, { turns: new Map([["io", turns]]) });

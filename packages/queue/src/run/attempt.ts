@@ -18,14 +18,14 @@ import {
 import type { PaidCalls } from "./paid-calls.ts";
 import { createStageLimit } from "./stage-limit.ts";
 import { toOutcome } from "./to-outcome.ts";
-import { NoTurnError, type Turns } from "./turns.ts";
+import { NoTurnError, type CallTurns } from "./call-turns.ts";
 
 export interface AttemptDeps {
   paidCalls: PaidCalls;
   /** Default: every call goes at once. */
   upstreams: Upstreams | undefined;
   /** By queue: whose calls take turns. Default: none. */
-  turns?: ReadonlyMap<QueueName, Turns> | undefined;
+  turns?: ReadonlyMap<QueueName, CallTurns> | undefined;
   now: () => Date;
   random: () => number;
 }

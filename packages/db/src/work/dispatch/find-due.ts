@@ -18,17 +18,17 @@ with recursive earliest as (
     order by j.lane, j.tenant, j.run_at limit 1) n
   where e.run_at > now()
 )
-select distinct queue from earliest where run_at <= now()`;
+select queue, greatest(0, extract(epoch from min(run_at) - now()) * 1000)::float8 as "dueInMs" from earliest group by queue`;
 
 /** See `WorkStore.findDue`. */
 export async function findDueQueues(
   tx: Queryable,
   queues: readonly QueueName[],
-): Promise<ReadonlySet<QueueName>> {
-  const { rows } = await tx.query<{ queue: QueueName }>({
+): Promise<ReadonlyMap<QueueName, number>> {
+  const { rows } = await tx.query<{ queue: QueueName; dueInMs: number }>({
     name: "find_due_queues",
     text: FIND_DUE,
     values: [queues],
   });
-  return new Set(rows.map(({ queue }) => queue));
+  return new Map(rows.map(({ queue, dueInMs }) => [queue, dueInMs]));
 }

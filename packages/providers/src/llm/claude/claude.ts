@@ -3,7 +3,6 @@ import { z } from "zod";
 import type { LlmModule } from "../../engine-module.ts";
 import { askServer } from "../../http/ask-server.ts";
 import { perMinute } from "../../http/per-minute.ts";
-import { createClaude } from "./create-claude.ts";
 
 const settings = z.object({
   ANTHROPIC_API_KEY: z.string().optional(),
@@ -18,13 +17,16 @@ export const claude: LlmModule<z.infer<typeof settings>> = {
   settings,
   needs: "ANTHROPIC_API_KEY",
   toId: ({ CLAUDE_MODEL }, { sandbox }) => toEngineId("claude", { model: CLAUDE_MODEL, sandbox }),
-  create: ({ ANTHROPIC_API_KEY = "", ANTHROPIC_BASE_URL, CLAUDE_MODEL }, { engine }) =>
-    createClaude({
+  async create({ ANTHROPIC_API_KEY = "", ANTHROPIC_BASE_URL, CLAUDE_MODEL }, { engine }) {
+    // Its SDK is 250 files, and most programs only ask what this engine is called.
+    const { createClaude } = await import("./create-claude.ts");
+    return createClaude({
       apiKey: ANTHROPIC_API_KEY,
       baseUrl: ANTHROPIC_BASE_URL,
       model: CLAUDE_MODEL,
       engine,
-    }),
+    });
+  },
   rate: ({ ANTHROPIC_API_KEY, LLM_RATE_PER_MINUTE }) => ({
     rate: perMinute(LLM_RATE_PER_MINUTE),
     credential: ANTHROPIC_API_KEY ?? null,

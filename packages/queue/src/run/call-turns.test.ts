@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { createTurns, NoTurnError } from "./turns.ts";
+import { createCallTurns, NoTurnError } from "./call-turns.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -8,7 +8,7 @@ const NEVER = new AbortController().signal;
 
 /** A machine with room for one call, and calls that take as long as the test says. */
 function createMachine() {
-  const turns = createTurns(1, () => Date.now());
+  const turns = createCallTurns(1, () => Date.now());
   const started: string[] = [];
   const take = (name: string, ms: number, signal = NEVER) =>
     turns.take(async () => {

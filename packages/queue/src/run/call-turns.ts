@@ -4,7 +4,7 @@ import { createSemaphore } from "../limits/semaphore.ts";
  * The machine behind a queue, such as a GPU, which takes so many calls at once. Its worker runs one job more than that: the
  * job ahead is claimed, its file is open, and its call starts the moment another one ends.
  */
-export interface Turns {
+export interface CallTurns {
   /** Calls at once. */
   readonly size: number;
   /**
@@ -29,7 +29,7 @@ const QUICK_MS = 2_000;
 const LATEST = 1 / 8;
 
 /** `now`: ms since any moment. Default: a clock that nobody sets. */
-export function createTurns(size: number, now = (): number => performance.now()): Turns {
+export function createCallTurns(size: number, now = (): number => performance.now()): CallTurns {
   const semaphore = createSemaphore(() => size);
   /** When the calls under way started. */
   const underWay = new Set<{ startedAtMs: number }>();
