@@ -7,7 +7,7 @@ export type SharedPause = (signal: AbortSignal) => Promise<void>;
 export function createSharedPause(ms: number): SharedPause {
   let current: Promise<void> | null = null;
   return (signal) => {
-    current ??= sleep(ms, signal).then(() => {
+    current ??= sleep(ms, signal).finally(() => {
       current = null;
     });
     return current;
