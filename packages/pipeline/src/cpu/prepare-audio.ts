@@ -52,6 +52,9 @@ export const prepareAudio = defineStage({
     end.state === "done" && end.output.unread !== null && endedMsAgo > UNREAD_REMEMBERED_MS,
 });
 
+/** Most clips are one piece: each costs a trip to the disk's threads, where other files are being synced. */
+const IN_LARGE_PIECES = { highWaterMark: 1024 * 1024 };
+
 interface PrepareAudioDeps {
   storage: Storage;
   media: MediaTools;
@@ -84,7 +87,10 @@ async function toAudio(
   const wavPath = join(scratch.path, "audio.wav");
   const { durationMs } = await media.toWav(source.path, wavPath, { signal, onWait });
   const { size: maxBytes } = await stat(wavPath);
-  const stored = await storage.write("audio", createReadStream(wavPath), { maxBytes, signal });
+  const stored = await storage.write("audio", createReadStream(wavPath, IN_LARGE_PIECES), {
+    maxBytes,
+    signal,
+  });
   const { sha256: audioSha256, bytes } = stored;
   const audio = { mediaSha256, recipe: AUDIO_RECIPE, audioSha256, bytes, durationMs };
   return { output: { audioSha256, durationMs, unread: null }, records: [audioKind.record(audio)] };

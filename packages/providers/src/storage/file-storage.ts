@@ -85,12 +85,21 @@ async function* listFiles(directory: string, kind: StoredKind): AsyncGenerator<L
 
 /** A rename survives a power cut only once its directory is synced, and a new directory only once its parent is. */
 async function moveSynced(from: string, to: string): Promise<void> {
-  const created = await mkdir(dirname(to), { recursive: true, mode: DIRECTORY_MODE });
   failpoint("before-rename");
-  await rename(from, to);
+  const isMoved = await rename(from, to).then(() => true, toFalseIfMissing);
+  if (!isMoved) {
+    await mkdir(dirname(to), { recursive: true, mode: DIRECTORY_MODE });
+    await rename(from, to);
+    await syncDirectory(dirname(dirname(to)));
+  }
   await syncDirectory(dirname(to));
-  if (created !== undefined) await syncDirectory(dirname(dirname(to)));
   failpoint("after-rename");
+}
+
+/** The first file of 256 directories makes its own. */
+function toFalseIfMissing(error: NodeJS.ErrnoException): false {
+  if (error.code === "ENOENT") return false;
+  throw error;
 }
 
 async function syncDirectory(path: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, mkdtemp, open, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, open, rm, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type LocalFile,
@@ -8,7 +8,7 @@ import {
   UnrecoverableError,
   type WriteOptions,
 } from "@clipmill/domain";
-import { guardDisk } from "./guard-disk.ts";
+import { guardDisk, toNullIfMissing } from "./guard-disk.ts";
 import { sweepScratch } from "./sweep-scratch.ts";
 
 export const DIRECTORY_MODE = 0o700;
@@ -39,7 +39,9 @@ export async function openScratch(directory: string): Promise<Scratch> {
     createDirectory: () =>
       guardDisk(async () => toDisposable(await mkdtemp(join(directory, "job-")))),
     async write(content, options) {
-      const file = toDisposable(join(directory, `write-${randomUUID()}`));
+      const path = join(directory, `write-${randomUUID()}`);
+      // Mostly it has been moved away by then.
+      const file = { path, [Symbol.asyncDispose]: () => guardDisk(() => unlinkIfThere(path)) };
       try {
         return { ...file, ...(await writeSynced(file.path, content, options)) };
       } catch (error) {
@@ -67,6 +69,10 @@ function toDisposable(path: string): LocalFile {
     path,
     [Symbol.asyncDispose]: () => guardDisk(() => rm(path, { recursive: true, force: true })),
   };
+}
+
+async function unlinkIfThere(path: string): Promise<void> {
+  await unlink(path).catch(toNullIfMissing);
 }
 
 async function writeSynced(

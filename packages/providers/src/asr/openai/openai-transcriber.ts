@@ -7,8 +7,9 @@ import {
   RetryableError,
   UnrecoverableError,
 } from "@clipmill/domain";
-import { Agent, FormData, request } from "undici";
+import { Agent, request } from "undici";
 import { ACCEPT_ENCODING, BodyError, readBodyText } from "../../http/body-text.ts";
+import { type Multipart, toMultipart } from "../../http/multipart.ts";
 import { mayHaveArrived, parseRetryAfter } from "../../http/upstream-error.ts";
 import { createHeardParts } from "./heard-parts.ts";
 import {
@@ -102,7 +103,7 @@ export function createOpenAiTranscriber(options: OpenAiTranscriberOptions): AsrP
         spentUsd += usd;
         heard.answers.set(at, answer);
       } catch (error) {
-        if (isTooLarge(error)) limitBytes = Math.floor(upload.audio.size / 2);
+        if (isTooLarge(error)) limitBytes = Math.floor(upload.bytes / 2);
         if (isUnreadable(error)) parts.fail(heard, withoutCost(error));
         throw error;
       }
@@ -230,6 +231,7 @@ function createSender(options: OpenAiTranscriberOptions) {
   ): Promise<Answered> {
     const limit = AbortSignal.timeout(timeoutMs);
     const usd = (options.usdPerMinute * upload.durationMs) / 60_000;
+    const form = toForm(input, upload, { model, format });
     try {
       const {
         statusCode,
@@ -237,8 +239,8 @@ function createSender(options: OpenAiTranscriberOptions) {
         body,
       } = await request(endpoint, {
         method: "POST",
-        headers,
-        body: toForm(input, upload, { model, format }),
+        headers: { ...headers, ...form.headers },
+        body: form.body,
         dispatcher,
         signal: AbortSignal.any([signal, limit]),
       });
@@ -270,12 +272,13 @@ function toForm(
   { mediaSha256, language }: AsrInput,
   { audio }: Upload,
   { model, format }: { model: string; format: ResponseFormat },
-): FormData {
-  const form = new FormData();
-  form.set("file", audio, `${mediaSha256}.wav`);
-  form.set("model", model);
-  form.set("response_format", format);
-  if (format === "verbose_json") form.set("timestamp_granularities[]", "segment");
-  if (language !== null) form.set("language", language.split("-")[0] ?? language);
-  return form;
+): Multipart {
+  const fields = {
+    model,
+    response_format: format,
+    ...(format === "verbose_json" ? { "timestamp_granularities[]": "segment" } : {}),
+    ...(language === null ? {} : { language: language.split("-")[0] ?? language }),
+  };
+  const file = { field: "file", name: `${mediaSha256}.wav`, type: "audio/wav", content: audio };
+  return toMultipart(fields, file);
 }

@@ -1,18 +1,18 @@
 import { openAsBlob } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, readFile } from "node:fs/promises";
 import { RetryableError, UnrecoverableError } from "@clipmill/domain";
 import { findSoundStart, toWavHeader, WAV_BYTES_PER_MS } from "../wav.ts";
 
 /** One upload: the whole clip, or a part of it. */
 export interface Upload {
-  /** A WAV file. */
-  audio: Blob;
+  /** A WAV file: in memory, or read while it is sent. */
+  audio: Buffer | Blob;
+  bytes: number;
   /** Where it begins in the clip. */
   offsetMs: number;
   durationMs: number;
 }
 
-const TYPE = { type: "audio/wav" };
 /** Four minutes. Shorter clips are in memory when their turn comes, since a GPU would wait for each chunk that is read. */
 const READ_AHEAD_MAX_BYTES = 8_000_000;
 const HEAD_BYTES = 4_096;
@@ -33,29 +33,30 @@ export async function toUploads(
   { wavPath, durationMs }: { wavPath: string; durationMs: number },
   { maxBytes }: { maxBytes: number },
 ): Promise<Upload[]> {
-  // A blob of a file is read while it is sent, not before.
-  const audio = await orStorageFailed(() => openAsBlob(wavPath, TYPE));
-  if (audio.size <= Math.min(maxBytes, READ_AHEAD_MAX_BYTES)) {
-    const bytes = await orStorageFailed(() => audio.arrayBuffer());
-    return [{ audio: new Blob([bytes], TYPE), offsetMs: 0, durationMs }];
+  const audio = await orStorageFailed(() => openAsBlob(wavPath));
+  const { size: bytes } = audio;
+  if (bytes <= maxBytes) {
+    const isShort = bytes <= READ_AHEAD_MAX_BYTES;
+    const content = isShort ? await orStorageFailed(() => readFile(wavPath)) : audio;
+    return [{ audio: content, bytes, offsetMs: 0, durationMs }];
   }
-  if (audio.size <= maxBytes) return [{ audio, offsetMs: 0, durationMs }];
   const partMs = Math.floor((maxBytes - toWavHeader(0).length) / WAV_BYTES_PER_MS);
   if (partMs < PART_MIN_MS) {
     throw new UnrecoverableError(
       "too_large",
-      `the audio has ${audio.size} bytes; the transcription server takes ${maxBytes}, which is under ${PART_MIN_MS / 1000} s`,
+      `the audio has ${bytes} bytes; the transcription server takes ${maxBytes}, which is under ${PART_MIN_MS / 1000} s`,
     );
   }
   const file = await orStorageFailed(() => open(wavPath));
   try {
     const soundAt = await findSound(file);
-    const soundMs = Math.floor((audio.size - soundAt) / WAV_BYTES_PER_MS);
+    const soundMs = Math.floor((bytes - soundAt) / WAV_BYTES_PER_MS);
     const toPart = (fromMs: number, toMs: number): Upload => {
       const [from, to] = [soundAt + fromMs * WAV_BYTES_PER_MS, soundAt + toMs * WAV_BYTES_PER_MS];
       const parts = [toWavHeader(to - from), audio.slice(from, to)];
       return {
-        audio: new Blob(parts, TYPE),
+        audio: new Blob(parts),
+        bytes: toWavHeader(0).length + to - from,
         offsetMs: fromMs,
         durationMs: toMs - fromMs,
       };
