@@ -128,6 +128,7 @@ describe.skipIf(process.platform === "win32")("a launcher", () => {
 
   test.skipIf(!isLinux)(
     "does not hold our event loop, as a start of our own does (on Linux)",
+    { timeout: 120_000 },
     async () => {
       // A worker has its heap, and page tables for it, which each start of its own copies.
       const heap = Array.from({ length: 200 }, () => Buffer.alloc(1024 * 1024, 1));
@@ -144,11 +145,11 @@ describe.skipIf(process.platform === "win32")("a launcher", () => {
 /** How long our loop stands still for the start of a program: the median of many. */
 async function measureStartMs(): Promise<number> {
   const times: number[] = [];
-  for (let count = 0; count < 25; count++) {
+  for (let count = 0; count < 9; count++) {
     const startedAt = performance.now();
     const ended = sh(":");
     times.push(performance.now() - startedAt);
     await ended;
   }
-  return times.toSorted((a, b) => a - b)[12] ?? NaN;
+  return times.toSorted((a, b) => a - b)[4] ?? NaN;
 }

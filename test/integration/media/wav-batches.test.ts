@@ -25,6 +25,7 @@ import {
 const { signal } = new AbortController();
 const WAIT = { timeout: 20_000, interval: 20 };
 const MAX_SECONDS = 60;
+const CODECS = ["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"];
 
 /** Clips that differ in all that a WAV depends on; the track of sound, and how the file is made. */
 const CLIPS: Record<string, { track: number; make: (path: string) => unknown }> = {
@@ -41,24 +42,13 @@ const CLIPS: Record<string, { track: number; make: (path: string) => unknown }> 
   "late.mp4": {
     track: 1,
     make: (path) =>
-      makeMedia(
-        path,
-        ...SOURCES.pattern(3),
-        ...["-itsoffset", "1.2", ...SOURCES.tone(1)],
-        ...["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"],
-      ),
+      makeMedia(path, ...SOURCES.pattern(3), "-itsoffset", "1.2", ...SOURCES.tone(1), ...CODECS),
   },
   "tone.flac": { track: 0, make: (path) => makeMedia(path, ...SOURCES.tone(2)) },
   "tone.wav": { track: 0, make: (path) => makeMedia(path, ...SOURCES.tone(1.3)) },
   "stream.ts": {
     track: 1,
-    make: (path) =>
-      makeMedia(
-        path,
-        ...SOURCES.pattern(2),
-        ...SOURCES.tone(2),
-        ...["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"],
-      ),
+    make: (path) => makeMedia(path, ...SOURCES.pattern(2), ...SOURCES.tone(2), ...CODECS),
   },
   // Over the limit: both end it at the same sample.
   "long.m4a": {

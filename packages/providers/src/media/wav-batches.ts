@@ -45,7 +45,7 @@ interface Waiting extends WavClip {
   wait: WaitOptions;
   /** It waits no more. */
   start(): void;
-  settle(result: Promise<void>): void;
+  settle(result: Promise<unknown>): void;
 }
 
 export function createWavBatches(options: WavBatchOptions): WavBatches {
@@ -70,7 +70,7 @@ export function createWavBatches(options: WavBatchOptions): WavBatches {
     async decode(clip, wait) {
       const { signal, onWait } = wait;
       signal.throwIfAborted();
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const { promise, resolve, reject } = Promise.withResolvers<unknown>();
       const onAbort = () => {
         waiting.delete(asked);
         asked.start();
@@ -114,8 +114,8 @@ async function decodeTurn(batch: readonly Waiting[], options: WavBatchOptions): 
   const { ffmpegPath } = options;
   const { input, output, wait } = first;
   const made = runFfmpeg(input, [output], { ffmpegPath, signal: wait.signal });
-  first.settle(made.then(() => {}));
-  await made.catch(() => {});
+  first.settle(made);
+  await Promise.allSettled([made]);
   return true;
 }
 

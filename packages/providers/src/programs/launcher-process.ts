@@ -65,6 +65,8 @@ export function startLauncherProcess(onDying: () => void): LauncherProcess {
   return {
     run: (call, signal) => runIn({ child, runs, id: runCount++ }, call, signal),
     async close() {
+      // Whoever closes it waits for its end.
+      child.ref();
       witness.ref();
       if (child.connected) child.disconnect();
       await gone;

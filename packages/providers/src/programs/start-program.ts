@@ -1,6 +1,6 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { availableParallelism, setPriority } from "node:os";
+import { availableParallelism } from "node:os";
 import type { Readable } from "node:stream";
 import { guardGroup, MARK_NAME, MARK_PREFIX, startGuard } from "./orphan-guard.ts";
 
@@ -35,8 +35,12 @@ ulimit -c 0 2>/dev/null
 ulimit -t "$1" 2>/dev/null
 ulimit -f "$2" 2>/dev/null
 ulimit -v "$3" 2>/dev/null
-[ "$4" = 0 ] || { echo "$4" >/proc/self/autogroup; } 2>/dev/null
+niceness=$4
 shift 4
+if [ "$niceness" != 0 ] && command -v nice >/dev/null; then
+  { echo "$niceness" >/proc/self/autogroup; } 2>/dev/null
+  exec nice -n "$niceness" -- "$@"
+fi
 exec "$@"`;
 /** What `ulimit -f` counts in, by POSIX. */
 const FILE_BLOCK_BYTES = 512;
@@ -56,7 +60,7 @@ export interface ProgramStart extends ProgramLimits {
  * environment.
  */
 export function startProgram(start: ProgramStart): StartedProgram {
-  const { path, args, niceness = 0 } = start;
+  const { path, args } = start;
   const mark = `${MARK_PREFIX}${startedCount++}`;
   const env = { ...start.env, [MARK_NAME]: mark };
   const isPosix = process.platform !== "win32";
@@ -70,7 +74,6 @@ export function startProgram(start: ProgramStart): StartedProgram {
   });
   const { pid } = child;
   const unguard = pid === undefined ? () => {} : guardGroup(pid);
-  if (pid !== undefined && isPosix && niceness > 0) stepBack(pid, niceness);
   let hasEnded = false;
   return {
     child,
@@ -96,15 +99,6 @@ function toLimits({
   const cpuSeconds = Math.ceil(timeoutMs / 1_000) * availableParallelism() + 1;
   const blocks = Math.floor(maxFileBytes / FILE_BLOCK_BYTES);
   return [cpuSeconds, blocks, Math.floor(maxMemoryBytes / 1_024), niceness].map(String);
-}
-
-/** At once, before it starts a thread: on Linux each thread has a niceness, which is that of the one that started it. */
-function stepBack(pid: number, niceness: number): void {
-  try {
-    setPriority(pid, niceness);
-  } catch {
-    // It has ended by itself.
-  }
 }
 
 /** On Windows the program alone. */
