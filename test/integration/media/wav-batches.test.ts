@@ -11,6 +11,7 @@ import {
 } from "../../../packages/providers/src/media/to-wav.ts";
 import {
   createWavBatches,
+  type WavBatchOptions,
   type WavClip,
 } from "../../../packages/providers/src/media/wav-batches.ts";
 import { createTurns, type Turns } from "../../../packages/providers/src/programs/turns.ts";
@@ -128,15 +129,14 @@ exec ffmpeg "$@"
     return held.resolve;
   }
 
-  function createBatches(togetherMs?: number) {
+  function createBatches(limits: Pick<WavBatchOptions, "togetherMs" | "gatherMs"> = {}) {
     const turns = createTurns(1);
-    const limit = togetherMs === undefined ? {} : { togetherMs };
-    return { turns, batches: createWavBatches({ ffmpegPath, turns, ...limit }) };
+    return { turns, batches: createWavBatches({ ffmpegPath, turns, gatherMs: 0, ...limits }) };
   }
 
   /** How each of these ends, made in one batch: its hash, or its error. */
-  async function makeTogether(names: readonly string[], togetherMs?: number) {
-    const { turns, batches } = createBatches(togetherMs);
+  async function makeTogether(names: readonly string[], togetherMs = 30_000) {
+    const { turns, batches } = createBatches({ togetherMs });
     const clips = await Promise.all(names.map((name, index) => toClip(name, `${index}.wav`)));
     const letGo = holdTurn(turns);
     const ends = clips.map(async (clip, index) => {
@@ -158,7 +158,7 @@ exec ffmpeg "$@"
     for (const name of names) alone.push(await makeAlone(name));
     expect(new Set(alone).size).toBe(names.length);
     expect(await makeTogether(names)).toEqual(alone);
-    expect((await readCalls()).inputs).toEqual([names.length]);
+    expect((await readCalls()).inputs).toEqual([8, names.length - 8]);
   });
 
   test("go at once, and alone, while there is a turn", async () => {
@@ -168,7 +168,7 @@ exec ffmpeg "$@"
     expect((await readCalls()).inputs).toEqual([1]);
   });
 
-  test("are 16 at most, and no more than ten minutes and 100 MB together", async () => {
+  test("are 8 at most, and no more than ten minutes and 100 MB together", async () => {
     const { turns, batches } = createBatches();
     const make = async (many: Partial<WavClip>[]) => {
       await writeFile(at("calls"), "");
@@ -181,9 +181,29 @@ exec ffmpeg "$@"
       await Promise.all(made);
       return (await readCalls()).inputs;
     };
-    expect(await make(Array.from({ length: 18 }, () => ({})))).toEqual([16, 2]);
+    expect(await make(Array.from({ length: 18 }, () => ({})))).toEqual([8, 8, 2]);
     expect(await make(Array.from({ length: 6 }, () => ({ seconds: 120 })))).toEqual([5, 1]);
     expect(await make([{}, { bytes: 90_000_000 }, { bytes: 20_000_000 }])).toEqual([2, 1]);
+  });
+
+  test("gather after a batch that was shared, until the next one is full", async () => {
+    const { turns, batches } = createBatches({ gatherMs: 600_000 });
+    const clips = await Promise.all(
+      Array.from({ length: 10 }, (_, index) => toClip("tone.wav", `${index}.wav`)),
+    );
+    const decode = (clip: WavClip) => batches.decode(clip, { signal });
+    const letGo = holdTurn(turns);
+    const shared = clips.slice(0, 2).map(decode);
+    letGo();
+    await Promise.all(shared);
+    const gathered: Promise<void>[] = [];
+    for (const clip of clips.slice(2)) {
+      gathered.push(decode(clip));
+      // Time enough for a turn that nobody has.
+      await new Promise((done) => setImmediate(done));
+    }
+    await Promise.all(gathered);
+    expect((await readCalls()).inputs).toEqual([2, 8]);
   });
 
   test("count their wait as one, and not the work", async () => {
@@ -227,7 +247,7 @@ exec ffmpeg "$@"
 
   test("do not hang with one among them at which ffmpeg hangs", async () => {
     await writeFile(at("hang.m4a"), await readFile(at("tone.m4a")));
-    const { turns, batches } = createBatches(500);
+    const { turns, batches } = createBatches({ togetherMs: 500 });
     const [goodClip, hangingClip] = [
       await toClip("tone.m4a", "good.wav"),
       await toClip("hang.m4a", "hang.wav"),
