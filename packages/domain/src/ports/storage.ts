@@ -21,7 +21,8 @@ export interface ListedFile {
 export interface Storage {
   /**
    * Hashes while it streams, and gives the file its name once it is whole: half a file is never visible. Nothing is
-   * left behind on failure. Throws UnrecoverableError `too_large` past `maxBytes`.
+   * left behind on failure. Throws UnrecoverableError `too_large` past `maxBytes`. A piece of `content` is used up before
+   * the next is asked for, so its memory may be used again.
    */
   write(
     kind: StoredKind,

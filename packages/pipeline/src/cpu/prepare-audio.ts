@@ -1,4 +1,3 @@
-import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -14,6 +13,7 @@ import {
   Unread,
 } from "@clipmill/domain";
 import { z } from "zod";
+import { readPieces } from "./read-pieces.ts";
 
 const Input = z.object({ mediaSha256: Sha256 });
 const Output = z.object({
@@ -52,9 +52,6 @@ export const prepareAudio = defineStage({
     end.state === "done" && end.output.unread !== null && endedMsAgo > UNREAD_REMEMBERED_MS,
 });
 
-/** Most clips are one piece: each costs a trip to the disk's threads, where other files are being synced. */
-const IN_LARGE_PIECES = { highWaterMark: 1024 * 1024 };
-
 interface PrepareAudioDeps {
   storage: Storage;
   media: MediaTools;
@@ -87,7 +84,7 @@ async function toAudio(
   const wavPath = join(scratch.path, "audio.wav");
   const { durationMs } = await media.toWav(source.path, wavPath, { signal, onWait });
   const { size: maxBytes } = await stat(wavPath);
-  const stored = await storage.write("audio", createReadStream(wavPath, IN_LARGE_PIECES), {
+  const stored = await storage.write("audio", readPieces(wavPath), {
     maxBytes,
     signal,
   });

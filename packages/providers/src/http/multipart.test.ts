@@ -9,8 +9,7 @@ const file = { field: "file", name: "clip.wav", type: "audio/wav" };
 async function read(content: Buffer | Blob) {
   const { headers, body } = toMultipart(fields, { ...file, content });
   const chunks: Uint8Array[] = [];
-  if (Buffer.isBuffer(body)) chunks.push(body);
-  else for await (const chunk of body) chunks.push(chunk as Uint8Array);
+  for await (const chunk of body) chunks.push(chunk as Uint8Array);
   const sent = Buffer.concat(chunks);
   expect(headers["content-length"]).toBe(String(sent.byteLength));
   return await new Response(sent, { headers }).formData();

@@ -4,8 +4,7 @@ import { Readable } from "node:stream";
 /** A form with one file, as it goes over the wire (RFC 7578). */
 export interface Multipart {
   headers: { "content-type": string; "content-length": string };
-  /** One buffer where the file is in memory: a form that is streamed from a Blob is copied four times and read in pieces. */
-  body: Buffer | Readable;
+  body: Readable;
 }
 
 export interface FormFile {
@@ -33,14 +32,18 @@ export function toMultipart(fields: Readonly<Record<string, string>>, file: Form
       "content-type": `multipart/form-data; boundary=${boundary}`,
       "content-length": String(head.byteLength + size + tail.byteLength),
     },
-    body: Buffer.isBuffer(content)
-      ? Buffer.concat([head, content, tail])
-      : Readable.from(stream(head, content, tail)),
+    body: Readable.from(toPieces(head, content, tail), { objectMode: false }),
   };
 }
 
-async function* stream(head: Buffer, content: Blob, tail: Buffer): AsyncIterable<Uint8Array> {
+/** What is in memory is not copied. */
+async function* toPieces(
+  head: Buffer,
+  content: Buffer | Blob,
+  tail: Buffer,
+): AsyncIterable<Uint8Array> {
   yield head;
-  yield* content.stream();
+  if (Buffer.isBuffer(content)) yield content;
+  else yield* content.stream();
   yield tail;
 }
