@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
 
-const PIECE_BYTES = 256 * 1024;
+const PIECE_BYTES = 128 * 1024;
 
 /**
  * The content of a file, in pieces that all use the same memory: each is to be used up before the next is asked for. A

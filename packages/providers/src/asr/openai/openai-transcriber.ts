@@ -19,6 +19,7 @@ import {
   parseOpenAiAnswer,
 } from "./openai-answer.ts";
 import { type Answered, isTooShort, rejectsFormat, toOpenAiError } from "./openai-error.ts";
+import { createSoundMemory } from "./sound-memory.ts";
 import { toUploads, type Upload } from "./uploads.ts";
 
 export interface OpenAiTranscriberOptions {
@@ -66,6 +67,7 @@ export function createOpenAiTranscriber(options: OpenAiTranscriberOptions): AsrP
   const { engine, maxUploadBytes = 25 * 1024 * 1024, timeoutMs = CALL_TIMEOUT_MS } = options;
   const send = createSender(options);
   const parts = createHeardParts<OpenAiAnswer>();
+  const memory = createSoundMemory();
   // Some models answer in plain json only; once that has worked, they are not asked for more again.
   let format: ResponseFormat = "verbose_json";
   // Lower once the server has refused less than the limit that we know of.
@@ -116,7 +118,8 @@ export function createOpenAiTranscriber(options: OpenAiTranscriberOptions): AsrP
     return { ...joinParts(answers), usd: spentUsd };
   }
 
-  const open = (input: AsrInput): Promise<Upload[]> => toUploads(input, { maxBytes: limitBytes });
+  const open = (input: AsrInput): Promise<Upload[]> =>
+    toUploads(input, { maxBytes: limitBytes, memory });
 
   async function transcribe(
     input: AsrInput,
@@ -125,7 +128,10 @@ export function createOpenAiTranscriber(options: OpenAiTranscriberOptions): AsrP
   ): Promise<AsrOutput> {
     for (let uploads = opened, cuts = 0; ; cuts++) {
       try {
-        return await hearAll(input, uploads, signal);
+        const heard = await hearAll(input, uploads, signal);
+        // The server has them, and nobody else reads them.
+        for (const { audio } of uploads) if (Buffer.isBuffer(audio)) memory.give(audio);
+        return heard;
       } catch (error) {
         if (!isTooLarge(error) || cuts === CUTS_MAX) throw error;
         uploads = await open(input);

@@ -1,6 +1,7 @@
 import { openAsBlob } from "node:fs";
-import { type FileHandle, open, readFile } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { RetryableError, UnrecoverableError } from "@clipmill/domain";
+import type { SoundMemory } from "./sound-memory.ts";
 import { findSoundStart, toWavHeader, WAV_BYTES_PER_MS } from "../wav.ts";
 
 /** One upload: the whole clip, or a part of it. */
@@ -31,13 +32,13 @@ const PART_MIN_MS = 10_000;
  */
 export async function toUploads(
   { wavPath, durationMs }: { wavPath: string; durationMs: number },
-  { maxBytes }: { maxBytes: number },
+  { maxBytes, memory }: { maxBytes: number; memory: SoundMemory },
 ): Promise<Upload[]> {
   const audio = await orStorageFailed(() => openAsBlob(wavPath));
   const { size: bytes } = audio;
   if (bytes <= maxBytes) {
     const isShort = bytes <= READ_AHEAD_MAX_BYTES;
-    const content = isShort ? await orStorageFailed(() => readFile(wavPath)) : audio;
+    const content = isShort ? await readSound(wavPath, memory.take(bytes)) : audio;
     return [{ audio: content, bytes, offsetMs: 0, durationMs }];
   }
   const partMs = Math.floor((maxBytes - toWavHeader(0).length) / WAV_BYTES_PER_MS);
@@ -69,6 +70,23 @@ export async function toUploads(
       fromMs = toMs;
     }
     return [...uploads, toPart(fromMs, soundMs)];
+  } finally {
+    await file.close();
+  }
+}
+
+/** Fills `sound`, which is as long as the file. */
+async function readSound(wavPath: string, sound: Buffer): Promise<Buffer> {
+  const file = await orStorageFailed(() => open(wavPath));
+  try {
+    for (let at = 0; at < sound.length;) {
+      const { bytesRead } = await orStorageFailed(() => file.read(sound, at, sound.length - at));
+      if (bytesRead === 0) {
+        throw new RetryableError("storage_failed", "the prepared audio was cut off meanwhile");
+      }
+      at += bytesRead;
+    }
+    return sound;
   } finally {
     await file.close();
   }
