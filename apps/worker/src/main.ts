@@ -1,4 +1,5 @@
 import "../../cli/bootstrap/conceal-environment.mjs";
+import "./bound-memory.ts";
 import {
   checkDirectories,
   ConfigError,

@@ -17,8 +17,8 @@ export const worker = {
   ),
   GPU_CONCURRENCY: variable(count.default(1), "Recognitions at once per worker: one per GPU."),
   CPU_CONCURRENCY: variable(
-    count.default(Math.max(1, availableParallelism() - 1)),
-    "ffmpeg and OCR children at once per worker; the default is cores − 1. The queue `cpu` has eight jobs for each, 16 at least: they wait for their turn, and short clips that wait share an ffmpeg.",
+    count.default(availableParallelism()),
+    "ffmpeg and OCR children at once per worker; the default is the number of cores, since they step back for everything else. The queue `cpu` has eight jobs for each, 16 at least: they wait for their turn, and short clips that wait share an ffmpeg.",
   ),
   LLM_CONCURRENCY: variable(count.default(8), "Model calls at once per worker."),
   LEASE_MS: variable(

@@ -17,7 +17,6 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { attempt, ShutdownError } from "./attempt.ts";
 import type { PaidCalls } from "./paid-calls.ts";
-import { createCallTurns } from "./call-turns.ts";
 import { createUpstreams } from "../limits/upstreams.ts";
 
 const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
@@ -59,13 +58,13 @@ function setUp(policy: Partial<UpstreamPolicy> = {}, name = "api") {
     fail: vi.fn<PaidCalls["fail"]>(async () => {}),
   };
   const deps = { paidCalls, upstreams, now: () => new Date(), random: () => 0 };
-  const start = (call: (signal: AbortSignal) => Promise<{ usd: number }>, timeoutMs = 1_500) => {
+  const start = (call: (signal: AbortSignal) => Promise<{ usd: number }>) => {
     const abort = new AbortController();
     const stage: RunnableStage = {
       name: "toy",
       queue: "io",
       attempts: 3,
-      timeoutMs,
+      timeoutMs: 1_500,
       async run(_input, { pay, signal }) {
         // As after a look for what is there already.
         await Promise.resolve();
@@ -90,18 +89,6 @@ test("a call that hangs until the stage's limit counts against its upstream", as
   expect(await outcome).toMatchObject({ kind: "retry", code: "timeout" });
   expect(state()).toMatchObject({ tallies: [{ calls: 1, failures: 1 }] });
   expect(state()?.pace).toBeLessThan(1);
-});
-
-test("a job whose turn does not come is given back, and its call is not made", async () => {
-  const { deps, start, paidCalls } = setUp();
-  const turns = createCallTurns(1);
-  const busy = turns.take(() => hang(new AbortController().signal), new AbortController().signal);
-  void busy.catch(() => {});
-  Object.assign(deps, { turns: new Map([["io", turns]]) });
-  const { outcome } = start(() => Promise.resolve({ usd: 0.01 }), 5_000);
-  await vi.advanceTimersByTimeAsync(2_000);
-  expect(await outcome).toMatchObject({ kind: "released" });
-  expect(paidCalls.open).not.toHaveBeenCalled();
 });
 
 test("a call that is under way at a shutdown says nothing of its upstream", async () => {
