@@ -43,8 +43,9 @@ const ABORT_GRACE_MS = 4_000;
 
 /**
  * Runs a stage on a claimed job and says what becomes of the job; never throws. `abort` ends it early: with a
- * LeaseLostError or a ShutdownError the job is released and costs no attempt, and so it is if its turn does not come. It ends at the latest 4 s after the
- * stage's limit or its abort, whatever the stage does: else a stage that ignores both would keep its slot for ever.
+ * LeaseLostError or a ShutdownError the job is released and costs no attempt, and so it is if its turn does not come. It
+ * ends at the latest 4 s after the stage's limit or its abort, whatever the stage does: else a stage that ignores both
+ * would keep its slot for ever.
  */
 export async function attempt(
   { paidCalls, upstreams, turns, now, random }: AttemptDeps,

@@ -42,9 +42,12 @@ export async function storeMedia(
     case "video": {
       const { renditions, coverUrl, cookie } = media;
       const wayHere = cookie === undefined ? way : { ...way, cookie };
-      const video = await fetchFirst(deps, renditions, ctx, wayHere);
-      const cover = await fetchCover(deps, coverUrl, ctx, wayHere);
-      return { files: [video, ...cover], unread: [] };
+      // Meanwhile: nobody is to wait for it, nor is it to go on when the video has failed.
+      const cover = fetchCover(deps, coverUrl, ctx, wayHere);
+      const video = await fetchFirst(deps, renditions, ctx, wayHere).finally(() =>
+        cover.catch(() => {}),
+      );
+      return { files: [video, ...(await cover)], unread: [] };
     }
     case "slideshow":
       return await fetchSlideshow(deps, media, ctx, way);
