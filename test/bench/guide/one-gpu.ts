@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { median } from "../support/stats.ts";
+import { median, percentile } from "../support/stats.ts";
 
 export interface GpuUse {
   /** Clips that were heard. */
@@ -8,7 +8,16 @@ export interface GpuUse {
   idleShare: number;
   /** From one answer until the next request had come, p50 over all pairs; 0 where that had come before. */
   waitMsP50: number;
+  /** p95 of the same: where the idle time comes from, if not from each pair. */
+  waitMsP95: number;
 }
+
+const NOTHING: GpuUse = {
+  clips: 0,
+  idleShare: Number.NaN,
+  waitMsP50: Number.NaN,
+  waitMsP95: Number.NaN,
+};
 
 export interface GpuTurn {
   untilDone(): Promise<void>;
@@ -48,7 +57,7 @@ export function createOneGpu(now: () => number = () => performance.now()) {
     },
     read(): GpuUse {
       const [first] = runs;
-      if (first === undefined) return { clips: 0, idleShare: Number.NaN, waitMsP50: Number.NaN };
+      if (first === undefined) return NOTHING;
       const endedAt = Math.max(...runs.map(({ answeredAt, to }) => Math.max(answeredAt, to)));
       const busyMs = runs.reduce((sum, { from, to }) => sum + to - from, 0);
       const waits = runs
@@ -58,6 +67,7 @@ export function createOneGpu(now: () => number = () => performance.now()) {
         clips: runs.length,
         idleShare: 1 - busyMs / (endedAt - first.arrivedAt),
         waitMsP50: waits.length === 0 ? Number.NaN : median(waits),
+        waitMsP95: waits.length === 0 ? Number.NaN : percentile(waits, 0.95),
       };
     },
   };

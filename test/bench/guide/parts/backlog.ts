@@ -28,6 +28,7 @@ export async function measureBacklog(
         rows: {
           "GPU idle %": toRow(runs, ({ standIns }) => standIns.idleShare * 100),
           "GPU waits ms p50": toRow(runs, ({ standIns }) => standIns.waitMsP50),
+          "GPU waits ms p95": toRow(runs, ({ standIns }) => standIns.waitMsP95),
           "backlog posts a second": toRow(runs, (run) => run.postsPerSecond),
         },
       },
