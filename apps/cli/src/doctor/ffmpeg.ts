@@ -34,11 +34,11 @@ export async function findFfmpeg(
 const STARTS = 5;
 
 /** How long a program takes to start and end, in ms; null where it does not run. Each post starts ffmpeg. */
-export function measureStartMs(program: string): number | null {
+export async function measureStartMs(program: string): Promise<number | null> {
   const times: number[] = [];
   for (let count = 0; count < STARTS; count++) {
     const startedAt = performance.now();
-    if (readVersion(program) === null) return null;
+    if ((await readVersion(program)) === null) return null;
     times.push(performance.now() - startedAt);
   }
   return Math.min(...times);

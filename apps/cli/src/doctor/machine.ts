@@ -26,14 +26,14 @@ export async function examineFfmpeg(config: Config): Promise<Finding> {
           "correct FFMPEG_PATH, or unset it",
         );
   }
-  if (found.origin === "installed") return examineStart(found);
+  if (found.origin === "installed") return await examineStart(found);
   const scope = config.ALLOW_BUNDLED_FFMPEG ? "any file" : "the demo's own clips only";
   return note(name, `${found.version}, bundled and old, for ${scope}`, advice);
 }
 
 /** An ffmpeg that starts slowly works, but most of what a short clip costs is that start. */
-function examineStart({ path, version }: Ffmpeg): Finding {
-  const startMs = Math.round(measureStartMs(path) ?? 0);
+async function examineStart({ path, version }: Ffmpeg): Promise<Finding> {
+  const startMs = Math.round((await measureStartMs(path)) ?? 0);
   if (startMs <= SLOW_START_MS) return ok("ffmpeg", `${version}, starts in ${startMs} ms`);
   return note(
     "ffmpeg",
