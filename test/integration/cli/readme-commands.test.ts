@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -71,7 +71,12 @@ test("the README names no command outside of the blocks that are run here", () =
   expect(commands).toEqual(expect.arrayContaining([START, TESTS]));
   expect(calls.length).toBeGreaterThan(5);
   const inText = [...readme.matchAll(/`((?:npm|npx|curl|node|docker) [^`\n]+)`/g)];
-  for (const [, command = ""] of inText) expect(commands).toContain(command);
+  for (const [, command = ""] of inText) {
+    // They take minutes, and measure the machine.
+    const bench = /^npm run bench -- (\w+)$/.exec(command)?.[1];
+    if (bench === undefined) expect(commands).toContain(command);
+    else expect(existsSync(join(ROOT, `test/bench/${bench}.bench.ts`))).toBe(true);
+  }
 });
 
 describe.skipIf(!isReady)("the README's commands (needs ffmpeg, pocketsphinx and curl)", () => {

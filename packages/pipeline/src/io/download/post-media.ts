@@ -42,12 +42,14 @@ export async function storeMedia(
     case "video": {
       const { renditions, coverUrl, cookie } = media;
       const wayHere = cookie === undefined ? way : { ...way, cookie };
-      // Meanwhile: nobody is to wait for it, nor is it to go on when the video has failed.
       const cover = fetchCover(deps, coverUrl, ctx, wayHere);
-      const video = await fetchFirst(deps, renditions, ctx, wayHere).finally(() =>
-        cover.catch(() => {}),
-      );
-      return { files: [video, ...(await cover)], unread: [] };
+      try {
+        const video = await fetchFirst(deps, renditions, ctx, wayHere);
+        return { files: [video, ...(await cover)], unread: [] };
+      } finally {
+        // Nothing of it goes on when the video has failed.
+        await Promise.allSettled([cover]);
+      }
     }
     case "slideshow":
       return await fetchSlideshow(deps, media, ctx, way);
