@@ -42,14 +42,9 @@ export async function storeMedia(
     case "video": {
       const { renditions, coverUrl, cookie } = media;
       const wayHere = cookie === undefined ? way : { ...way, cookie };
-      const cover = fetchCover(deps, coverUrl, ctx, wayHere);
-      try {
-        const video = await fetchFirst(deps, renditions, ctx, wayHere);
-        return { files: [video, ...(await cover)], unread: [] };
-      } finally {
-        // Nothing of it goes on when the video has failed.
-        await Promise.allSettled([cover]);
-      }
+      const video = await fetchFirst(deps, renditions, ctx, wayHere);
+      const cover = await fetchCover(deps, coverUrl, ctx, wayHere);
+      return { files: [video, ...cover], unread: [] };
     }
     case "slideshow":
       return await fetchSlideshow(deps, media, ctx, way);
