@@ -11,9 +11,9 @@ import {
   type WorkTally,
 } from "@clipmill/queue";
 import { openConnections } from "./connections.ts";
-import { startDispatchReport } from "./dispatch-report.ts";
+import { startDispatchReport } from "./dispatch/dispatch-report.ts";
 import { startRetention } from "./retention.ts";
-import { createDispatchWindow } from "./window.ts";
+import { createDispatchWindow } from "./dispatch/window.ts";
 import { startWorkRole, type WorkRole } from "./work-role.ts";
 
 export interface Worker {

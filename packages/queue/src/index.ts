@@ -13,7 +13,7 @@ export { createRunAhead, type RunAhead } from "./dispatch/run-ahead.ts";
 export { createRunner, type Runner, type RunnerDeps } from "./run/runner.ts";
 export type { JobEnd, WorkTally } from "./run/run-job.ts";
 export { createSlots, type Slots } from "./run/slots.ts";
-export { createCallTurns, type CallTurns } from "./run/call-turns.ts";
+export { createCallTurns, type CallTurns } from "./run/limits/call-turns.ts";
 export { createUpstreams, type UpstreamsDeps } from "./limits/upstreams.ts";
 export { sleep } from "./sleep.ts";
 export { createErrorLog } from "./throttled-log.ts";

@@ -8,12 +8,12 @@ import { runFfmpeg } from "../../../packages/providers/src/media/run-ffmpeg.ts";
 import {
   FROM_THE_FILES_START,
   toWavOptions,
-} from "../../../packages/providers/src/media/to-wav.ts";
+} from "../../../packages/providers/src/media/wav/to-wav.ts";
 import {
   createWavBatches,
   type WavBatchOptions,
   type WavClip,
-} from "../../../packages/providers/src/media/wav-batches.ts";
+} from "../../../packages/providers/src/media/wav/wav-batches.ts";
 import { createTurns, type Turns } from "../../../packages/providers/src/programs/turns.ts";
 import { hasEncoder, hasFfmpeg } from "../../support/posts/media-fixtures.ts";
 import { CLIPS, MAX_SECONDS } from "../../support/posts/wav-clips.ts";

@@ -2,8 +2,8 @@ import type { MediaTools, WaitOptions } from "@clipmill/domain";
 import type { Turns } from "../programs/turns.ts";
 import { probe } from "./probe.ts";
 import { toFrames, toPicture } from "./to-pictures.ts";
-import { toWav } from "./to-wav.ts";
-import { createWavBatches } from "./wav-batches.ts";
+import { toWav } from "./wav/to-wav.ts";
+import { createWavBatches } from "./wav/wav-batches.ts";
 
 export interface MediaToolsOptions {
   ffmpegPath: string;

@@ -4,7 +4,7 @@ import { parseHint, type QueueBackend } from "./backend.ts";
 import type { JobEnd } from "../run/run-job.ts";
 import type { Runner } from "../run/runner.ts";
 import type { Slots } from "../run/slots.ts";
-import type { CallTurns } from "../run/call-turns.ts";
+import type { CallTurns } from "../run/limits/call-turns.ts";
 import { createErrorLog } from "../throttled-log.ts";
 
 export interface QueueWorker {

@@ -1,7 +1,7 @@
 import type { ClaimedJob, Log, RunnableStage } from "@clipmill/domain";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { attempt } from "./attempt.ts";
-import { createCallTurns } from "./call-turns.ts";
+import { createCallTurns } from "./limits/call-turns.ts";
 
 const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
 const NEVER = new AbortController().signal;

@@ -16,9 +16,9 @@ import {
   type Upstreams,
 } from "@clipmill/domain";
 import type { PaidCalls } from "./paid-calls.ts";
-import { createStageLimit } from "./stage-limit.ts";
+import { createStageLimit } from "./limits/stage-limit.ts";
 import { toOutcome } from "./to-outcome.ts";
-import { NoTurnError, type CallTurns } from "./call-turns.ts";
+import { NoTurnError, type CallTurns } from "./limits/call-turns.ts";
 
 export interface AttemptDeps {
   paidCalls: PaidCalls;

@@ -9,7 +9,7 @@ import {
 } from "@clipmill/domain";
 import { Agent, request } from "undici";
 import { ACCEPT_ENCODING, BodyError, readBodyText } from "../../http/body-text.ts";
-import { type Multipart, toMultipart } from "../../http/multipart.ts";
+import { type Multipart, toMultipart } from "./multipart.ts";
 import { mayHaveArrived, parseRetryAfter } from "../../http/upstream-error.ts";
 import { createHeardParts } from "./heard-parts.ts";
 import {

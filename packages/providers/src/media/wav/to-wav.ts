@@ -1,8 +1,8 @@
 import { rename, rm, stat } from "node:fs/promises";
 import { type ClipmillError, SkipError, UnrecoverableError } from "@clipmill/domain";
-import { isOfMedia, type MeasureRun, toSoundTracks } from "./measure.ts";
-import { runFfmpeg } from "./run-ffmpeg.ts";
-import { type ProbeRun, readTracks, toUnsupported, type Track, type Tracks } from "./tracks.ts";
+import { isOfMedia, type MeasureRun, toSoundTracks } from "../measure.ts";
+import { runFfmpeg } from "../run-ffmpeg.ts";
+import { type ProbeRun, readTracks, toUnsupported, type Track, type Tracks } from "../tracks.ts";
 import type { WavBatches, WavClip } from "./wav-batches.ts";
 import { readLevelDb, WAV_HEADER_BYTES } from "./wav-level.ts";
 

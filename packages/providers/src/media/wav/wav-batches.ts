@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import type { WaitOptions } from "@clipmill/domain";
-import type { Turns } from "../programs/turns.ts";
-import { type FfmpegInput, type FfmpegOutput, runFfmpeg } from "./run-ffmpeg.ts";
+import type { Turns } from "../../programs/turns.ts";
+import { type FfmpegInput, type FfmpegOutput, runFfmpeg } from "../run-ffmpeg.ts";
 import { WAV_HEADER_BYTES } from "./wav-level.ts";
 
 /** A clip, and the WAV that is to be made of it. */

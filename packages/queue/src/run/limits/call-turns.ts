@@ -1,4 +1,4 @@
-import { createSemaphore } from "../limits/semaphore.ts";
+import { createSemaphore } from "../../limits/semaphore.ts";
 
 /**
  * The machine behind a queue, such as a GPU, which takes so many calls at once. Its worker runs one job more than that: the
